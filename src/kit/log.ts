@@ -5,9 +5,44 @@ import { pino } from 'pino'
  * lets through what is named and drops the rest. Values are numbers, booleans or short strings; nothing nested.
  */
 const ALLOWED_FIELDS = [
-  'code', 'role', 'peerRole', 'callId', 'windowId', 'agent', 'trunk', 'address', 'port', 'transport', 'method', 'status', 'state',
-  'field', 'entered', 'codec', 'masking', 'form', 'merchant', 'brand', 'attempt', 'delayMs', 'durationMs', 'count', 'limit', 'bytes', 'pid',
-  'signal', 'exitCode', 'instance', 'key', 'file', 'line', 'route', 'errorName', 'errorCode', 'version', 'sequence',
+  'code',
+  'role',
+  'peerRole',
+  'callId',
+  'windowId',
+  'agent',
+  'trunk',
+  'address',
+  'port',
+  'transport',
+  'method',
+  'status',
+  'state',
+  'field',
+  'entered',
+  'codec',
+  'masking',
+  'form',
+  'merchant',
+  'brand',
+  'attempt',
+  'delayMs',
+  'durationMs',
+  'count',
+  'limit',
+  'bytes',
+  'pid',
+  'signal',
+  'exitCode',
+  'instance',
+  'key',
+  'file',
+  'line',
+  'route',
+  'errorName',
+  'errorCode',
+  'version',
+  'sequence',
 ] as const
 
 export type LogField = (typeof ALLOWED_FIELDS)[number]
@@ -36,7 +71,11 @@ export function allowListed(fields: Readonly<Record<string, unknown>>): Record<s
     if (!allowed.has(name)) continue
     if (typeof value === 'boolean') kept[name] = value
     else if (typeof value === 'number' || typeof value === 'string') {
-      kept[name] = DIGIT_RUN.test(String(value)) ? '[withheld]' : typeof value === 'string' ? value.slice(0, VALUE_LENGTH_MAX) : value
+      kept[name] = DIGIT_RUN.test(String(value))
+        ? '[withheld]'
+        : typeof value === 'string'
+          ? value.slice(0, VALUE_LENGTH_MAX)
+          : value
     }
   }
   return kept
@@ -52,8 +91,16 @@ export function errorFields(error: unknown): LogFields {
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 /** One JSON line per event on standard output (pino), through the allow-list above. */
-export function createLogger(options: { readonly role: string; readonly level: LogLevel; readonly stream?: { write(line: string): void } }): Logger {
-  const base = { level: options.level, base: { role: options.role, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }
+export function createLogger(options: {
+  readonly role: string
+  readonly level: LogLevel
+  readonly stream?: { write(line: string): void }
+}): Logger {
+  const base = {
+    level: options.level,
+    base: { role: options.role, pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  }
   const sink = options.stream === undefined ? pino(base) : pino(base, options.stream)
   return {
     debug: (fields, text) => sink.debug(allowListed(fields), text),

@@ -36,7 +36,10 @@ export class Metrics {
 }
 
 /** Serves GET /metrics in the Prometheus text format on a plain port that belongs to the operator's network. */
-export function serveMetrics(metrics: Metrics, address: { readonly host: string; readonly port: number }): Promise<Server> {
+export function serveMetrics(
+  metrics: Metrics,
+  address: { readonly host: string; readonly port: number },
+): Promise<Server> {
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url !== '/metrics') {
       response.writeHead(404).end()

@@ -1,0 +1,115 @@
+import { either, epochMs, integer, list, literal, nullable, parser, record, text, type Shaped } from './shape.ts'
+import {
+  brandShape,
+  captureFailureShape,
+  fieldNameShape,
+  fieldProgressShape,
+  lastFourShape,
+  maskingShape,
+  tokenShape,
+  windowIdShape,
+} from './window-progress.ts'
+
+/** The protocol between the sbc, which knows the calls, and a desk, which shows them to agents. */
+
+export const CALLS_MAX = 10_000
+
+/** The sbc's own id of a call: letters only. */
+export const callIdShape = text(/^[a-z]{20}$/)
+/** The user part that was answered on the contact centre's side, or what the trunk's header said. */
+export const agentShape = text(/^[\w.+@~!*'()-]{1,64}$/)
+/** A Call-ID as SIP allows it (RFC 3261 section 25.1), bounded. It comes from SIP, not from the CDE. */
+export const sipCallIdShape = text(/^[\x21-\x7e]{1,200}$/)
+const nameShape = text(/^[a-z][a-z0-9-]{0,39}$/)
+/** A calling or called number or user, as the agent's page shows it. */
+const partyShape = text(/^[\x20-\x7e]{0,64}$/)
+
+/**
+ * Where a payment window stands. opening: not masked for sure yet, do not ask for the card. capturing: the customer may
+ * type. cooling: done, masked until the keys are quiet. held: masked, because something failed in the window and it is
+ * not yet safe to end it. closed: over.
+ */
+export const paymentStateShape = literal('opening', 'capturing', 'storing', 'cooling', 'held', 'closed')
+
+/** Why a window did not open, or ended without a token; the page has a sentence for each. */
+export const paymentFailureShape = either(
+  captureFailureShape,
+  literal(
+    'guard_unavailable',
+    'media_unavailable',
+    'not_proven',
+    'cancelled',
+    'call_ended',
+    'media_lost',
+    'sbc_lost',
+    'sip_lost',
+  ),
+)
+export type PaymentFailure = Shaped<typeof paymentFailureShape>
+
+export const paymentShape = record({
+  windowId: windowIdShape,
+  form: nameShape,
+  masking: maskingShape,
+  state: paymentStateShape,
+  fields: list(fieldProgressShape, 3),
+  token: nullable(tokenShape),
+  lastFour: nullable(lastFourShape),
+  brand: nullable(brandShape),
+  failure: nullable(paymentFailureShape),
+  /** Whole milliseconds from the order to the proof of interposition. */
+  openMs: nullable(integer(0, 600_000)),
+})
+export type Payment = Shaped<typeof paymentShape>
+
+export const callViewShape = record({
+  callId: callIdShape,
+  agent: agentShape,
+  /** Call-ID of the payer's leg and of the agent's leg. */
+  payerSipCallId: sipCallIdShape,
+  agentSipCallId: sipCallIdShape,
+  from: partyShape,
+  to: partyShape,
+  payerTrunk: nameShape,
+  agentTrunk: nameShape,
+  state: literal('talking', 'held', 'ended'),
+  startedAtMs: epochMs,
+  endedAtMs: nullable(epochMs),
+  /** Names of the forms that can be opened. */
+  forms: list(nameShape, 32),
+  payment: nullable(paymentShape),
+})
+export type CallView = Shaped<typeof callViewShape>
+
+export const deskToSbcShape = either(
+  /** Asks for all calls now ('calls') and for each change from now on ('call'). */
+  record({ type: literal('calls.watch') }),
+  record({ type: literal('window.open'), callId: callIdShape, form: nameShape, masking: nullable(maskingShape) }),
+  record({ type: literal('window.clear'), callId: callIdShape, field: nullable(fieldNameShape) }),
+  record({ type: literal('window.cancel'), callId: callIdShape }),
+)
+export type DeskToSbc = Shaped<typeof deskToSbcShape>
+export const parseDeskToSbc = parser(deskToSbcShape)
+
+export const orderRefusalShape = literal(
+  'unknown_call',
+  'unknown_form',
+  'window_open',
+  'no_window',
+  'call_ended',
+  'guard_unavailable',
+  'media_unavailable',
+  'not_proven',
+)
+export type OrderRefusal = Shaped<typeof orderRefusalShape>
+
+export const sbcToDeskShape = either(
+  record({ type: literal('calls'), calls: list(callViewShape, CALLS_MAX) }),
+  /** A call as it now is; state 'ended' is its last. */
+  record({ type: literal('call'), call: callViewShape }),
+  /** Answer to an order. For window.open it is sent when the interposition is proven, or has failed. */
+  record({ type: literal('done'), callId: callIdShape, windowId: nullable(windowIdShape) }),
+  record({ type: literal('refused'), code: orderRefusalShape }),
+)
+export type SbcToDesk = Shaped<typeof sbcToDeskShape>
+export const parseSbcToDesk = parser(sbcToDeskShape)
