@@ -1,0 +1,157 @@
+import { TOKEN_PATTERN } from './vault/token.ts'
+
+/**
+ * What may be said to the vault, over the mutual TLS channel. A message is JSON and holds no digit of a card beyond the
+ * last four; digits travel in the binary body of a tokenize request only, laid out in card-body.ts.
+ *
+ * A repeated request with the same idempotency key gets the same answer, also after a crash of the vault.
+ */
+export type VaultRequest = TokenizeRequest | AuthorizeRequest
+
+export type TokenizeRequest = {
+  readonly type: 'tokenize'
+  readonly merchant: string
+  /** The capture window, for the audit record. */
+  readonly windowId: string
+  readonly idempotencyKey: string
+}
+
+export type AuthorizeRequest = {
+  readonly type: 'authorize'
+  readonly merchant: string
+  readonly windowId: string
+  readonly token: string
+  /** In the currency's smallest unit (ISO 4217 exponent). */
+  readonly amountMinor: number
+  /** ISO 4217, three letters. */
+  readonly currency: string
+  readonly idempotencyKey: string
+}
+
+export type VaultReply =
+  | { readonly type: 'tokenized'; readonly token: string; readonly lastFour: string; readonly brand: Brand }
+  | { readonly type: 'approved'; readonly approvalCode: string }
+  | { readonly type: 'declined'; readonly declineCode: string }
+  | { readonly type: 'refused'; readonly code: RefusalCode }
+
+/** Names as the guard's card rules spell them. */
+export const BRANDS = [
+  'visa',
+  'mastercard',
+  'american-express',
+  'diners-club',
+  'discover',
+  'jcb',
+  'unionpay',
+  'maestro',
+  'unknown',
+] as const
+export type Brand = (typeof BRANDS)[number]
+
+export const REFUSAL_CODES = [
+  'malformed', // the message or its body does not follow this page
+  'role_not_allowed',
+  'unknown_merchant',
+  'pan_length',
+  'check_digit_failed',
+  'expiry_month',
+  'expired',
+  'card_code_length',
+  'idempotency_conflict', // the key was used before for something else
+  'unknown_token', // also a token of another merchant
+  'no_connector', // no acquirer is configured for the merchant
+  'acquirer_unavailable', // no answer that can be trusted: repeat with the same idempotency key
+  'busy', // too many requests at once: repeat
+  'store_failed', // nothing was kept: repeat
+  'key_failed', // a key does not open what it should
+  'closing',
+] as const
+export type RefusalCode = (typeof REFUSAL_CODES)[number]
+
+const MERCHANT = /^[a-z][a-z0-9_-]{0,62}$/
+const WINDOW_ID = /^[A-Za-z0-9_-]{1,64}$/
+/** Eight characters at least, so that a counter from one is not mistaken for a key. */
+const IDEMPOTENCY_KEY = /^[A-Za-z0-9_-]{8,64}$/
+const CURRENCY = /^[A-Z]{3}$/
+/** ISO 8583 field 4 has twelve digits. */
+const AMOUNT_MINOR_MAX = 999_999_999_999
+/** ISO 8583 field 38 (six characters) and field 39 (two characters). */
+export const APPROVAL_CODE = /^[A-Za-z0-9]{1,6}$/
+export const DECLINE_CODE = /^[A-Za-z0-9]{2}$/
+
+export function isMerchantName(value: unknown): value is string {
+  return typeof value === 'string' && MERCHANT.test(value)
+}
+
+/** Null for anything that is not exactly a request: an unknown type, an extra field, a value out of its limits. */
+export function parseVaultRequest(value: unknown): VaultRequest | null {
+  if (!isRecord(value)) return null
+  const { type, merchant, windowId, idempotencyKey } = value
+  if (!isMerchantName(merchant) || !matches(windowId, WINDOW_ID) || !matches(idempotencyKey, IDEMPOTENCY_KEY))
+    return null
+  if (type === 'tokenize') {
+    return countOfFields(value) === 4 ? { type, merchant, windowId, idempotencyKey } : null
+  }
+  const { token, amountMinor, currency } = value
+  if (type !== 'authorize' || countOfFields(value) !== 7) return null
+  if (!matches(token, TOKEN_PATTERN) || !matches(currency, CURRENCY) || !isAmount(amountMinor)) return null
+  return { type, merchant, windowId, token, amountMinor, currency, idempotencyKey }
+}
+
+/** Null for anything that is not exactly a reply. */
+export function parseVaultReply(value: unknown): VaultReply | null {
+  if (!isRecord(value)) return null
+  const { type, token, lastFour, brand, approvalCode, declineCode, code } = value
+  const fields = countOfFields(value)
+  if (type === 'tokenized' && fields === 4 && matches(token, TOKEN_PATTERN) && isBrand(brand)) {
+    return matches(lastFour, /^\d{4}$/) && token.endsWith(lastFour) ? { type, token, lastFour, brand } : null
+  }
+  if (fields !== 2) return null
+  if (type === 'approved' && matches(approvalCode, APPROVAL_CODE)) return { type, approvalCode }
+  if (type === 'declined' && matches(declineCode, DECLINE_CODE)) return { type, declineCode }
+  if (type === 'refused' && isRefusalCode(code)) return { type, code }
+  return null
+}
+
+export function isBrand(value: unknown): value is Brand {
+  return BRANDS.some((brand) => brand === value)
+}
+
+function isRefusalCode(value: unknown): value is RefusalCode {
+  return REFUSAL_CODES.some((code) => code === value)
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= AMOUNT_MINOR_MAX
+}
+
+function matches(value: unknown, pattern: RegExp): value is string {
+  return typeof value === 'string' && pattern.test(value)
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> & Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function countOfFields(value: Readonly<Record<string, unknown>>): number {
+  return Object.keys(value).length
+}
+
+/** Every field that any message has, so that they can be taken apart by name. */
+type Fields = {
+  readonly [
+    Name in
+      | 'type'
+      | 'merchant'
+      | 'windowId'
+      | 'idempotencyKey'
+      | 'token'
+      | 'amountMinor'
+      | 'currency'
+      | 'lastFour'
+      | 'brand'
+      | 'approvalCode'
+      | 'declineCode'
+      | 'code'
+  ]?: unknown
+}

@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto'
+import type { Role } from '../../kit/identity.ts'
+import type { RefusalCode } from '../vault-protocol.ts'
+import { lengthPrefixed } from './seal.ts'
+
+/** What is written down of one act (PCI DSS 10.2.2): who, what, outcome, origin, resource. Never a digit beyond the last four. */
+export type AuditEntry = {
+  /** Who asked; 'vault' for what it does by itself. 'none' when the peer proved no role. */
+  readonly role: Role
+  readonly action: AuditAction
+  readonly outcome: 'done' | 'repeated' | 'approved' | 'declined' | RefusalCode
+  /** The name that the peer's certificate proved, or 'local'. */
+  readonly origin: string
+  readonly merchant: string
+  /** A token or a key id; empty when there is none yet. */
+  readonly resource: string
+  readonly windowId: string
+}
+
+export const AUDIT_ACTIONS = [
+  'vault_start',
+  'vault_stop',
+  'request',
+  'tokenize',
+  'open_card', // the number is opened to be sent to the acquirer
+  'authorize',
+  'key_create',
+  'key_unwrap',
+  'key_rotate',
+] as const
+export type AuditAction = (typeof AUDIT_ACTIONS)[number]
+
+/** An entry in its place in the chain. The texts are as stored: verification trusts none of them. */
+export type AuditRecord = {
+  readonly sequence: number
+  /** ISO 8601, UTC. */
+  readonly at: string
+  readonly role: string
+  readonly action: string
+  readonly outcome: string
+  readonly origin: string
+  readonly merchant: string
+  readonly resource: string
+  readonly windowId: string
+  /** SHA-256 of this record and of the hash before it. */
+  readonly hash: Uint8Array
+}
+
+export type AuditHead = { readonly sequence: number; readonly hash: Uint8Array }
+
+/** What stands before the first record. */
+export const AUDIT_GENESIS: AuditHead = { sequence: 0, hash: new Uint8Array(32) }
+
+/** Puts an entry behind the head. */
+export function chained(entry: AuditEntry, head: AuditHead, atMs: number): AuditRecord {
+  const unhashed = { ...entry, sequence: head.sequence + 1, at: new Date(atMs).toISOString() }
+  return { ...unhashed, hash: hashOf(unhashed, head.hash) }
+}
+
+export type AuditVerdict =
+  | { readonly kind: 'intact'; readonly head: AuditHead }
+  | { readonly kind: 'broken'; readonly sequence: number; readonly code: 'missing' | 'changed' | 'cut' }
+
+/**
+ * Follows the chain from a head that is trusted, the genesis unless told. 'missing': the numbers do not follow each other (a record
+ * was taken out, or two changed places); 'changed': a record is not the one that was hashed; 'cut': the chain ends before
+ * `headExpected`, a head that was kept elsewhere. Without that, records missing at the very end cannot be noticed.
+ */
+export async function verifyAudit(
+  records: AsyncIterable<AuditRecord> | Iterable<AuditRecord>,
+  options: { readonly from?: AuditHead; readonly headExpected?: AuditHead } = {},
+): Promise<AuditVerdict> {
+  let head = options.from ?? AUDIT_GENESIS
+  const { headExpected } = options
+  for await (const record of records) {
+    const sequence = head.sequence + 1
+    if (record.sequence !== sequence) return { kind: 'broken', sequence, code: 'missing' }
+    if (!sameBytes(hashOf(record, head.hash), record.hash)) return { kind: 'broken', sequence, code: 'changed' }
+    if (headExpected?.sequence === sequence && !sameBytes(headExpected.hash, record.hash)) {
+      return { kind: 'broken', sequence, code: 'changed' }
+    }
+    head = { sequence, hash: record.hash }
+  }
+  if (headExpected !== undefined && head.sequence < headExpected.sequence) {
+    return { kind: 'broken', sequence: head.sequence + 1, code: 'cut' }
+  }
+  return { kind: 'intact', head }
+}
+
+function hashOf(record: Omit<AuditRecord, 'hash'>, before: Uint8Array): Buffer {
+  const { sequence, at, role, action, outcome, origin, merchant, resource, windowId } = record
+  const texts = ['tonewall-audit-1', String(sequence), at, role, action, outcome, origin, merchant, resource, windowId]
+  return createHash('sha256').update(before).update(lengthPrefixed(texts)).digest()
+}
+
+function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0
+}

@@ -1,0 +1,50 @@
+import type { Card } from '../card-body.ts'
+import type { TokenizeRequest, VaultReply } from '../vault-protocol.ts'
+import type { AuditEntry } from './audit-chain.ts'
+import { brandOf } from './brand.ts'
+import type { CardCodeMemory } from './card-code-memory.ts'
+import type { KeyRing } from './key-ring.ts'
+import { sealCard } from './sealed-card.ts'
+import type { Store, TokenizeResult } from './store.ts'
+import { lastFourOf, newToken } from './token.ts'
+
+/** Who asks, for the audit record. */
+export type Asker = Pick<AuditEntry, 'role' | 'origin'>
+
+/**
+ * Turns a checked card into its token: the one it has under this merchant, or a new one. The reply is given once the card is durable;
+ * the card code is kept in memory only after that. The digits stay the caller's, who wipes them when this settles.
+ * Rejects with StoreFailure or KeyFailure.
+ */
+export async function tokenize(
+  request: TokenizeRequest,
+  card: Card,
+  parts: {
+    readonly asker: Asker
+    readonly store: Store
+    readonly keyRing: KeyRing
+    readonly cardCodes: CardCodeMemory
+  },
+): Promise<{ readonly reply: VaultReply; readonly outcome: TokenizeResult['kind'] }> {
+  const { asker, store, keyRing, cardCodes } = parts
+  const { merchant, windowId, idempotencyKey } = request
+  const fingerprint = await keyRing.fingerprint(merchant, card.pan)
+  const { keyId, key } = await keyRing.sealingKey(merchant)
+  const result = await store.tokenize({
+    merchant,
+    fingerprint,
+    idempotencyKey,
+    token: newToken(card.pan),
+    lastFour: lastFourOf(card.pan),
+    brand: brandOf(card.pan),
+    keyId,
+    seal: (token) => sealCard(card, key, { keyId, merchant, token }),
+    replaceKnown: card.expiry.length > 0,
+    audit: ({ outcome, token }) => ({ ...asker, action: 'tokenize', outcome, merchant, resource: token, windowId }),
+  })
+  if (result.kind === 'conflict')
+    return { reply: { type: 'refused', code: 'idempotency_conflict' }, outcome: result.kind }
+  const { kind, token, lastFour, brand } = result
+  if (card.cardCode.length > 0) cardCodes.keep(card.cardCode, { merchant, token, idempotencyKey })
+  return { reply: { type: 'tokenized', token, lastFour, brand }, outcome: kind }
+}

@@ -1,0 +1,35 @@
+import { listenChannel, type ChannelListener } from '../../kit/channel.ts'
+import { roleName, type Identity } from '../../kit/identity.ts'
+import type { Logger } from '../../kit/log.ts'
+import { parseVaultRequest, type VaultReply, type VaultRequest } from '../vault-protocol.ts'
+import { rolesAllowed } from './permissions.ts'
+import type { VaultService } from './vault-service.ts'
+
+/**
+ * The vault's door: channels over mutual TLS 1.3, for the roles that may ask for something. Rejects with the system's error when
+ * the port is taken. A message that is not understood is refused and written down, and does not end the channel.
+ */
+export function listenVault(options: {
+  readonly host: string
+  readonly port: number
+  readonly identity: Identity
+  readonly service: VaultService
+  readonly logger: Logger
+}): Promise<ChannelListener> {
+  const { host, port, identity, service, logger } = options
+  return listenChannel<VaultReply, VaultRequest | { readonly type: 'malformed' }>({
+    host,
+    port,
+    identity,
+    logger,
+    allow: rolesAllowed(),
+    accept: (role) => ({
+      parse: (value) => parseVaultRequest(value) ?? { type: 'malformed' },
+      message: (message, body, reply) => {
+        void service.handle(message, body, { role, origin: roleName(role) }).then((answer) => reply(answer))
+      },
+      closed: () => logger.info({ peerRole: role }, 'channel closed'),
+      opened: () => logger.info({ peerRole: role }, 'channel opened'),
+    }),
+  })
+}

@@ -1,0 +1,132 @@
+import { join } from 'node:path'
+import type { Identity } from '../../kit/identity.ts'
+import { errorFields, type Logger } from '../../kit/log.ts'
+import type { Metrics } from '../../kit/metrics.ts'
+import type { AuditAction } from './audit-chain.ts'
+import { auditTail } from './audit-tail.ts'
+import { CardCodeMemory } from './card-code-memory.ts'
+import { HttpsJsonConnector, type HttpsJsonConnectorOptions } from './connectors/https-json-connector.ts'
+import type { PaymentConnector } from './connectors/payment-connector.ts'
+import { openKeyFile } from './key-file.ts'
+import type { KeyEncryptionKey } from './key-encryption-key.ts'
+import { KeyRing } from './key-ring.ts'
+import type { Store } from './store.ts'
+import { openSqliteStore } from './store-sqlite.ts'
+import { listenVault } from './vault-server.ts'
+import { VaultService } from './vault-service.ts'
+
+/** An answer is given again to the same idempotency key for this long. */
+const REQUESTS_KEPT_MS = 86_400_000
+const FORGET_EVERY_MS = 60_000
+/** Per round, so that forgetting never holds up a tokenize request for long. */
+const FORGET_MAX = 5_000
+/** Requests under way get this long to finish at close. */
+const CLOSE_MS_MAX = 5_000
+
+export type VaultOptions = {
+  /** Holds vault.sqlite and, in development, the key file. */
+  readonly dataDir: string
+  readonly merchants: readonly MerchantOptions[]
+  /** The key-encryption key; a file in dataDir when left out, which is for development only. */
+  readonly kek?: KeyEncryptionKey
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly nowMs?: () => number
+}
+
+export type MerchantOptions = { readonly name: string; readonly connector?: HttpsJsonConnectorOptions }
+
+export type Vault = {
+  readonly service: VaultService
+  readonly store: Store
+  readonly keyRing: KeyRing
+  close(): Promise<void>
+}
+
+/** Opens the vault and its door. Rejects with StoreFailure, KeyFileFailure, or the system's error for the port. */
+export async function startVault(
+  options: VaultOptions & { readonly host: string; readonly port: number; readonly identity: Identity },
+): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const vault = await openVault(options)
+  try {
+    const listener = await listenVault({ ...options, service: vault.service })
+    options.logger.info({ port: listener.port }, 'vault listens')
+    return {
+      port: listener.port,
+      close: async () => {
+        await within(vault.service.close(), CLOSE_MS_MAX)
+        await listener.close()
+        await vault.close()
+      },
+    }
+  } catch (error) {
+    await vault.close()
+    throw error
+  }
+}
+
+/** The vault without a door. Rejects with StoreFailure or KeyFileFailure. */
+export async function openVault(options: VaultOptions): Promise<Vault> {
+  const nowMs = options.nowMs ?? Date.now
+  const { dataDir, logger, metrics } = options
+  const kek = options.kek ?? openKeyFile({ file: join(dataDir, 'key-encryption-key'), logger })
+  const store = openSqliteStore({ file: join(dataDir, 'vault.sqlite'), nowMs })
+  await checkAudit(store, options)
+  await store.append(ownAct('vault_start'))
+  const keyRing = new KeyRing({ kek, store, nowMs })
+  const cardCodes = new CardCodeMemory({ nowMs })
+  const merchants = connectorsOf(options.merchants)
+  const service = new VaultService({ store, keyRing, cardCodes, merchants, logger, metrics, nowMs })
+  const forgetting = setInterval(() => void forgetOld(store, nowMs(), logger), FORGET_EVERY_MS)
+  forgetting.unref()
+  const close = async () => {
+    clearInterval(forgetting)
+    await within(service.close(), CLOSE_MS_MAX)
+    for (const connector of merchants.values()) connector?.close()
+    cardCodes.close()
+    keyRing.close()
+    await store.append(ownAct('vault_stop')).catch((error: unknown) => {
+      logger.error({ code: 'store_failed', ...errorFields(error) }, 'the stop of the vault could not be recorded')
+    })
+    await store.close()
+  }
+  let closed: Promise<void> | null = null
+  return { service, store, keyRing, close: () => (closed ??= close()) }
+}
+
+function connectorsOf(merchants: readonly MerchantOptions[]): ReadonlyMap<string, PaymentConnector | null> {
+  return new Map(
+    merchants.map(({ name, connector }) => [name, connector === undefined ? null : new HttpsJsonConnector(connector)]),
+  )
+}
+
+/** A broken audit chain is an alarm, not a reason to stand still: who broke it would else stop all payments. */
+async function checkAudit(store: Store, options: Pick<VaultOptions, 'logger' | 'metrics'>): Promise<void> {
+  const intact = options.metrics.gauge(
+    'tonewall_vault_audit_intact',
+    'One when the newest audit records follow each other unchanged',
+  )
+  const verdict = await auditTail(store)
+  intact.set(verdict.kind === 'intact' ? 1 : 0)
+  if (verdict.kind === 'intact') return
+  options.logger.error({ code: verdict.code, sequence: verdict.sequence }, 'the audit record was changed')
+}
+
+async function forgetOld(store: Store, nowMs: number, logger: Logger): Promise<void> {
+  try {
+    await store.forgetRequests({ createdBeforeMs: nowMs - REQUESTS_KEPT_MS, limit: FORGET_MAX })
+  } catch (error) {
+    logger.error({ code: 'store_failed', ...errorFields(error) }, 'old requests could not be forgotten')
+  }
+}
+
+function ownAct(action: Extract<AuditAction, 'vault_start' | 'vault_stop'>) {
+  return { role: 'vault', action, outcome: 'done', origin: 'local', merchant: '', resource: '', windowId: '' } as const
+}
+
+function within(work: Promise<void>, deadlineMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, deadlineMs)
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
