@@ -1,0 +1,159 @@
+import type { Logger } from '../kit/log.ts'
+import type { RtpengineConfiguration } from '../wire/configuration.ts'
+import { RtpengineControl } from './rtpengine-control.ts'
+
+/** How often each rtpengine is asked how long it has been up. */
+const WATCH_EVERY_MS = 500
+const WATCH_DEADLINE_MS = 400
+/** So many unanswered questions in a row make a dead engine: 2 s, with the resends inside each. */
+const SILENT_MAX = 3
+const LIST_DEADLINE_MS = 2_000
+const LIST_MAX = 10_000
+
+export type Engine = { readonly name: string; readonly control: RtpengineControl; readonly isUp: boolean }
+
+type Watched = {
+  readonly name: string
+  readonly control: RtpengineControl
+  isUp: boolean
+  silent: number
+  uptimeS: number
+  isSwept: boolean
+}
+
+/**
+ * The rtpengine instances. A dead one is left out for new calls and comes back by itself. One that was restarted has
+ * forgotten its calls, which shows in its uptime.
+ */
+export class EnginePool {
+  readonly #engines: readonly Watched[]
+  readonly #lost: (name: string) => void
+  readonly #logger: Logger
+  readonly #prefix: string
+  #timer: NodeJS.Timeout | null = null
+  #next = 0
+  #closed = false
+
+  constructor(options: {
+    readonly engines: readonly RtpengineConfiguration[]
+    /** Call ids of this sbc begin with it; calls of an earlier life are deleted when an engine is first seen. */
+    readonly callIdPrefix: string
+    readonly lost: (name: string) => void
+    readonly logger: Logger
+  }) {
+    this.#engines = options.engines.map((engine) => ({
+      name: engine.name,
+      control: new RtpengineControl({ host: engine.host, port: engine.port, logger: options.logger }),
+      isUp: false,
+      silent: 0,
+      uptimeS: 0,
+      isSwept: false,
+    }))
+    this.#lost = options.lost
+    this.#logger = options.logger
+    this.#prefix = options.callIdPrefix
+  }
+
+  /** Asks every engine once, so that the answer to `choose` is known, then goes on asking. */
+  async start(): Promise<void> {
+    await this.#watch()
+    this.#again()
+  }
+
+  /** Engines that are up, in turn; null when none is. */
+  choose(): Engine | null {
+    const up = this.#engines.filter((engine) => engine.isUp)
+    const engine = up[this.#next % Math.max(up.length, 1)]
+    this.#next += 1
+    return engine ?? null
+  }
+
+  get upCount(): number {
+    return this.#engines.filter((engine) => engine.isUp).length
+  }
+
+  close(): void {
+    this.#closed = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    for (const engine of this.#engines) engine.control.close()
+  }
+
+  #again(): void {
+    if (this.#closed) return
+    this.#timer = setTimeout(() => {
+      void this.#watch().finally(() => this.#again())
+    }, WATCH_EVERY_MS)
+  }
+
+  async #watch(): Promise<void> {
+    await Promise.all(this.#engines.map((engine) => this.#watchOne(engine)))
+  }
+
+  async #watchOne(engine: Watched): Promise<void> {
+    const result = await engine.control.request('statistics', {}, { deadlineMs: WATCH_DEADLINE_MS })
+    if (this.#closed) return
+    if (result.kind !== 'ok') {
+      engine.silent += 1
+      if (engine.silent === SILENT_MAX && engine.isUp) {
+        engine.isUp = false
+        this.#logger.error(
+          { instance: engine.name, code: 'rtpengine_silent' },
+          'rtpengine does not answer; no new calls go there',
+        )
+        this.#lost(engine.name)
+      }
+      return
+    }
+    engine.silent = 0
+    const uptimeS = readUptime(result.reply)
+    if (engine.isUp && uptimeS < engine.uptimeS) {
+      this.#logger.error(
+        { instance: engine.name, code: 'rtpengine_restarted' },
+        'rtpengine was restarted and has forgotten its calls',
+      )
+      this.#lost(engine.name)
+    }
+    engine.uptimeS = uptimeS
+    if (!engine.isSwept) engine.isSwept = await this.#sweep(engine)
+    if (!engine.isUp) {
+      engine.isUp = true
+      this.#logger.info({ instance: engine.name }, 'rtpengine answers')
+    }
+  }
+
+  /** Ends the calls that an earlier life of this sbc left behind: nobody can close their windows any more. */
+  async #sweep(engine: Watched): Promise<boolean> {
+    const listed = await engine.control.request('list', { limit: LIST_MAX }, { deadlineMs: LIST_DEADLINE_MS })
+    if (listed.kind !== 'ok') return false
+    const calls: unknown = listed.reply['calls']
+    const ours = Array.isArray(calls)
+      ? calls.filter((call): call is string => typeof call === 'string' && call.startsWith(this.#prefix))
+      : []
+    const results = await Promise.all(
+      ours.map((callId) =>
+        engine.control.request(
+          'delete',
+          { 'call-id': callId, 'from-tag': 'payer', 'to-tag': 'agent', 'delete delay': 0 },
+          { deadlineMs: LIST_DEADLINE_MS },
+        ),
+      ),
+    )
+    if (ours.length > 0)
+      this.#logger.warn(
+        { instance: engine.name, count: ours.length },
+        'deleted calls that an earlier sbc left in rtpengine',
+      )
+    return results.every((result) => result.kind !== 'silent')
+  }
+}
+
+/** Seconds; rtpengine gives it as text. */
+export function readUptime(reply: Readonly<Record<string, unknown>>): number {
+  const statistics = asRecord(reply['statistics'])
+  const uptime = Number(asRecord(statistics['totalstatistics'])['uptime'])
+  return Number.isFinite(uptime) ? uptime : 0
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
+}

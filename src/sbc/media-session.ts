@@ -1,0 +1,369 @@
+import assert from 'node:assert/strict'
+import type { Address } from '../wire/guard-protocol.ts'
+import type { NgCommand, NgRequest, NgResult, RtpengineControl } from './rtpengine-control.ts'
+import { readAudio, voiceCodecs, withEndpoint, type AudioStream, type Direction } from './sdp.ts'
+
+/** The two parties of a call in rtpengine, and the guard's two sides while a window is open. */
+export type Party = 'payer' | 'agent'
+type Tag = Party | 'guard-payer' | 'guard-agent'
+
+/** gone: rtpengine no longer knows the call. silent: it does not answer. refused: it could not. unusable: no audio in the description. */
+export type MediaFailure = 'gone' | 'silent' | 'refused' | 'unusable'
+export type MediaResult<Value> =
+  { readonly kind: 'ok'; readonly value: Value } | { readonly kind: 'failed'; readonly code: MediaFailure }
+
+/** What `query` says about who hears whom. packetsFrom counts what arrived from each side. */
+export type MediaFacts = {
+  readonly guardIsBetween: boolean
+  readonly partiesAreDirect: boolean
+  readonly packetsFrom: {
+    readonly payer: number
+    readonly agent: number
+    readonly guardPayer: number
+    readonly guardAgent: number
+  }
+}
+
+/** A local rtpengine answers in milliseconds; a call set-up can wait this long for one that is busy. */
+const SET_UP_DEADLINE_MS = 2_000
+const WINDOW_DEADLINE_MS = 450
+const QUERY_DEADLINE_MS = 300
+
+/** rtpengine takes the addresses in our descriptions, writes its own origin, and keeps its ports over re-offers. */
+const SET_UP_FLAGS = ['trust address', 'port latching'] as const
+/**
+ * On every message of a live call also: without both, rtpengine 10.5 learns the endpoint of every leg again for some
+ * seconds after any offer, and a third party that sends to the port could take the stream.
+ */
+const LIVE_FLAGS = [...SET_UP_FLAGS, 'strict source', 'asymmetric'] as const
+
+/**
+ * One call in one rtpengine. It is set up between the two parties; openGuard puts the guard between them and
+ * closeGuard takes it out, both without a port or a SIP message that a party would see.
+ *
+ *     clear    payer ── agent
+ *     window   payer ── guard-payer │ guard │ guard-agent ── agent
+ */
+export class MediaSession {
+  readonly engine: RtpengineControl
+  readonly #callId: string
+  /** The last description each party sent, the fact that everything else is derived from. */
+  readonly #sdp: { payer: string; agent: string } = { payer: '', agent: '' }
+  /** rtpengine's port as each party was told it; another port in a reply means that the call was lost and made anew. */
+  readonly #portTold: { payer: number | null; agent: number | null } = { payer: null, agent: null }
+  #guard: { readonly payer: Address; readonly agent: Address } | null = null
+
+  constructor(options: { readonly engine: RtpengineControl; readonly callId: string }) {
+    this.engine = options.engine
+    this.#callId = options.callId
+  }
+
+  /** The last audio description of a party, or null before it sent one. */
+  audioOf(party: Party): AudioStream | null {
+    return readAudio(this.#sdp[party])
+  }
+
+  /** A party offers; the value is the offer for the other. */
+  async offer(from: Party, sdp: string, options: { readonly live: boolean }): Promise<MediaResult<string>> {
+    if (readAudio(sdp) === null) return { kind: 'failed', code: 'unusable' }
+    assert(this.#guard === null, 'an offer between the parties would take the guard out')
+    this.#sdp[from] = sdp
+    const to = other(from)
+    const reply = await this.#send(
+      'offer',
+      {
+        'from-tag': from,
+        ...(options.live ? { 'to-tag': to } : {}),
+        sdp,
+        flags: options.live ? LIVE_FLAGS : SET_UP_FLAGS,
+      },
+      SET_UP_DEADLINE_MS,
+    )
+    return this.#told(to, reply, options.live)
+  }
+
+  /** The other party answers an offer of `offerer`; the value is the answer for the offerer. */
+  async answer(offerer: Party, sdp: string, options: { readonly live: boolean }): Promise<MediaResult<string>> {
+    if (readAudio(sdp) === null) return { kind: 'failed', code: 'unusable' }
+    const answerer = other(offerer)
+    this.#sdp[answerer] = sdp
+    const reply = await this.#send(
+      'answer',
+      { 'from-tag': offerer, 'to-tag': answerer, sdp, flags: options.live ? LIVE_FLAGS : SET_UP_FLAGS },
+      SET_UP_DEADLINE_MS,
+    )
+    return this.#told(offerer, reply, options.live)
+  }
+
+  /**
+   * Puts the guard's two sockets between the parties. The value is where each side of the guard sends to. May be
+   * repeated while open, with the same guard or another.
+   */
+  async openGuard(guard: {
+    readonly payer: Address
+    readonly agent: Address
+  }): Promise<MediaResult<{ readonly payer: Address; readonly agent: Address }>> {
+    this.#guard = guard
+    const [payer, agent] = await Promise.all([
+      this.#openSide('payer', guard.payer),
+      this.#openSide('agent', guard.agent),
+    ])
+    if (payer.kind === 'failed') return payer
+    if (agent.kind === 'failed') return agent
+    return { kind: 'ok', value: { payer: payer.value, agent: agent.value } }
+  }
+
+  /**
+   * A party sends a new description while the guard is between: hold, another address, another codec. The value is
+   * the answer for that party. The other party is not told now, so that nothing takes the guard out.
+   */
+  async reofferInWindow(from: Party, sdp: string): Promise<MediaResult<string>> {
+    if (readAudio(sdp) === null) return { kind: 'failed', code: 'unusable' }
+    const guard = this.#guard
+    assert(guard !== null, 'no window')
+    this.#sdp[from] = sdp
+    const tag = guardTag(from)
+    const offered = await this.#send(
+      'offer',
+      { 'from-tag': from, 'to-tag': tag, sdp, codec: { accept: ['PCMU'] }, flags: LIVE_FLAGS },
+      WINDOW_DEADLINE_MS,
+    )
+    if (offered.kind !== 'ok') return { kind: 'failed', code: failureOf(offered) }
+    const answered = await this.#send(
+      'answer',
+      {
+        'from-tag': from,
+        'to-tag': tag,
+        sdp: this.#guardSdp(guard[from], sdp, mirrored(readAudio(sdp))),
+        flags: LIVE_FLAGS,
+      },
+      WINDOW_DEADLINE_MS,
+    )
+    const told = this.#told(from, answered, true)
+    if (told.kind === 'failed') return told
+    // The offer made the party's codecs those of the guard's side again; only a repeated open makes them PCMU for sure.
+    const reopened = await this.#openSide(from, guard[from])
+    return reopened.kind === 'failed' ? reopened : told
+  }
+
+  /** Connects the parties directly again. Call it only when the guard is drained and silent. */
+  async closeGuard(): Promise<MediaResult<null>> {
+    const { payer, agent } = this.#sdp
+    const offered = await this.#send(
+      'offer',
+      { 'from-tag': 'payer', 'to-tag': 'agent', sdp: payer, ...this.#transcoding(), flags: LIVE_FLAGS },
+      WINDOW_DEADLINE_MS,
+    )
+    const first = this.#told('agent', offered, true)
+    if (first.kind === 'failed') return first
+    const answered = await this.#send(
+      'answer',
+      { 'from-tag': 'payer', 'to-tag': 'agent', sdp: agent, flags: LIVE_FLAGS },
+      WINDOW_DEADLINE_MS,
+    )
+    const second = this.#told('payer', answered, true)
+    if (second.kind === 'failed') return second
+    this.#guard = null
+    // On 10.5 the guard's tags stay subscribed, and what it still sends would reach both parties. A delete with a
+    // to-tag would end the whole call.
+    for (const tag of ['guard-payer', 'guard-agent']) {
+      await this.#send('delete', { 'from-tag': tag, 'delete delay': 0, flags: ['fast'] }, WINDOW_DEADLINE_MS)
+    }
+    return { kind: 'ok', value: null }
+  }
+
+  get isGuarded(): boolean {
+    return this.#guard !== null
+  }
+
+  async facts(): Promise<MediaResult<MediaFacts>> {
+    const result = await this.#send('query', {}, QUERY_DEADLINE_MS)
+    return result.kind === 'ok'
+      ? { kind: 'ok', value: readFacts(result.reply) }
+      : { kind: 'failed', code: failureOf(result) }
+  }
+
+  /** Ends the call in rtpengine. An unknown call is as good as deleted. */
+  async delete(): Promise<MediaResult<null>> {
+    const result = await this.#send(
+      'delete',
+      { 'from-tag': 'payer', 'to-tag': 'agent', 'delete delay': 0 },
+      SET_UP_DEADLINE_MS,
+    )
+    return result.kind === 'silent' ? { kind: 'failed', code: 'silent' } : { kind: 'ok', value: null }
+  }
+
+  /** Where rtpengine heard a party from, when that differs from what the party said: it sits behind NAT. */
+  async followLearntEndpoints(): Promise<MediaResult<null>> {
+    const result = await this.#send('query', {}, QUERY_DEADLINE_MS)
+    if (result.kind !== 'ok') return { kind: 'failed', code: failureOf(result) }
+    for (const party of ['payer', 'agent'] as const) {
+      const learnt = learntEndpoint(result.reply, party)
+      const said = readAudio(this.#sdp[party])
+      if (
+        learnt !== null &&
+        said !== null &&
+        said.port !== 0 &&
+        said.host !== '0.0.0.0' &&
+        (learnt.host !== said.host || learnt.port !== said.port)
+      ) {
+        this.#sdp[party] = withEndpoint(this.#sdp[party], learnt)
+      }
+    }
+    return { kind: 'ok', value: null }
+  }
+
+  async #openSide(party: Party, guard: Address): Promise<MediaResult<Address>> {
+    const tag = guardTag(party)
+    const sdp = this.#guardSdp(guard, this.#sdp[party])
+    const offered = await this.#send(
+      'offer',
+      { 'from-tag': tag, 'to-tag': party, sdp, codec: { accept: ['PCMU'] }, flags: LIVE_FLAGS },
+      WINDOW_DEADLINE_MS,
+    )
+    const told = this.#told(party, offered, true)
+    if (told.kind === 'failed') return told
+    const answered = await this.#send(
+      'answer',
+      { 'from-tag': tag, 'to-tag': party, sdp: this.#sdp[party], flags: LIVE_FLAGS },
+      WINDOW_DEADLINE_MS,
+    )
+    if (answered.kind !== 'ok') return { kind: 'failed', code: failureOf(answered) }
+    const audio = readAudio(replySdp(answered.reply))
+    if (audio === null || audio.port === 0) return { kind: 'failed', code: 'unusable' }
+    return { kind: 'ok', value: { host: audio.host, port: audio.port } }
+  }
+
+  /** The guard's side of a leg: PCMU always, and the party's own codecs, without which rtpengine would not transcode them. */
+  #guardSdp(guard: Address, partySdp: string, direction: Direction = 'sendrecv'): string {
+    const audio = readAudio(partySdp)
+    const codecs = audio === null ? [] : voiceCodecs(audio).filter((codec) => codec.payloadType !== 0)
+    const types = [0, ...codecs.map((codec) => codec.payloadType), eventType(audio)]
+    const family = guard.host.includes(':') ? 'IP6' : 'IP4'
+    return [
+      'v=0',
+      `o=- 1 1 IN ${family} ${guard.host}`,
+      's=-',
+      `c=IN ${family} ${guard.host}`,
+      't=0 0',
+      `m=audio ${guard.port} RTP/AVP ${types.join(' ')}`,
+      'a=rtpmap:0 PCMU/8000',
+      ...codecs.map((codec) => `a=rtpmap:${codec.payloadType} ${codec.rtpmap}`),
+      ...codecs.flatMap((codec) => (codec.fmtp === null ? [] : [`a=fmtp:${codec.payloadType} ${codec.fmtp}`])),
+      `a=rtpmap:${eventType(audio)} telephone-event/8000`,
+      `a=${direction}`,
+      '',
+    ].join('\r\n')
+  }
+
+  /** When the legs speak different codecs, rtpengine must be told again at every offer between them. */
+  #transcoding(): NgRequest {
+    const payer = readAudio(this.#sdp.payer)
+    const agent = readAudio(this.#sdp.agent)
+    const spoken = agent === null ? undefined : voiceCodecs(agent)[0]
+    if (payer === null || spoken === undefined || voiceCodecs(payer).some((codec) => codec.name === spoken.name))
+      return {}
+    return { codec: { transcode: [spoken.name] } }
+  }
+
+  async #send(command: NgCommand, fields: NgRequest, deadlineMs: number): Promise<NgResult> {
+    const sdpFields =
+      command === 'offer' || command === 'answer' ? { ICE: 'remove', replace: ['origin', 'session-connection'] } : {}
+    return this.engine.request(command, { 'call-id': this.#callId, ...sdpFields, ...fields }, { deadlineMs })
+  }
+
+  /** The description that `party` is to be told, once it is sure that rtpengine still has the same call. */
+  #told(party: Party, result: NgResult, live: boolean): MediaResult<string> {
+    if (result.kind !== 'ok') return { kind: 'failed', code: failureOf(result) }
+    const sdp = replySdp(result.reply)
+    const audio = readAudio(sdp)
+    if (audio === null) return { kind: 'failed', code: 'unusable' }
+    const before = this.#portTold[party]
+    if (live && before !== null && audio.port !== 0 && audio.port !== before) return { kind: 'failed', code: 'gone' }
+    if (audio.port !== 0) this.#portTold[party] = audio.port
+    return { kind: 'ok', value: sdp }
+  }
+}
+
+function other(party: Party): Party {
+  return party === 'payer' ? 'agent' : 'payer'
+}
+
+function guardTag(party: Party): Tag {
+  return party === 'payer' ? 'guard-payer' : 'guard-agent'
+}
+
+/** The direction that answers an offered one (RFC 3264 section 6.1). */
+function mirrored(offered: AudioStream | null): Direction {
+  const direction = offered?.direction ?? 'sendrecv'
+  return direction === 'sendonly' ? 'recvonly' : direction === 'recvonly' ? 'sendonly' : direction
+}
+
+function eventType(audio: AudioStream | null): number {
+  return (
+    audio?.codecs.find((codec) => codec.name === 'TELEPHONE-EVENT' && codec.clockRate === 8_000)?.payloadType ?? 101
+  )
+}
+
+function failureOf(result: Exclude<NgResult, { kind: 'ok' }>): MediaFailure {
+  if (result.kind === 'silent') return 'silent'
+  return result.unknownCall ? 'gone' : 'refused'
+}
+
+function replySdp(reply: Readonly<Record<string, unknown>>): string {
+  const sdp = reply['sdp']
+  return typeof sdp === 'string' ? sdp : ''
+}
+
+/** Reads the parts of a query reply that prove who hears whom. Nothing in it is trusted to be there. */
+export function readFacts(reply: Readonly<Record<string, unknown>>): MediaFacts {
+  const tags = asRecord(reply['tags'])
+  const tagOf = (tag: Tag) => asRecord(tags[tag])
+  const heardBy = (tag: Tag) => subscriptionTags(tagOf(tag)['subscribers'])
+  const hears = (tag: Tag) => subscriptionTags(tagOf(tag)['subscriptions'])
+  const only = (list: readonly string[], tag: Tag) => list.length > 0 && list.every((item) => item === tag)
+  return {
+    guardIsBetween:
+      only(hears('agent'), 'guard-agent') &&
+      only(heardBy('payer'), 'guard-payer') &&
+      only(hears('payer'), 'guard-payer') &&
+      only(heardBy('agent'), 'guard-agent'),
+    partiesAreDirect: only(heardBy('payer'), 'agent') && only(heardBy('agent'), 'payer'),
+    packetsFrom: {
+      payer: packetsFrom(tagOf('payer')),
+      agent: packetsFrom(tagOf('agent')),
+      guardPayer: packetsFrom(tagOf('guard-payer')),
+      guardAgent: packetsFrom(tagOf('guard-agent')),
+    },
+  }
+}
+
+function learntEndpoint(reply: Readonly<Record<string, unknown>>, party: Party): Address | null {
+  const endpoint = asRecord(firstStream(asRecord(asRecord(reply['tags'])[party]))['endpoint'])
+  const { address, port } = endpoint
+  return typeof address === 'string' && typeof port === 'number' && port > 0 ? { host: address, port } : null
+}
+
+function packetsFrom(tag: Readonly<Record<string, unknown>>): number {
+  const packets = asRecord(firstStream(tag)['stats'])['packets']
+  return typeof packets === 'number' ? packets : 0
+}
+
+function firstStream(tag: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const medias: unknown = tag['medias']
+  const streams: unknown = Array.isArray(medias) ? asRecord(medias[0])['streams'] : undefined
+  return Array.isArray(streams) ? asRecord(streams[0]) : {}
+}
+
+function subscriptionTags(list: unknown): readonly string[] {
+  if (!Array.isArray(list)) return []
+  return list
+    .map((item: unknown) => (typeof item === 'string' ? item : asRecord(item)['tag']))
+    .filter((tag) => typeof tag === 'string')
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Readonly<Record<string, unknown>>)
+    : {}
+}

@@ -1,0 +1,30 @@
+/** The parts of a name-addr or addr-spec (RFC 3261 section 20.10) that an sbc routes and shows by. */
+
+/** Longer values are not numbers or users of anybody. */
+const USER_LENGTH_MAX = 64
+
+/** The user part of a SIP or tel URI, of a From, To or Contact value, unescaped, or '' when there is none. */
+export function userOf(value: string | undefined): string {
+  if (value === undefined) return ''
+  const uri = /<([^>]{0,512})>/.exec(value)?.[1] ?? value
+  const tel = /^\s*tel:([^;>\s]{1,64})/i.exec(uri)
+  const user = tel?.[1] ?? /^\s*sips?:([^@>\s]{1,256})@/i.exec(uri)?.[1] ?? ''
+  const bare = user.split(/[;:]/)[0] ?? ''
+  return unescape(bare).slice(0, USER_LENGTH_MAX)
+}
+
+/** Only what is safe in a URI of ours; other characters are escaped again (RFC 3261 section 25.1, user). */
+export function escapeUser(user: string): string {
+  return [...user]
+    .map((character) => (/[\w\-.!~*'()&=+$,;?/]/.test(character) ? character : encodeURIComponent(character)))
+    .join('')
+}
+
+function unescape(text: string): string {
+  try {
+    const plain = decodeURIComponent(text)
+    return /^[\x20-\x7e]*$/.test(plain) ? plain : ''
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,118 @@
+import { createRequire } from 'node:module'
+import type { Socket } from 'node:dgram'
+import { errorFields, type Logger } from '../kit/log.ts'
+
+/**
+ * The one door to rtpengine-client, and so to rtpengine's ng protocol over UDP.
+ *
+ * The library sends a request once. A lost datagram would cost the whole deadline, so this file sends the same bytes,
+ * cookie included, again: rtpengine answers a cookie that it has seen from its memory and does nothing twice.
+ */
+export type NgCommand = 'offer' | 'answer' | 'delete' | 'query' | 'ping' | 'list' | 'statistics'
+export type NgRequest = Readonly<Record<string, unknown>>
+export type NgReply = Readonly<Record<string, unknown>>
+
+/** ok: the daemon did it. refused: it answered with an error. silent: no answer before the deadline. */
+export type NgResult =
+  | { readonly kind: 'ok'; readonly reply: NgReply }
+  | { readonly kind: 'refused'; readonly unknownCall: boolean }
+  | { readonly kind: 'silent' }
+
+/** When an unanswered datagram is sent again, counted from the first. A local daemon answers within 3 ms. */
+const RESEND_AFTER_MS = [40, 120, 280, 600, 1_200] as const
+const COOKIE_LENGTH = 36
+/** Requests under way; beyond it the daemon is not keeping up and more would not help. */
+const PENDING_MAX = 4_000
+/** rtpengine-client needs a timeout of its own, else a request without an answer stays in its table for ever. */
+const LIBRARY_TIMEOUT_MS = 10_000
+
+type NgClient = {
+  readonly socket: Socket
+  readonly messages: Map<string, (error: unknown, reply?: NgReply) => void>
+  on(event: 'error', listener: (error: unknown) => void): void
+  close(): void
+} & { readonly [Command in NgCommand]: (port: number, host: string, request: NgRequest) => Promise<NgReply> }
+
+const library = createRequire(import.meta.url)('rtpengine-client') as {
+  readonly Client: new (options: { readonly timeout: number; readonly rejectOnError: boolean }) => NgClient
+}
+
+export class RtpengineControl {
+  readonly host: string
+  readonly port: number
+  readonly #client: NgClient
+  readonly #resends = new Set<NodeJS.Timeout>()
+  #pending = 0
+  #closed = false
+
+  constructor(options: { readonly host: string; readonly port: number; readonly logger: Logger }) {
+    this.host = options.host
+    this.port = options.port
+    this.#client = new library.Client({ timeout: LIBRARY_TIMEOUT_MS, rejectOnError: true })
+    // A late reply and a socket error arrive here; unheard, they would end the process.
+    this.#client.on('error', (error) =>
+      options.logger.debug(errorFields(error), 'rtpengine control: late or unusable datagram'),
+    )
+    this.#resendUnanswered()
+  }
+
+  /** Sends one command and waits for its answer, at most deadlineMs. Never rejects. */
+  async request(command: NgCommand, request: NgRequest, options: { readonly deadlineMs: number }): Promise<NgResult> {
+    if (this.#closed || this.#pending >= PENDING_MAX) return { kind: 'silent' }
+    this.#pending += 1
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise<NgResult>((resolve) => {
+      timer = setTimeout(() => resolve({ kind: 'silent' }), options.deadlineMs)
+    })
+    const answer = this.#client[command](this.port, this.host, request).then(
+      (reply): NgResult => (reply['result'] === 'error' ? refusal(reply['error-reason']) : { kind: 'ok', reply }),
+      (reason: unknown): NgResult => (typeof reason === 'string' ? refusal(reason) : { kind: 'silent' }),
+    )
+    try {
+      return await Promise.race([answer, deadline])
+    } finally {
+      clearTimeout(timer)
+      this.#pending -= 1
+    }
+  }
+
+  /** Ends the socket; what is pending runs into its deadline. Safe to call twice. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const timer of this.#resends) clearTimeout(timer)
+    this.#client.close()
+  }
+
+  #resendUnanswered(): void {
+    const { socket, messages } = this.#client
+    const send = socket.send.bind(socket) as (
+      datagram: Buffer,
+      port: number,
+      host: string,
+      callback?: (error: Error | null) => void,
+    ) => void
+    const resending = (
+      datagram: Buffer,
+      port: number,
+      host: string,
+      callback?: (error: Error | null) => void,
+    ): void => {
+      const cookie = datagram.toString('latin1', 0, COOKIE_LENGTH)
+      for (const afterMs of RESEND_AFTER_MS) {
+        const timer = setTimeout(() => {
+          this.#resends.delete(timer)
+          if (!this.#closed && messages.has(cookie)) send(datagram, port, host)
+        }, afterMs)
+        timer.unref()
+        this.#resends.add(timer)
+      }
+      send(datagram, port, host, callback)
+    }
+    Object.assign(socket, { send: resending })
+  }
+}
+
+function refusal(reason: unknown): NgResult {
+  return { kind: 'refused', unknownCall: typeof reason === 'string' && /unknown call-?id/i.test(reason) }
+}

@@ -1,0 +1,232 @@
+import { createRequire } from 'node:module'
+import { setTimeout as delay } from 'node:timers/promises'
+import { errorFields, type Logger } from '../kit/log.ts'
+
+/**
+ * The one door to drachtio-srf, and so to the SIP server behind it: the embedded sipd, or a drachtio-server. Only what
+ * the sbc uses is named here, in its own types, so that nothing of the library spreads.
+ */
+export type SipHeaders = Readonly<Record<string, string>>
+
+export type SipMessage = {
+  readonly body: string
+  readonly source_address: string
+  readonly source_port: string
+  readonly protocol: string
+  get(name: string): string | undefined
+  has(name: string): boolean
+}
+
+export type SipRequest = SipMessage & {
+  readonly method: string
+  readonly uri: string
+  on(event: 'cancel', listener: () => void): void
+}
+
+export type SipResponse = SipMessage & {
+  readonly status: number
+  readonly finalResponseSent: boolean
+  send(status: number, options?: SipReply): void
+  send(status: number, reason: string, options?: SipReply): void
+}
+export type SipReply = { readonly headers?: SipHeaders; readonly body?: string }
+
+export type SipDialogEvent = 'modify' | 'info' | 'refer' | 'update' | 'message' | 'notify' | 'options'
+
+export type SipDialog = {
+  readonly sip: { readonly callId: string }
+  readonly local: { readonly sdp: string }
+  destroy(options?: { readonly headers?: SipHeaders }): Promise<unknown>
+  modify(sdp: string): Promise<string>
+  request(options: {
+    readonly method: string
+    readonly headers?: SipHeaders
+    readonly body?: string
+  }): Promise<SipMessage & { readonly status: number }>
+  on(event: SipDialogEvent, listener: (request: SipRequest, response: SipResponse) => void): void
+  on(event: 'destroy', listener: (request: SipRequest) => void): void
+}
+
+export type OutgoingInvite = { cancel(): void }
+
+/** How an outgoing INVITE ended without a dialog. status 0: it was not sent. */
+export type InviteResult =
+  | { readonly kind: 'answered'; readonly dialog: SipDialog; readonly response: SipMessage | null }
+  | { readonly kind: 'rejected'; readonly status: number; readonly response: SipMessage | null }
+
+type Library = {
+  connect(options: {
+    readonly host: string
+    readonly port: number
+    readonly secret: string
+    readonly reconnect: { readonly maxAttempts: number }
+  }): void
+  disconnect(): void
+  on(event: 'connect', listener: (error: unknown, hostPort: string) => void): void
+  on(event: 'error' | 'close', listener: (error: unknown) => void): void
+  invite(listener: (request: SipRequest, response: SipResponse) => void): void
+  options(listener: (request: SipRequest, response: SipResponse) => void): void
+  createUAC(
+    uri: string,
+    options: {
+      readonly localSdp: string
+      readonly headers: SipHeaders
+      readonly callingNumber: string
+      readonly proxy?: string
+    },
+    progress: {
+      readonly cbRequest: (error: unknown, request?: { cancel(callback?: () => void): void }) => void
+      readonly cbProvisional: (response: SipMessage & { readonly status: number }) => void
+    },
+  ): Promise<SipDialog & { readonly res: SipMessage }>
+  createUAS(
+    request: SipRequest,
+    response: SipResponse,
+    options: { readonly localSdp: string; readonly headers: SipHeaders },
+  ): Promise<SipDialog>
+}
+
+const Srf = createRequire(import.meta.url)('drachtio-srf') as new () => Library
+
+/** The library gives up after so many tries; a SIP server that was restarted is back within seconds. */
+const RECONNECT_ATTEMPTS = 100_000
+const CONNECT_MS_MAX = 15_000
+
+export type SipServerHandlers = {
+  readonly invite: (request: SipRequest, response: SipResponse) => void
+  readonly options: (request: SipRequest, response: SipResponse) => void
+  /** The control connection went down: the SIP server has died, and with it every dialog. */
+  readonly lost: () => void
+  readonly connected: () => void
+}
+
+export class SipServer {
+  readonly #library = new Srf()
+  readonly #logger: Logger
+  #isConnected = false
+  #closed = false
+
+  constructor(options: {
+    readonly host: string
+    readonly port: number
+    readonly secret: string
+    readonly handlers: SipServerHandlers
+    readonly logger: Logger
+  }) {
+    const { handlers, logger } = options
+    this.#logger = logger
+    silenceConsole()
+    this.#library.invite((request, response) => handlers.invite(request, response))
+    this.#library.options((request, response) => handlers.options(request, response))
+    this.#library.on('connect', (error) => {
+      if (error !== null && error !== undefined) {
+        logger.error(
+          { code: 'sip_server_refused', ...errorFields(error) },
+          'the SIP server refused the control connection; compare its secret with sip.secretFile',
+        )
+        return
+      }
+      this.#isConnected = true
+      logger.info({ port: options.port }, 'connected to the SIP server')
+      handlers.connected()
+    })
+    this.#library.on('error', (error) => {
+      if (!this.#closed) logger.debug(errorFields(error), 'SIP control connection')
+    })
+    this.#library.on('close', () => {
+      if (!this.#isConnected) return
+      this.#isConnected = false
+      if (!this.#closed) handlers.lost()
+    })
+    this.#library.connect({
+      host: options.host,
+      port: options.port,
+      secret: options.secret,
+      reconnect: { maxAttempts: RECONNECT_ATTEMPTS },
+    })
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected
+  }
+
+  /** Resolves when connected, or false after CONNECT_MS_MAX; the library goes on trying. */
+  async waitConnected(): Promise<boolean> {
+    const until = performance.now() + CONNECT_MS_MAX
+    while (!this.#isConnected && performance.now() < until && !this.#closed) await delay(20)
+    return this.#isConnected
+  }
+
+  /** Sends an INVITE. `sent` hands over what can cancel it. Never rejects. */
+  async invite(
+    uri: string,
+    options: {
+      readonly sdp: string
+      readonly headers: SipHeaders
+      readonly callingNumber: string
+      readonly proxy?: string
+    },
+    progress: {
+      readonly sent: (invite: OutgoingInvite) => void
+      readonly provisional: (response: SipMessage & { readonly status: number }) => void
+    },
+  ): Promise<InviteResult> {
+    try {
+      const dialog = await this.#library.createUAC(
+        uri,
+        {
+          localSdp: options.sdp,
+          headers: { ...options.headers },
+          callingNumber: options.callingNumber,
+          ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
+        },
+        {
+          cbRequest: (_error, request) => {
+            if (request !== undefined) progress.sent({ cancel: () => request.cancel(() => undefined) })
+          },
+          cbProvisional: progress.provisional,
+        },
+      )
+      return { kind: 'answered', dialog, response: dialog.res }
+    } catch (error) {
+      const rejection = error as { readonly status?: unknown; readonly res?: SipMessage }
+      if (typeof rejection.status === 'number')
+        return { kind: 'rejected', status: rejection.status, response: rejection.res ?? null }
+      this.#logger.warn({ code: 'invite_not_sent', ...errorFields(error) }, 'the SIP server did not send an INVITE')
+      return { kind: 'rejected', status: 0, response: null }
+    }
+  }
+
+  /** Answers an INVITE with 200. null: it was cancelled meanwhile, or the server is gone. */
+  async answer(
+    request: SipRequest,
+    response: SipResponse,
+    options: { readonly sdp: string; readonly headers: SipHeaders },
+  ): Promise<SipDialog | null> {
+    try {
+      return await this.#library.createUAS(request, response, {
+        localSdp: options.sdp,
+        headers: { ...options.headers },
+      })
+    } catch {
+      return null
+    }
+  }
+
+  /** Safe to call twice. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#isConnected = false
+    this.#library.disconnect()
+  }
+}
+
+/**
+ * The library prints messages that it cannot parse, and a SIP INFO can hold a key. Our own code logs through pino, so
+ * in this process nothing is printed at all.
+ */
+function silenceConsole(): void {
+  for (const method of ['log', 'info', 'warn', 'error', 'debug', 'trace', 'dir'] as const)
+    console[method] = () => undefined
+}
