@@ -6,7 +6,9 @@ export default tseslint.config(
   { ignores: ['**/node_modules/**', '**/.tap/**', 'src/desk/page/**', '**/*.mjs'] },
   ...tseslint.configs.strictTypeChecked,
   {
-    languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: resolve(import.meta.dirname, '../..') } },
+    languageOptions: {
+      parserOptions: { project: './tsconfig.json', tsconfigRootDir: resolve(import.meta.dirname, '../..') },
+    },
     linterOptions: { noInlineConfig: true },
     rules: {
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
@@ -14,6 +16,16 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/consistent-type-definitions': ['error', 'type'],
       'no-restricted-syntax': ['error', { selector: 'ExportDefaultDeclaration', message: 'no default exports' }],
+    },
+  },
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      // tap itself waits for its subtests.
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        { allowForKnownSafePromises: [{ from: 'package', name: 'PromiseWithSubtest', package: '@tapjs/core' }] },
+      ],
     },
   },
   {

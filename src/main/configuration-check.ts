@@ -1,0 +1,232 @@
+import { existsSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { resolve, sep } from 'node:path'
+import type { ConfigurationProblem, KeyPath, ProblemAt } from '../kit/configuration-file.ts'
+import type { Configuration } from '../wire/configuration.ts'
+import { collide, listenAddresses } from './listen-address.ts'
+
+/** An rtpengine takes four ports a call: RTP and RTCP on either side, and four more while a window is open. */
+const MEDIA_PORTS_MIN = 8
+
+/** What deserves better words than the schema has. */
+export function checkBeforeSchema(value: unknown, problemAt: ProblemAt): readonly ConfigurationProblem[] {
+  const problems: ConfigurationProblem[] = []
+  listOf(value, 'forms').forEach((form, index) => {
+    const { fields } = form as { readonly fields?: unknown }
+    if (!Array.isArray(fields)) return
+    fields.forEach((field: unknown, at) => {
+      if (typeof field !== 'string' || !/(^|[^a-z])pin([^a-z]|$)/i.test(field)) return
+      problems.push(
+        problemAt(['forms', index, 'fields', at], {
+          problem: 'a card PIN cannot be captured',
+          cure: 'take it out: a PIN may only be typed into approved PIN entry devices (PCI PIN Security), and no payment by telephone needs one',
+        }),
+      )
+    })
+  })
+  const desk = (value as { readonly desk?: unknown } | null)?.desk
+  listOf(desk, 'agents').forEach((agent, index) => {
+    if (typeof agent !== 'object' || agent === null || !('token' in agent)) return
+    problems.push(
+      problemAt(['desk', 'agents', index, 'token'], {
+        problem: 'a token does not belong into the configuration',
+        cure: 'put it on the first line of a file with mode 0600 and name that with tokenFile',
+      }),
+    )
+  })
+  return problems
+}
+
+/** What a schema cannot say: names that must exist, ports that must differ, addresses that must be addresses. */
+export function checkConfiguration(
+  configuration: Configuration,
+  problemAt: ProblemAt,
+): readonly ConfigurationProblem[] {
+  const problems: ConfigurationProblem[] = []
+  const report: Report = (path, problem, cure) => {
+    problems.push(problemAt(path, { problem, cure }))
+  }
+  checkNames(configuration, report)
+  checkTrunks(configuration, report)
+  checkRoutes(configuration, report)
+  checkMedia(configuration, report)
+  checkPorts(configuration, report)
+  checkForms(configuration, report)
+  checkFiles(configuration, report)
+  return problems
+}
+
+type Report = (path: KeyPath, problem: string, cure: string) => void
+
+function checkNames(configuration: Configuration, report: Report): void {
+  const lists = {
+    trunks: configuration.trunks,
+    forms: configuration.forms,
+    'desk.agents': configuration.desk.agents,
+  }
+  for (const [key, list] of Object.entries(lists)) {
+    list.forEach((item, index) => {
+      if (list.findIndex((other) => other.name === item.name) === index) return
+      report([...key.split('.'), index, 'name'], 'this name is taken already', 'give each its own name')
+    })
+  }
+  const taken = new Set(['sipd', 'sbc', 'vault', 'desk'])
+  for (const key of ['rtpengines', 'guards'] as const) {
+    configuration[key].forEach((item, index) => {
+      if (taken.has(item.name)) {
+        report([key, index, 'name'], 'this name is taken by another process', 'give each process its own name')
+      }
+      taken.add(item.name)
+    })
+  }
+}
+
+function checkTrunks(configuration: Configuration, report: Report): void {
+  for (const side of ['carrier', 'contact-centre'] as const) {
+    if (configuration.trunks.some((trunk) => trunk.side === side)) continue
+    report(['trunks'], `there is no trunk of side ${side}`, 'a call needs a carrier and a contact centre')
+  }
+  const owners = new Map<string, number>()
+  configuration.trunks.forEach((trunk, index) => {
+    trunk.sources.forEach((source, at) => {
+      const path = ['trunks', index, 'sources', at]
+      if (!isAddressOrRange(source)) {
+        report(
+          path,
+          'is neither an IP address nor a CIDR range',
+          'write it like 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32',
+        )
+      } else if ((owners.get(source) ?? index) !== index) {
+        report(path, 'is a source of another trunk too', 'a request must fit one trunk: divide the addresses')
+      }
+      owners.set(source, index)
+    })
+    if (trunk.side === 'carrier' && trunk.agentHeader !== null) {
+      report(['trunks', index, 'agentHeader'], 'a carrier has no agents', 'move it to the contact centre')
+    }
+  })
+}
+
+function checkRoutes(configuration: Configuration, report: Report): void {
+  const sides = new Map(configuration.trunks.map((trunk) => [trunk.name, trunk.side]))
+  configuration.routes.forEach((route, index) => {
+    for (const end of ['from', 'to'] as const) {
+      if (sides.has(route[end])) continue
+      report(['routes', index, end], 'no trunk has this name', `use one of: ${[...sides.keys()].join(', ')}`)
+    }
+    const from = sides.get(route.from)
+    if (from !== undefined && from === sides.get(route.to)) {
+      report(
+        ['routes', index],
+        'joins two trunks of one side',
+        'a call goes from a carrier to a contact centre or back',
+      )
+    }
+    const earlier = configuration.routes.findIndex(
+      (other) => other.from === route.from && route.prefix.startsWith(other.prefix),
+    )
+    if (earlier < index) {
+      report(['routes', index], 'is never reached: an earlier route fits first', 'put the longer prefix first')
+    }
+  })
+}
+
+function checkMedia(configuration: Configuration, report: Report): void {
+  const names = configuration.rtpengines.map((rtpengine) => rtpengine.name)
+  configuration.rtpengines.forEach((rtpengine, index) => {
+    if (isIP(rtpengine.host) === 0) report(['rtpengines', index, 'host'], ...NOT_AN_ADDRESS)
+    const { start } = rtpengine
+    if (start === null) return
+    if (start.portMax - start.portMin + 1 < MEDIA_PORTS_MIN) {
+      report(
+        ['rtpengines', index, 'start', 'portMax'],
+        'leaves too few media ports',
+        'a call takes eight while a window is open',
+      )
+    }
+    const overlaps = configuration.rtpengines
+      .slice(0, index)
+      .some(
+        ({ start: other }) =>
+          other?.interface === start.interface && other.portMin <= start.portMax && start.portMin <= other.portMax,
+      )
+    if (overlaps) {
+      report(
+        ['rtpengines', index, 'start', 'portMin'],
+        'overlaps the media ports of another rtpengine',
+        'divide the range',
+      )
+    }
+  })
+  configuration.guards.forEach((guard, index) => {
+    if (!names.includes(guard.rtpengine)) {
+      report(['guards', index, 'rtpengine'], 'no rtpengine has this name', `use one of: ${names.join(', ')}`)
+    }
+    for (const key of ['host', 'media'] as const) {
+      if (isIP(guard[key]) === 0) report(['guards', index, key], ...NOT_AN_ADDRESS)
+    }
+  })
+}
+
+const NOT_AN_ADDRESS = ['is not an IP address', 'write it like 192.0.2.1 or 2001:db8::1'] as const
+
+function checkPorts(configuration: Configuration, report: Report): void {
+  const addresses = listenAddresses(configuration)
+  addresses.forEach((address, index) => {
+    const other = addresses.slice(0, index).find((earlier) => collide(earlier, address))
+    if (other !== undefined) {
+      report(address.path, `port ${address.port} is taken by ${other.process} already`, 'give each its own port')
+    }
+    if (isIP(address.host) === 0) report([...address.path.slice(0, -1), 'host'], ...NOT_AN_ADDRESS)
+  })
+  if (configuration.sip.udp.length + configuration.sip.tcp.length === 0) {
+    report(['sip', 'udp'], 'there is no address for SIP', 'name one under udp or tcp')
+  }
+}
+
+function checkForms(configuration: Configuration, report: Report): void {
+  configuration.forms.forEach((form, index) => {
+    if (form.fields.includes('card-number')) return
+    report(['forms', index, 'fields'], 'has no card number', 'a token stands for a card number: add card-number')
+  })
+}
+
+/** Secrets are made when missing, but only below the data folder; nobody wants them made somewhere else. */
+function checkFiles(configuration: Configuration, report: Report): void {
+  const mustExist = (file: string, path: KeyPath): void => {
+    if (isBelow(configuration.dataFolder, file) || existsSync(file)) return
+    report(path, 'there is no such file', 'make it, or leave the key out to have one made in the data folder')
+  }
+  mustExist(configuration.sip.secretFile, ['sip', 'secretFile'])
+  configuration.desk.agents.forEach((agent, index) => {
+    mustExist(agent.tokenFile, ['desk', 'agents', index, 'tokenFile'])
+  })
+  const { tls } = configuration.desk
+  for (const key of ['certificate', 'key'] as const) {
+    if (tls !== null && !existsSync(tls[key])) {
+      report(['desk', 'tls', key], 'there is no such file', 'name a PEM file, or write tls: null')
+    }
+  }
+  const { folder, development } = configuration.certificates
+  if (!development && !existsSync(folder)) {
+    report(['certificates', 'folder'], 'there is no such folder', 'name the certificates, or say development: true')
+  }
+}
+
+export function isBelow(folder: string, file: string): boolean {
+  return resolve(file).startsWith(resolve(folder) + sep)
+}
+
+function isAddressOrRange(source: string): boolean {
+  const [address = '', bits, ...more] = source.split('/')
+  const family = isIP(address)
+  if (family === 0 || more.length > 0) return false
+  if (bits === undefined) return true
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
+}
+
+function listOf(value: unknown, key: string): readonly unknown[] {
+  if (typeof value !== 'object' || value === null) return []
+  const list = (value as Readonly<Record<string, unknown>>)[key]
+  return Array.isArray(list) ? list : []
+}

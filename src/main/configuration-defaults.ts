@@ -1,0 +1,125 @@
+import { join, resolve } from 'node:path'
+import type {
+  AgentConfiguration,
+  Configuration,
+  FormConfiguration,
+  GuardConfiguration,
+  HostPort,
+  RouteConfiguration,
+  RtpengineConfiguration,
+  TrunkConfiguration,
+} from '../wire/configuration.ts'
+
+/** Two packets of 20 ms: the masker decides on whole tones and talk stays natural. */
+const LOOK_AHEAD_MS = 40
+/** What one core serves with its timing kept. */
+const WINDOWS_MAX = 100
+const TRIES = 3
+/** People look at their card between two groups of digits. */
+const INTER_DIGIT_MS = 15_000
+const TOTAL_MS = 180_000
+/** Customers press # once more. */
+const COOL_DOWN_MS = 3_000
+
+/** What sbc-config/tonewall.schema.json lets through. */
+export type WrittenConfiguration = {
+  readonly dataFolder?: string
+  readonly certificates?: { readonly folder?: string; readonly development?: boolean }
+  readonly logLevel?: Configuration['logLevel']
+  readonly sip: {
+    readonly udp: readonly HostPort[]
+    readonly tcp: readonly HostPort[]
+    readonly server?: 'embedded' | 'drachtio'
+    readonly control: HostPort
+    readonly secretFile?: string
+  }
+  readonly trunks: readonly (Pick<TrunkConfiguration, 'name' | 'side' | 'sources'> &
+    Partial<Pick<TrunkConfiguration, 'agentHeader' | 'lookAheadMs' | 'masking'>> & {
+      readonly target: HostPort & { readonly transport?: 'udp' | 'tcp' }
+    })[]
+  readonly routes: readonly (Omit<RouteConfiguration, 'prefix'> & { readonly prefix?: string })[]
+  readonly rtpengines: readonly (Omit<RtpengineConfiguration, 'start'> & Partial<RtpengineConfiguration>)[]
+  readonly guards: readonly (Omit<GuardConfiguration, 'windowsMax'> & Partial<GuardConfiguration>)[]
+  readonly vault: HostPort & { readonly folder?: string; readonly connectorUrl?: string | null }
+  readonly sbc: HostPort
+  readonly desk: HostPort & {
+    readonly tls?: { readonly certificate: string; readonly key: string } | null
+    readonly agents: readonly (Pick<AgentConfiguration, 'name'> & Partial<AgentConfiguration>)[]
+  }
+  readonly forms: readonly (Pick<FormConfiguration, 'name' | 'fields'> & Partial<FormConfiguration>)[]
+  readonly merchant: string
+  readonly metrics: Configuration['metrics']
+}
+
+/** Completes what was left out, and makes file names absolute: relative ones count from the configuration's folder. */
+export function completeConfiguration(
+  written: WrittenConfiguration,
+  options: { readonly folder: string; readonly installation: string },
+): Configuration {
+  const file = (name: string): string => resolve(options.folder, name)
+  const dataFolder = written.dataFolder === undefined ? join(options.installation, 'run') : file(written.dataFolder)
+  const secret = (name: string): string => join(dataFolder, 'secrets', name)
+  const certificates = written.certificates?.folder
+  return {
+    dataFolder,
+    certificates: {
+      folder: certificates === undefined ? join(options.installation, 'certs/dev') : file(certificates),
+      development: written.certificates?.development ?? false,
+    },
+    logLevel: written.logLevel ?? 'info',
+    sip: {
+      udp: written.sip.udp,
+      tcp: written.sip.tcp,
+      server: written.sip.server ?? 'embedded',
+      control: written.sip.control,
+      secretFile: written.sip.secretFile === undefined ? secret('sip-control') : file(written.sip.secretFile),
+    },
+    trunks: written.trunks.map((trunk) => ({
+      name: trunk.name,
+      side: trunk.side,
+      sources: trunk.sources,
+      target: { host: trunk.target.host, port: trunk.target.port, transport: trunk.target.transport ?? 'udp' },
+      agentHeader: trunk.agentHeader ?? null,
+      lookAheadMs: trunk.lookAheadMs ?? LOOK_AHEAD_MS,
+      masking: trunk.masking ?? 'talk-through',
+    })),
+    routes: written.routes.map((route) => ({ from: route.from, prefix: route.prefix ?? '', to: route.to })),
+    rtpengines: written.rtpengines.map((rtpengine) => ({ ...rtpengine, start: rtpengine.start ?? null })),
+    guards: written.guards.map((guard) => ({ ...guard, windowsMax: guard.windowsMax ?? WINDOWS_MAX })),
+    vault: {
+      host: written.vault.host,
+      port: written.vault.port,
+      folder: written.vault.folder === undefined ? join(dataFolder, 'vault') : file(written.vault.folder),
+      connectorUrl: written.vault.connectorUrl ?? null,
+    },
+    sbc: written.sbc,
+    desk: {
+      host: written.desk.host,
+      port: written.desk.port,
+      tls: written.desk.tls
+        ? { certificate: file(written.desk.tls.certificate), key: file(written.desk.tls.key) }
+        : null,
+      agents: written.desk.agents.map((agent) => ({
+        name: agent.name,
+        role: agent.role ?? 'agent',
+        tokenFile: agent.tokenFile === undefined ? secret(tokenFileName(agent.name)) : file(agent.tokenFile),
+      })),
+    },
+    forms: written.forms.map((form) => ({
+      name: form.name,
+      fields: form.fields,
+      brands: form.brands ?? [],
+      tries: form.tries ?? TRIES,
+      interDigitMs: form.interDigitMs ?? INTER_DIGIT_MS,
+      totalMs: form.totalMs ?? TOTAL_MS,
+      coolDownMs: form.coolDownMs ?? COOL_DOWN_MS,
+    })),
+    merchant: written.merchant,
+    metrics: written.metrics,
+  }
+}
+
+/** An agent's name may hold characters that a file name should not, and two names must not meet in one file. */
+function tokenFileName(agent: string): string {
+  return `agent-${/^[\w-]+$/.test(agent) ? agent : Buffer.from(agent).toString('base64url')}`
+}
