@@ -51,6 +51,7 @@ export class MediaSession {
   readonly #sdp: { payer: string; agent: string } = { payer: '', agent: '' }
   /** rtpengine's port as each party was told it; another port in a reply means that the call was lost and made anew. */
   readonly #portTold: { payer: number | null; agent: number | null } = { payer: null, agent: null }
+  #answerer: Party = 'agent'
   #guard: { readonly payer: Address; readonly agent: Address } | null = null
 
   constructor(options: { readonly engine: RtpengineControl; readonly callId: string }) {
@@ -86,6 +87,7 @@ export class MediaSession {
   async answer(offerer: Party, sdp: string, options: { readonly live: boolean }): Promise<MediaResult<string>> {
     if (readAudio(sdp) === null) return { kind: 'failed', code: 'unusable' }
     const answerer = other(offerer)
+    this.#answerer = answerer
     this.#sdp[answerer] = sdp
     const reply = await this.#send(
       'answer',
@@ -125,7 +127,7 @@ export class MediaSession {
     const tag = guardTag(from)
     const offered = await this.#send(
       'offer',
-      { 'from-tag': from, 'to-tag': tag, sdp, codec: { accept: ['PCMU'] }, flags: LIVE_FLAGS },
+      { 'from-tag': from, 'to-tag': tag, sdp, codec: { accept: [this.guardCodec] }, flags: LIVE_FLAGS },
       WINDOW_DEADLINE_MS,
     )
     if (offered.kind !== 'ok') return { kind: 'failed', code: failureOf(offered) }
@@ -141,7 +143,7 @@ export class MediaSession {
     )
     const told = this.#told(from, answered, true)
     if (told.kind === 'failed') return told
-    // The offer made the party's codecs those of the guard's side again; only a repeated open makes them PCMU for sure.
+    // The offer made the party's codecs those of the guard's side again; only a repeated open makes them G.711 for sure.
     const reopened = await this.#openSide(from, guard[from])
     return reopened.kind === 'failed' ? reopened : told
   }
@@ -170,6 +172,23 @@ export class MediaSession {
       await this.#send('delete', { 'from-tag': tag, 'delete delay': 0, flags: ['fast'] }, WINDOW_DEADLINE_MS)
     }
     return { kind: 'ok', value: null }
+  }
+
+  /** The law that the guard speaks: A-law when both legs do, so that nothing is transcoded; else mu-law. */
+  get guardCodec(): GuardCodec {
+    return this.#spoken('payer') === 'PCMA' && this.#spoken('agent') === 'PCMA' ? 'PCMA' : 'PCMU'
+  }
+
+  /** Whether rtpengine transcodes between a leg and the guard, which then must not pass the leg's RTP headers on. */
+  get isTranscodedInWindow(): boolean {
+    return this.#spoken('payer') !== this.guardCodec || this.#spoken('agent') !== this.guardCodec
+  }
+
+  /** The codec that a leg sends: the answer's first, if the leg knows it, else the leg's own first. */
+  #spoken(party: Party): string {
+    const own = voiceCodecs(readAudio(this.#sdp[party]) ?? NO_AUDIO)
+    const answered = voiceCodecs(readAudio(this.#sdp[this.#answerer]) ?? NO_AUDIO)[0]
+    return (own.find((codec) => codec.name === answered?.name) ?? own[0])?.name ?? ''
   }
 
   get isGuarded(): boolean {
@@ -218,7 +237,7 @@ export class MediaSession {
     const sdp = this.#guardSdp(guard, this.#sdp[party])
     const offered = await this.#send(
       'offer',
-      { 'from-tag': tag, 'to-tag': party, sdp, codec: { accept: ['PCMU'] }, flags: LIVE_FLAGS },
+      { 'from-tag': tag, 'to-tag': party, sdp, codec: { accept: [this.guardCodec] }, flags: LIVE_FLAGS },
       WINDOW_DEADLINE_MS,
     )
     const told = this.#told(party, offered, true)
@@ -234,11 +253,12 @@ export class MediaSession {
     return { kind: 'ok', value: { host: audio.host, port: audio.port } }
   }
 
-  /** The guard's side of a leg: PCMU always, and the party's own codecs, without which rtpengine would not transcode them. */
+  /** The guard's side of a leg: its G.711 law, and the party's own codecs, without which rtpengine would not transcode them. */
   #guardSdp(guard: Address, partySdp: string, direction: Direction = 'sendrecv'): string {
     const audio = readAudio(partySdp)
-    const codecs = audio === null ? [] : voiceCodecs(audio).filter((codec) => codec.payloadType !== 0)
-    const types = [0, ...codecs.map((codec) => codec.payloadType), eventType(audio)]
+    const law = this.guardCodec === 'PCMA' ? 8 : 0
+    const codecs = audio === null ? [] : voiceCodecs(audio).filter((codec) => codec.payloadType !== law)
+    const types = [law, ...codecs.map((codec) => codec.payloadType), eventType(audio)]
     const family = guard.host.includes(':') ? 'IP6' : 'IP4'
     return [
       'v=0',
@@ -247,7 +267,7 @@ export class MediaSession {
       `c=IN ${family} ${guard.host}`,
       't=0 0',
       `m=audio ${guard.port} RTP/AVP ${types.join(' ')}`,
-      'a=rtpmap:0 PCMU/8000',
+      `a=rtpmap:${law} ${this.guardCodec}/8000`,
       ...codecs.map((codec) => `a=rtpmap:${codec.payloadType} ${codec.rtpmap}`),
       ...codecs.flatMap((codec) => (codec.fmtp === null ? [] : [`a=fmtp:${codec.payloadType} ${codec.fmtp}`])),
       `a=rtpmap:${eventType(audio)} telephone-event/8000`,
@@ -284,6 +304,11 @@ export class MediaSession {
     return { kind: 'ok', value: sdp }
   }
 }
+
+/** The codecs that the guard masks natively. */
+export type GuardCodec = 'PCMU' | 'PCMA'
+
+const NO_AUDIO: AudioStream = { host: '0.0.0.0', port: 0, protocol: 'RTP/AVP', codecs: [], direction: 'inactive' }
 
 function other(party: Party): Party {
   return party === 'payer' ? 'agent' : 'payer'

@@ -228,5 +228,5 @@ export class SipServer {
  */
 function silenceConsole(): void {
   for (const method of ['log', 'info', 'warn', 'error', 'debug', 'trace', 'dir'] as const)
-    console[method] = () => undefined
+    Object.assign(globalThis.console, { [method]: () => undefined })
 }

@@ -24,6 +24,8 @@ const prepareShape = record({
   windowId: windowIdShape,
   masking: maskingShape,
   lookAheadMs: integer(10, 200),
+  /** The G.711 law that both sides of the guard speak; rtpengine transcodes everything else. */
+  codec: literal('PCMU', 'PCMA'),
   /** 'same': SSRC and timestamps pass. 'own': new ones for this window, for a leg that rtpengine transcodes. */
   headers: literal('same', 'own'),
   /** null: mask only, until no key was heard for the cool-down; used after a guard was lost in a window. */

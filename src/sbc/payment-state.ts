@@ -1,0 +1,63 @@
+import type { Payment, PaymentFailure } from '../wire/call-protocol.ts'
+import type { WindowProgress } from '../wire/window-progress.ts'
+
+/**
+ * What the agent sees of a window, as a pure function of what happened.
+ *
+ *     opening ──proven──▶ capturing ──▶ storing ──▶ cooling ──▶ closed
+ *        │                   │             │           │
+ *        └───────────────────┴── guard lost ┴───────────┴──▶ held ──▶ closed
+ *
+ * held and cooling are masked. Nothing but `closed` is clear.
+ */
+export type PaymentInput =
+  | { readonly type: 'progress'; readonly progress: WindowProgress }
+  | { readonly type: 'proven'; readonly openMs: number }
+  | { readonly type: 'guard-lost' }
+  | { readonly type: 'failed'; readonly failure: PaymentFailure }
+  | { readonly type: 'closed' }
+
+export function stepPayment(payment: Payment, input: PaymentInput): Payment {
+  if (payment.state === 'closed') return payment
+  switch (input.type) {
+    case 'progress':
+      return withProgress(payment, input.progress)
+    case 'proven':
+      return payment.state === 'opening' ? { ...payment, state: 'capturing', openMs: input.openMs } : payment
+    case 'guard-lost':
+      // A token that was returned stays returned; only what was being typed is lost.
+      return payment.token === null
+        ? { ...payment, state: 'held', failure: payment.failure ?? 'guard_lost' }
+        : { ...payment, state: 'held' }
+    case 'failed':
+      return { ...payment, failure: payment.failure ?? input.failure }
+    case 'closed':
+      return { ...payment, state: 'closed' }
+  }
+}
+
+function withProgress(payment: Payment, progress: WindowProgress): Payment {
+  // A guard that took over after another was lost only masks; its fields are not those that the agent asked for.
+  if (payment.state === 'held') return { ...payment, masking: progress.masking }
+  const seen = {
+    ...payment,
+    masking: progress.masking,
+    fields: progress.fields,
+    token: progress.token ?? payment.token,
+    lastFour: progress.lastFour ?? payment.lastFour,
+    brand: progress.brand ?? payment.brand,
+    failure: payment.failure ?? progress.failure,
+  }
+  switch (progress.state) {
+    case 'masking':
+      return seen
+    case 'capturing':
+    case 'storing':
+      return payment.state === 'opening' ? seen : { ...seen, state: progress.state }
+    case 'finished':
+    case 'failed':
+      return { ...seen, state: 'cooling' }
+    case 'cancelled':
+      return { ...seen, state: 'cooling', failure: seen.failure ?? 'cancelled' }
+  }
+}
