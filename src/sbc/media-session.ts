@@ -59,6 +59,11 @@ export class MediaSession {
     this.#callId = options.callId
   }
 
+  /** The last description that a party sent, '' before. */
+  sdpOf(party: Party): string {
+    return this.#sdp[party]
+  }
+
   /** The last audio description of a party, or null before it sent one. */
   audioOf(party: Party): AudioStream | null {
     return readAudio(this.#sdp[party])

@@ -15,9 +15,11 @@ export function userOf(value: string | undefined): string {
 
 /** Only what is safe in a URI of ours; other characters are escaped again (RFC 3261 section 25.1, user). */
 export function escapeUser(user: string): string {
-  return [...user]
-    .map((character) => (/[\w\-.!~*'()&=+$,;?/]/.test(character) ? character : encodeURIComponent(character)))
-    .join('')
+  return Array.from(user, escapeCharacter).join('')
+}
+
+function escapeCharacter(character: string): string {
+  return /[\w\-.!~*'()&=+$,;?/]/.test(character) ? character : encodeURIComponent(character)
 }
 
 function unescape(text: string): string {

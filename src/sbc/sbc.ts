@@ -1,0 +1,164 @@
+import type { Identity } from '../kit/identity.ts'
+import { errorFields, type Logger } from '../kit/log.ts'
+import type { Metrics } from '../kit/metrics.ts'
+import type { Configuration } from '../wire/configuration.ts'
+import { ALLOWED_METHODS, type Call, type CallDependencies } from './call.ts'
+import { CallDirectory } from './call-directory.ts'
+import { setUpCall, type SetUpDependencies } from './call-setup.ts'
+import { DeskServer } from './desk-server.ts'
+import { EnginePool } from './engine-pool.ts'
+import { GuardPool } from './guard-link.ts'
+import { SipServer, type SipRequest, type SipResponse } from './sip-server.ts'
+import { Trunks } from './trunks.ts'
+
+export type SbcOptions = {
+  readonly configuration: Pick<
+    Configuration,
+    'sip' | 'trunks' | 'routes' | 'rtpengines' | 'guards' | 'sbc' | 'forms' | 'merchant'
+  >
+  /** The secret of the SIP server's control protocol. */
+  readonly sipSecret: string
+  readonly identity: Identity
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+export type Sbc = {
+  /** Where desks connect. */
+  readonly port: number
+  /** Ends every call with BYE, then everything else. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/** How long BYEs may take to be answered when the process ends. */
+const BYE_MS_MAX = 1_500
+
+/** Starts an sbc. Rejects with the system's error when its port for desks is taken. */
+export async function startSbc(options: SbcOptions): Promise<Sbc> {
+  const { configuration, identity, logger, metrics } = options
+  const directory = new CallDirectory()
+  const desks = new DeskServer(directory)
+  const counters = {
+    invites: metrics.counter('tonewall_sbc_invites_total', 'INVITEs that opened a dialog or were refused', ['outcome']),
+    windows: metrics.counter('tonewall_sbc_windows_total', 'Payment windows that ended', ['outcome']),
+  }
+  const live = metrics.gauge('tonewall_sbc_calls', 'Answered calls')
+  const enginesUp = metrics.gauge('tonewall_sbc_rtpengines_up', 'rtpengine instances that answer')
+  const guardsUp = metrics.gauge('tonewall_sbc_guards_up', 'Guards that are connected')
+  // Calls of an earlier life of this sbc are known by the prefix; another sbc on the same rtpengine has another port.
+  const callIdPrefix = ['tonewall', configuration.sbc.host, configuration.sbc.port, ''].join('-')
+  const guards = new GuardPool({ guards: configuration.guards, identity, logger })
+  const engines = new EnginePool({
+    engines: configuration.rtpengines,
+    callIdPrefix,
+    lost: (name) => {
+      for (const call of directory.all()) if (call.facts.rtpengine === name) call.end('media_lost')
+    },
+    logger,
+  })
+  const countedWindows = new Set<string>()
+  const callDependencies: CallDependencies = {
+    guards,
+    forms: configuration.forms,
+    merchant: configuration.merchant,
+    logger,
+    changed: (call) => {
+      countWindow(call)
+      desks.tell(call)
+    },
+    ended: (call) => {
+      countWindow(call)
+      directory.remove(call)
+      live.set(directory.size)
+      desks.tell(call)
+    },
+  }
+  const trunks = new Trunks({ trunks: configuration.trunks, routes: configuration.routes })
+  const gauges = setInterval(() => {
+    enginesUp.set(engines.upCount)
+    guardsUp.set(guards.upCount)
+  }, 1_000)
+  const sip = new SipServer({
+    ...configuration.sip.control,
+    secret: options.sipSecret,
+    logger,
+    handlers: {
+      connected: () => undefined,
+      lost: () => {
+        logger.error({ code: 'sip_lost', count: directory.size }, 'the SIP server is gone, and every dialog with it')
+        for (const call of directory.all()) call.end('sip_lost')
+      },
+      options: (request, response) => {
+        if (trunks.bySource(request.source_address) === null) response.send(403)
+        else
+          response.send(200, {
+            headers: { Allow: ALLOWED_METHODS, Accept: 'application/sdp', 'Accept-Encoding': 'identity' },
+          })
+      },
+      invite: (request, response) => void take(request, response),
+    },
+  })
+  const setUp: SetUpDependencies = {
+    sip,
+    trunks,
+    engines,
+    callIdPrefix,
+    call: callDependencies,
+    answered: (call) => {
+      directory.add(call)
+      live.set(directory.size)
+      counters.invites.inc({ outcome: 'answered' })
+      logger.info({ callId: call.facts.callId, agent: call.facts.agent }, 'call answered')
+      desks.tell(call)
+    },
+  }
+  let closed = false
+
+  async function take(request: SipRequest, response: SipResponse): Promise<void> {
+    try {
+      if (closed || directory.isFull) response.send(503, 'Service Unavailable', { headers: { 'Retry-After': '5' } })
+      else await setUpCall(setUp, request, response)
+    } catch (error) {
+      logger.error({ code: 'invite_failed', ...errorFields(error) }, 'an INVITE could not be handled')
+      if (!response.finalResponseSent) response.send(500)
+    }
+    if (response.finalResponseSent && response.status >= 300) counters.invites.inc({ outcome: 'refused' })
+  }
+
+  function countWindow(call: Call): void {
+    const { payment } = call
+    if (payment?.state !== 'closed' || countedWindows.has(payment.windowId)) return
+    countedWindows.add(payment.windowId)
+    counters.windows.inc({ outcome: payment.token !== null ? 'token' : (payment.failure ?? 'none') })
+    if (call.isEnded) countedWindows.delete(payment.windowId)
+  }
+
+  await engines.start()
+  try {
+    await desks.listen({ ...configuration.sbc, identity, logger })
+  } catch (error) {
+    closeAll()
+    throw error
+  }
+  await sip.waitConnected()
+
+  function closeAll(): void {
+    clearInterval(gauges)
+    sip.close()
+    guards.close()
+    engines.close()
+  }
+
+  return {
+    port: desks.port,
+    close: async () => {
+      if (closed) return
+      closed = true
+      const calls = directory.all()
+      for (const call of calls) call.end('closing')
+      if (calls.length > 0) await new Promise((resolve) => setTimeout(resolve, BYE_MS_MAX))
+      await desks.close()
+      closeAll()
+    },
+  }
+}
