@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+
+/**
+ * `npm test`: types, lint, rooms, format, then all tests; `npm test -- FILE...` runs only these test files. The last
+ * line is `N passed, N failed`, counted over the checks and every assertion; the exit code is 1 if any failed.
+ */
+const CHECKOUT = resolve(import.meta.dirname, '..')
+const PROGRAMS = join(CHECKOUT, 'node_modules/.bin')
+
+/** These keep time with real media: they run one by one, after the others, so that no neighbour takes their core. */
+const ONE_BY_ONE = ['test/system', 'test/leak', 'test/demo']
+
+/** A check that hangs must not hang the run; tap has its own limit for each test file. */
+const CHECK_MS_MAX = 5 * 60_000
+
+const LINT = ['-c', 'test/tidy/eslint.config.mjs', '--no-warn-ignored']
+const SOURCES = ['src', 'test', 'bench', 'certs'].filter((folder) => hasFile(folder, /\.ts$/))
+
+type Check = { readonly name: string; readonly program: string; readonly arguments: readonly string[] }
+
+const CHECKS: readonly Check[] = [
+  { name: 'types', program: 'tsc', arguments: ['-p', '.'] },
+  ...(existsSync(join(CHECKOUT, 'src/desk/page/tsconfig.json'))
+    ? [{ name: 'types of the page', program: 'tsc', arguments: ['-p', 'src/desk/page'] }]
+    : []),
+  { name: 'lint', program: 'eslint', arguments: [...LINT, ...SOURCES] },
+  {
+    name: 'rooms',
+    program: 'depcruise',
+    arguments: ['--config', 'test/tidy/rooms.config.mjs', '--output-type', 'err', ...SOURCES],
+  },
+  {
+    name: 'format',
+    program: 'prettier',
+    arguments: ['--check', '--log-level', 'warn', ...SOURCES, 'sbc-config', 'src/**/*.mjs', 'test/**/*.mjs'],
+  },
+]
+
+type Count = { readonly passed: number; readonly failed: number }
+
+process.env['PATH'] = `${PROGRAMS}:${process.env['PATH'] ?? ''}`
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(files: readonly string[]): Promise<number> {
+  const startedMs = performance.now()
+  const counts: Count[] = []
+  if (files.length > 0) {
+    counts.push(await runTap(files, 1))
+  } else {
+    for (const check of CHECKS) counts.push(await runCheck(check))
+    const all = testFiles('test')
+    const alone = all.filter((file) => ONE_BY_ONE.some((folder) => file.startsWith(`${folder}/`)))
+    const together = all.filter((file) => !alone.includes(file))
+    counts.push(await runTap(together, 2))
+    if (alone.length > 0) counts.push(await runTap(alone, 1))
+  }
+  const passed = counts.reduce((sum, count) => sum + count.passed, 0)
+  const failed = counts.reduce((sum, count) => sum + count.failed, 0)
+  say(`took ${seconds(startedMs)}`)
+  say(`${passed} passed, ${failed} failed`)
+  return failed === 0 ? 0 : 1
+}
+
+/** Runs one check; what it says is shown only when it fails. */
+function runCheck(check: Check): Promise<Count> {
+  const startedMs = performance.now()
+  const child = spawn(join(PROGRAMS, check.program), check.arguments, {
+    cwd: CHECKOUT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: CHECK_MS_MAX,
+  })
+  const said: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => said.push(chunk))
+  child.stderr.on('data', (chunk: Buffer) => said.push(chunk))
+  return new Promise((resolveCount) => {
+    child.once('error', () => undefined)
+    child.once('close', (code) => {
+      say(`${code === 0 ? 'pass' : 'FAIL'} ${check.name} (${seconds(startedMs)})`)
+      if (code !== 0) process.stdout.write(Buffer.concat(said))
+      resolveCount(code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 })
+    })
+  })
+}
+
+/**
+ * Runs test files and follows the TAP: one line for each file that passes, the whole block of one that fails. The
+ * total is the last comment, such as `# { total: 5, pass: 4, fail: 1 }`; without it the run itself has failed.
+ */
+async function runTap(files: readonly string[], jobs: number): Promise<Count> {
+  const child = spawn(join(PROGRAMS, 'tap'), ['run', '--reporter=tap', `--jobs=${jobs}`, ...files], {
+    cwd: CHECKOUT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = new Promise<number | null>((resolveCode) => {
+    child.once('error', () => resolveCode(null))
+    child.once('close', resolveCode)
+  })
+  let block: string[] = []
+  let count: Count | null = null
+  for await (const line of createInterface({ input: child.stdout })) {
+    const total = /^# \{ total: (\d+)(?:, pass: (\d+))?.* \}$/.exec(line)
+    const outcome = /^(ok|not ok) \d+ - (.*)$/.exec(line)
+    if (total !== null) {
+      const passed = Number(total[2] ?? 0)
+      count = { passed, failed: Number(total[1]) - passed }
+    } else if (outcome?.[1] === 'ok') {
+      say(`pass ${(outcome[2] ?? '').replace(/ # time=([\d.]+m?s).*/, ' ($1)')}`)
+      block = []
+    } else if (outcome !== null) {
+      say([...block, line].join('\n'))
+      block = []
+    } else block.push(line)
+  }
+  const code = await exited
+  if (count === null || (code !== 0 && count.failed === 0)) {
+    say(`${block.join('\n')}\nFAIL tap ended with ${code ?? 'an error'}`)
+    return { passed: count?.passed ?? 0, failed: 1 }
+  }
+  return count
+}
+
+function testFiles(folder: string): readonly string[] {
+  return readdirSync(join(CHECKOUT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => join(folder, file))
+    .sort()
+}
+
+function hasFile(folder: string, name: RegExp): boolean {
+  const path = join(CHECKOUT, folder)
+  return existsSync(path) && readdirSync(path, { recursive: true, encoding: 'utf8' }).some((file) => name.test(file))
+}
+
+function seconds(startedMs: number): string {
+  return `${((performance.now() - startedMs) / 1_000).toFixed(1)} s`
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

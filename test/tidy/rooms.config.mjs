@@ -1,0 +1,123 @@
+/**
+ * Who may import whom, types included: the rooms are trust zones, so an import across a wall is a leak waiting to
+ * happen. dependency-cruiser reads this; test/tidy/rooms.test.ts proves that it notices.
+ */
+const room = (name, ...allowed) => ({
+  name: `room-${name}`,
+  comment: `src/${name} imports only ${[name, ...allowed].join(', ')}`,
+  severity: 'error',
+  from: { path: `^src/${name}/` },
+  to: { path: '^(src|test|bench|certs)/', pathNot: `^src/(${[name, ...allowed].join('|')})/` },
+})
+
+/** One file alone may open the door to a package that needs care. */
+const door = (name, packagePath, file) => ({
+  name: `door-${name}`,
+  comment: `only ${file} imports ${packagePath}`,
+  severity: 'error',
+  from: { path: '^(src|bench|test)/', pathNot: file },
+  to: { path: `(^|node_modules/)${packagePath}(/|$)` },
+})
+
+/** What the cardholder data environment is built on: each more is more to audit. Builtin modules and these packages. */
+const CDE_PACKAGES = ['card-validator', 'prom-client', '@types/card-validator']
+const CDE_BUILTINS = [
+  'assert',
+  'assert/strict',
+  'buffer',
+  'crypto',
+  'dgram',
+  'events',
+  'fs',
+  'fs/promises',
+  'https',
+  'http',
+  'net',
+  'path',
+  'sqlite',
+  'timers',
+  'timers/promises',
+  'tls',
+  'url',
+  'util',
+]
+
+export default {
+  forbidden: [
+    room('cde', 'wire', 'kit'),
+    room('sbc', 'wire', 'kit'),
+    room('desk', 'wire', 'kit'),
+    room('sipd', 'kit'),
+    room('demo', 'kit'),
+    room('wire'),
+    room('kit'),
+    {
+      name: 'main-is-the-top',
+      comment: 'only main builds things, and nothing builds on main',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(main/|main\\.ts)' },
+      to: { path: '^src/(main/|main\\.ts)' },
+    },
+    {
+      name: 'guard-and-vault-apart',
+      comment: 'guard and vault are two processes: they share only what lies between them in src/cde',
+      severity: 'error',
+      from: { path: '^src/cde/(guard|vault)/' },
+      to: { path: '^src/cde/(guard|vault)/', pathNot: '^src/cde/$1/' },
+    },
+    door('drachtio-srf', 'drachtio-srf', '^src/sbc/sip-server\\.ts$'),
+    door('rtpengine-client', 'rtpengine-client', '^src/sbc/rtpengine-control\\.ts$'),
+    {
+      name: 'cde-packages',
+      comment: 'the cardholder data environment imports only a pinned list of packages',
+      severity: 'error',
+      from: { path: '^src/cde/' },
+      to: { path: 'node_modules/', pathNot: `node_modules/(${CDE_PACKAGES.join('|')})/` },
+    },
+    {
+      name: 'cde-builtins',
+      comment: 'the cardholder data environment starts no programs and loads no code',
+      severity: 'error',
+      from: { path: '^src/cde/' },
+      to: { dependencyTypes: ['core'], pathNot: `^(node:)?(${CDE_BUILTINS.join('|')})$` },
+    },
+    {
+      name: 'no-test-in-product',
+      comment: 'the product does not import tests or benches',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|bench)/' },
+    },
+    {
+      name: 'no-circle',
+      comment: 'modules that import each other cannot be read one by one',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'resolvable',
+      comment: 'an import that cannot be found is not checked',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'declared',
+      comment: 'a package must be in package.json',
+      severity: 'error',
+      from: { path: '^(src|certs)/' },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'], dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^src/desk/page/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+}
