@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import t from 'tap'
+import type { KeyEncryptionKey } from '../../../src/cde/vault/key-encryption-key.ts'
+import { KeyRing } from '../../../src/cde/vault/key-ring.ts'
+import { seal, unseal } from '../../../src/cde/vault/seal.ts'
+import type { Store } from '../../../src/cde/vault/store.ts'
+import { openSqliteStore } from '../../../src/cde/vault/store-sqlite.ts'
+import { digits, TEST_PANS } from '../../fakes/test-card.ts'
+
+const PAN = digits(TEST_PANS.visa)
+
+function fakeKek(key: Buffer, id = 'kek-1'): KeyEncryptionKey & { wraps: number } {
+  const kek = {
+    id,
+    wraps: 0,
+    wrap: (plain: Uint8Array, context: Buffer) => {
+      kek.wraps += 1
+      return Promise.resolve(seal(plain, key, context))
+    },
+    unwrap: (wrapped: Uint8Array, context: Buffer) => Promise.resolve(unseal(wrapped, key, context)),
+    close: () => undefined,
+  }
+  return kek
+}
+
+function openStore(folder: string): Store {
+  return openSqliteStore({ file: join(folder, 'v.sqlite'), nowMs: Date.now })
+}
+
+t.test('a merchant has one sealing key and one fingerprint key, also after a restart', async (t) => {
+  const folder = t.testdir()
+  const kekKey = randomBytes(32)
+  const store = openStore(folder)
+  const kek = fakeKek(kekKey)
+  const ring = new KeyRing({ kek, store, nowMs: Date.now })
+  const [one, two] = await Promise.all([ring.sealingKey('shop'), ring.sealingKey('shop')])
+  t.equal(one.keyId, two.keyId)
+  const fingerprint = await ring.fingerprint('shop', PAN)
+  t.equal(kek.wraps, 2)
+  const key = Buffer.from(one.key)
+  ring.close()
+  ring.close()
+  t.ok(
+    one.key.every((byte) => byte === 0),
+    'a closed ring has wiped its keys',
+  )
+  await t.rejects(ring.sealingKey('shop'), { name: 'KeyFailure' })
+
+  const again = new KeyRing({ kek: fakeKek(kekKey), store, nowMs: Date.now })
+  t.same(Buffer.from((await again.sealingKey('shop')).key), key)
+  t.same(await again.fingerprint('shop', PAN), fingerprint)
+  await store.close()
+})
+
+t.test('fingerprints differ by merchant and by card', async (t) => {
+  const store = openStore(t.testdir())
+  const ring = new KeyRing({ kek: fakeKek(randomBytes(32)), store, nowMs: Date.now })
+  const fingerprint = await ring.fingerprint('shop', PAN)
+  t.equal(fingerprint.length, 32)
+  t.notSame(await ring.fingerprint('other', PAN), fingerprint)
+  t.notSame(await ring.fingerprint('shop', digits(TEST_PANS.jcb)), fingerprint)
+  await store.close()
+})
+
+t.test('two rings on one store agree on the key that was first', async (t) => {
+  const folder = t.testdir()
+  const key = randomBytes(32)
+  const stores = [openStore(folder), openStore(folder)]
+  const rings = stores.map((store) => new KeyRing({ kek: fakeKek(key), store, nowMs: Date.now }))
+  const keys = await Promise.all(rings.map((ring) => ring.sealingKey('shop')))
+  t.equal(keys[0]?.keyId, keys[1]?.keyId)
+  t.same(keys[0]?.key, keys[1]?.key)
+  for (const store of stores) await store.close()
+})
+
+t.test('after a rotation new cards get the new key and the old key still opens', async (t) => {
+  const folder = t.testdir()
+  const kekKey = randomBytes(32)
+  const store = openStore(folder)
+  const ring = new KeyRing({ kek: fakeKek(kekKey), store, nowMs: Date.now })
+  const old = await ring.sealingKey('shop')
+  const fingerprint = await ring.fingerprint('shop', PAN)
+  const keyId = await ring.rotateSealingKey('shop')
+  t.not(keyId, old.keyId)
+  t.equal((await ring.sealingKey('shop')).keyId, keyId)
+  t.same((await ring.keyById(old.keyId)).key, old.key)
+  t.same(await ring.fingerprint('shop', PAN), fingerprint, 'the same card keeps its token')
+  const oldKey = Buffer.from(old.key)
+  const restarted = new KeyRing({ kek: fakeKek(kekKey), store, nowMs: Date.now })
+  t.equal((await restarted.sealingKey('shop')).keyId, keyId)
+  t.same(Buffer.from((await restarted.keyById(old.keyId)).key), oldKey)
+  const actions = (await store.auditAfter(0, 100)).map((record) => record.action)
+  t.same(actions, ['key_create', 'key_create', 'key_rotate', 'key_unwrap', 'key_unwrap'])
+  await store.close()
+})
+
+t.test('a wrong key-encryption key, an unknown key, and exchanged rows open nothing', async (t) => {
+  const folder = t.testdir()
+  const kekKey = randomBytes(32)
+  const store = openStore(folder)
+  const ring = new KeyRing({ kek: fakeKek(kekKey), store, nowMs: Date.now })
+  await ring.sealingKey('shop')
+  await ring.sealingKey('other')
+  const fresh = (kek: KeyEncryptionKey) => new KeyRing({ kek, store, nowMs: Date.now })
+  await t.rejects(fresh(fakeKek(randomBytes(32))).sealingKey('shop'), { name: 'KeyFailure' })
+  await t.rejects(fresh(fakeKek(kekKey, 'kek-2')).sealingKey('shop'), { name: 'KeyFailure' })
+  await t.rejects(ring.keyById('key_none'), { name: 'KeyFailure' })
+
+  const database = new DatabaseSync(join(folder, 'v.sqlite'))
+  database.exec("UPDATE keys SET wrapped = (SELECT wrapped FROM keys WHERE merchant = 'other') WHERE merchant = 'shop'")
+  database.close()
+  await t.rejects(fresh(fakeKek(kekKey)).sealingKey('shop'), { name: 'KeyFailure' })
+  await store.close()
+})

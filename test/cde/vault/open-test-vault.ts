@@ -1,0 +1,53 @@
+import { composeCardBody, type Card } from '../../../src/cde/card-body.ts'
+import type { VaultReply } from '../../../src/cde/vault-protocol.ts'
+import { openVault, type MerchantOptions, type Vault } from '../../../src/cde/vault/vault.ts'
+import { createLogger } from '../../../src/kit/log.ts'
+import { Metrics } from '../../../src/kit/metrics.ts'
+
+export const GUARD = { role: 'guard', origin: 'guard.test' } as const
+
+/** A vault without a door, in a folder, with two merchants unless told. Its log lines are kept. */
+export type TestVault = Vault & {
+  readonly metrics: Metrics
+  readonly lines: readonly string[]
+  tokenize(card: Card, options?: { readonly merchant?: string; readonly idempotencyKey?: string }): Promise<VaultReply>
+}
+
+let keys = 0
+
+export async function openTestVault(
+  dataDir: string,
+  options: { readonly merchants?: readonly MerchantOptions[]; readonly nowMs?: () => number } = {},
+): Promise<TestVault> {
+  const lines: string[] = []
+  const metrics = new Metrics('vault')
+  const vault = await openVault({
+    dataDir,
+    merchants: [{ name: 'shop' }, { name: 'other' }],
+    logger: createLogger({ role: 'vault', level: 'debug', stream: { write: (line) => lines.push(line) } }),
+    metrics,
+    ...options,
+  })
+  return {
+    ...vault,
+    metrics,
+    lines,
+    tokenize: (card, { merchant = 'shop', idempotencyKey = newKey() } = {}) =>
+      vault.service.handle(
+        { type: 'tokenize', merchant, windowId: 'w1', idempotencyKey },
+        composeCardBody(card),
+        GUARD,
+      ),
+  }
+}
+
+export function newKey(): string {
+  keys += 1
+  return `key-${process.pid}-${keys}-0000`
+}
+
+/** The token of a reply that must be one. */
+export function tokenOf(reply: VaultReply): string {
+  if (reply.type !== 'tokenized') throw new Error('not a token')
+  return reply.token
+}

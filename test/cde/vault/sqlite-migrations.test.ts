@@ -1,0 +1,41 @@
+import { DatabaseSync } from 'node:sqlite'
+import t from 'tap'
+import { migrate, MIGRATIONS } from '../../../src/cde/vault/sqlite-migrations.ts'
+
+const nowMs = () => 0
+const NEXT = { version: 2, name: 'more', sql: 'CREATE TABLE more (id INTEGER PRIMARY KEY) STRICT' }
+
+t.test('an empty database comes up to the newest version, and a second run changes nothing', (t) => {
+  const database = new DatabaseSync(':memory:')
+  t.equal(migrate(database, { migrations: MIGRATIONS, nowMs }), MIGRATIONS.at(-1)?.version)
+  t.equal(migrate(database, { migrations: MIGRATIONS, nowMs }), MIGRATIONS.at(-1)?.version)
+  const rows = database.prepare('SELECT version, name, applied_at FROM migrations').all()
+  t.equal(rows.length, MIGRATIONS.length)
+  t.match(rows[0], { version: 1, applied_at: '1970-01-01T00:00:00.000Z' })
+  t.end()
+})
+
+t.test('versions follow each other', (t) => {
+  t.same(
+    MIGRATIONS.map(({ version }) => version),
+    MIGRATIONS.map((_, index) => index + 1),
+  )
+  t.end()
+})
+
+t.test('a migration that fails leaves the version before it', (t) => {
+  const database = new DatabaseSync(':memory:')
+  const broken = { ...NEXT, sql: 'CREATE TABLE half (id INTEGER PRIMARY KEY) STRICT; CREATE NONSENSE' }
+  t.throws(() => migrate(database, { migrations: [...MIGRATIONS, broken], nowMs }))
+  t.equal(migrate(database, { migrations: MIGRATIONS, nowMs }), 1)
+  t.same(database.prepare("SELECT name FROM sqlite_schema WHERE name = 'half'").all(), [])
+  t.equal(migrate(database, { migrations: [...MIGRATIONS, NEXT], nowMs }), 2)
+  t.end()
+})
+
+t.test('a database of a later release is not touched', (t) => {
+  const database = new DatabaseSync(':memory:')
+  migrate(database, { migrations: [...MIGRATIONS, NEXT], nowMs })
+  t.equal(migrate(database, { migrations: MIGRATIONS, nowMs }), 'too_new')
+  t.end()
+})

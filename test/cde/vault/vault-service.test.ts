@@ -1,0 +1,138 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import t from 'tap'
+import { composeCardBody } from '../../../src/cde/card-body.ts'
+import { parseVaultReply, parseVaultRequest, type TokenizeRequest } from '../../../src/cde/vault-protocol.ts'
+import { ROLES } from '../../../src/kit/identity.ts'
+import { seededRandom } from '../../fakes/seeded-random.ts'
+import { testCard } from '../../fakes/test-card.ts'
+import { GUARD, openTestVault } from './open-test-vault.ts'
+
+const REQUEST: TokenizeRequest = { type: 'tokenize', merchant: 'shop', windowId: 'w1', idempotencyKey: 'window-1-card' }
+
+t.test('the body is overwritten, whatever the answer', async (t) => {
+  const vault = await openTestVault(t.testdir())
+  const requests = [
+    [REQUEST, GUARD],
+    [{ ...REQUEST, merchant: 'nobody' }, GUARD],
+    [REQUEST, { role: 'desk', origin: 'desk.test' }],
+    [{ type: 'malformed' }, GUARD],
+  ] as const
+  for (const [request, peer] of requests) {
+    const body = composeCardBody(testCard())
+    await vault.service.handle(request, body, peer)
+    t.ok(body.every((byte) => byte === 0))
+  }
+  await vault.close()
+  const body = composeCardBody(testCard())
+  t.same(await vault.service.handle(REQUEST, body, GUARD), { type: 'refused', code: 'closing' })
+  t.ok(body.every((byte) => byte === 0))
+})
+
+t.test('only the guard is answered, and every refusal is written down with who asked', async (t) => {
+  const vault = await openTestVault(t.testdir())
+  for (const role of ROLES) {
+    const reply = await vault.service.handle(REQUEST, composeCardBody(testCard()), { role, origin: `${role}.test` })
+    if (role === 'guard') t.match(reply, { type: 'tokenized' })
+    else t.same(reply, { type: 'refused', code: 'role_not_allowed' })
+  }
+  const refused = (await vault.store.auditAfter(0, 100)).filter(({ outcome }) => outcome === 'role_not_allowed')
+  t.same(
+    refused.map(({ role, origin }) => [role, origin]),
+    ROLES.filter((role) => role !== 'guard').map((role) => [role, `${role}.test`]),
+  )
+  t.match(refused[0], { action: 'tokenize', merchant: 'shop', windowId: 'w1' })
+  await vault.close()
+})
+
+t.test('a card that is not good is refused by its code, counted and written down', async (t) => {
+  const vault = await openTestVault(t.testdir())
+  t.same(await vault.tokenize(testCard({ pan: '4111111111111112' })), { type: 'refused', code: 'check_digit_failed' })
+  t.same(await vault.tokenize(testCard({ pan: '4111' })), { type: 'refused', code: 'pan_length' })
+  t.same(await vault.tokenize(testCard({ expiry: '0120' })), { type: 'refused', code: 'expired' })
+  t.same(await vault.tokenize(testCard(), { merchant: 'nobody' }), { type: 'refused', code: 'unknown_merchant' })
+  t.same(await vault.service.handle(REQUEST, Buffer.from('4111111111111111'), GUARD), {
+    type: 'refused',
+    code: 'malformed',
+  })
+  const outcomes = (await vault.store.auditAfter(1, 100)).map(({ outcome }) => outcome)
+  t.same(outcomes, ['check_digit_failed', 'pan_length', 'expired', 'unknown_merchant', 'malformed'])
+  const text = await vault.metrics.registry.metrics()
+  t.match(text, 'tonewall_vault_tokenize_total{outcome="refused",role="vault"} 4')
+  t.match(text, 'tonewall_vault_refused_total{code="check_digit_failed",role="vault"} 1')
+  await vault.close()
+})
+
+t.test('digits beside an authorization are refused', async (t) => {
+  const vault = await openTestVault(t.testdir())
+  const request = {
+    ...REQUEST,
+    type: 'authorize',
+    token: 'tok_abcdefghijklmnopqrst1_1111',
+    amountMinor: 1,
+    currency: 'EUR',
+  } as const
+  t.same(await vault.service.handle(request, Buffer.from([1]), GUARD), { type: 'refused', code: 'malformed' })
+  await vault.close()
+})
+
+t.test('tokens are counted and timed', async (t) => {
+  const vault = await openTestVault(t.testdir())
+  await vault.tokenize(testCard())
+  await vault.tokenize(testCard(), { idempotencyKey: 'window-2-card' })
+  await vault.tokenize(testCard(), { idempotencyKey: 'window-2-card' })
+  const text = await vault.metrics.registry.metrics()
+  for (const outcome of ['created', 'known', 'repeated'])
+    t.match(text, `tonewall_vault_tokenize_total{outcome="${outcome}",role="vault"} 1`)
+  t.match(text, 'tonewall_vault_tokenize_seconds_count{role="vault"} 3')
+  await vault.close()
+})
+
+t.test('when nothing can be written down, nothing is acknowledged', async (t) => {
+  const folder = t.testdir()
+  const vault = await openTestVault(folder)
+  await vault.tokenize(testCard())
+  const blocker = new DatabaseSync(join(folder, 'vault.sqlite'))
+  blocker.exec('ALTER TABLE audit RENAME TO elsewhere')
+  t.same(await vault.tokenize(testCard()), { type: 'refused', code: 'store_failed' })
+  t.same(await vault.tokenize(testCard({ pan: '4' })), { type: 'refused', code: 'store_failed' })
+  t.match(vault.lines.join(''), '"errorCode":"SQLITE_1"')
+  blocker.exec('ALTER TABLE elsewhere RENAME TO audit')
+  blocker.close()
+  t.match(await vault.tokenize(testCard()), { type: 'tokenized' })
+  await vault.close()
+})
+
+t.test('a wrong key file is told as such, and no new key is made beside the old one', async (t) => {
+  const folder = t.testdir()
+  const first = await openTestVault(folder)
+  await first.tokenize(testCard())
+  await first.close()
+  rmSync(join(folder, 'key-encryption-key'))
+  writeFileSync(join(folder, 'key-encryption-key'), Buffer.alloc(32, 9), { mode: 0o600 })
+  const vault = await openTestVault(folder)
+  t.same(await vault.tokenize(testCard()), { type: 'refused', code: 'key_failed' })
+  await vault.close()
+})
+
+t.test('whatever request and body come, the answer is a reply and the vault goes on', async (t) => {
+  const vault = await openTestVault(t.testdir())
+  const random = seededRandom(11)
+  const good = composeCardBody(testCard({ cardCode: '123' }))
+  let tokenized = 0
+  for (let round = 0; round < 1_500; round += 1) {
+    const body = Buffer.from(good)
+    for (let change = random.below(3); change > 0; change -= 1) body[random.below(body.length)] = random.below(12)
+    const value = {
+      ...REQUEST,
+      idempotencyKey: `fuzz-${round}-key`,
+      ...(random.below(4) === 0 ? { merchant: random.below(9) } : {}),
+    }
+    const reply = await vault.service.handle(parseVaultRequest(value) ?? { type: 'malformed' }, body, GUARD)
+    if (parseVaultReply(reply) === null) t.fail('not a reply')
+    if (reply.type === 'tokenized') tokenized += 1
+  }
+  t.ok(tokenized > 300 && tokenized < 1_200)
+  await vault.close()
+})
