@@ -1,0 +1,295 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { recordSide, recordingWav, type Recording } from './judge/recording.ts'
+import { readMatchedFilter, type ForcedChoice } from './judge/matched-filter.ts'
+import { readMultimon } from './judge/multimon-judge.ts'
+import { readOutOfBand } from './judge/out-of-band-judge.ts'
+import { scoreKeys } from './judge/score-keys.ts'
+import { callDelays, lostAround, type Direction } from './measure/call-measures.ts'
+import { DeskClient, type PaymentState } from './desk-client.ts'
+import { nowUs } from './monotonic.ts'
+import { spawnPhone, type Phone } from './phone-client.ts'
+import type { KeyTransport, PressedKey, PhoneReport } from './phone/phone-protocol.ts'
+import type { CodecName } from './phone/sdp-text.ts'
+
+/**
+ * The demonstration call: a payer and an agent outside the product, a payment over the telephone between them, and a
+ * judgement of what the agent's side could have recorded. Only public test card numbers are keyed.
+ */
+export type DemonstrationOptions = {
+  /** Where the product takes calls, and where its contact centre trunk sends them. */
+  readonly sip: { readonly host: string; readonly port: number }
+  readonly payerAddress: string
+  readonly agent: { readonly address: string; readonly port: number; readonly name: string }
+  readonly desk: { readonly address: string; readonly token: string }
+  /** Prometheus endpoints of the guards: they count keys without saying which. */
+  readonly guardMetrics: readonly string[]
+  readonly form: string
+  readonly transport: KeyTransport
+  readonly codec: CodecName
+  readonly masking: 'talk-through' | 'hard'
+  /** Recordings go here as WAV. */
+  readonly folder: string
+  readonly versions: Readonly<Record<string, string>>
+  /** One calm line for a person who watches. */
+  readonly say: (line: string) => void
+  /** Time to look at the page before the payment, and after it. */
+  readonly talkMs: number
+}
+
+type SideScores = { readonly events: number; readonly multimon: number; readonly matchedFilter: number }
+
+export type DemonstrationReport = {
+  readonly ok: boolean
+  /** What did not hold, in words; empty when ok. */
+  readonly failures: readonly string[]
+  readonly transport: KeyTransport
+  readonly codec: CodecName
+  readonly masking: 'talk-through' | 'hard'
+  readonly keyed: number
+  readonly captured: number
+  readonly token: string | null
+  readonly openMs: number | null
+  readonly lostAtOpen: number
+  readonly lostAtClose: number
+  readonly delayMs: { readonly clear: Percentiles | null; readonly window: Percentiles | null }
+  readonly recovered: { readonly agent: SideScores; readonly payer: SideScores }
+  /** The matched filter when it must name every key, however unlike a tone it looks: at chance when nothing is left. */
+  readonly forcedChoice: { readonly agent: ForcedChoice; readonly payer: ForcedChoice }
+  readonly recordings: { readonly agent: string; readonly payer: string }
+  readonly versions: Readonly<Record<string, string>>
+}
+type Percentiles = { readonly p50: number; readonly p99: number }
+
+/** Public test card of the brand's documentation, an expiry in the future, and a code. */
+const CARD_KEYS = '4111111111111111#'
+const CODE_KEYS = '123'
+const KEY_ON_MS = 100
+const KEY_OFF_MS = 100
+/** A hand needs a moment between two fields. */
+const FIELD_PAUSE_MS = 600
+const CALL_SHOWN_MS_MAX = 5_000
+const FIELD_MS_MAX = 8_000
+const TOKEN_MS_MAX = 12_000
+const CLOSED_MS_MAX = 20_000
+const PROOF_MS_MAX = 500
+
+/** Makes the call and judges it. Rejects when an endpoint cannot be started; a payment that fails is in the report. */
+export async function runDemonstration(options: DemonstrationOptions): Promise<DemonstrationReport> {
+  const { say } = options
+  const phones: Phone[] = []
+  try {
+    const agent = await spawnPhone({
+      name: options.agent.name,
+      address: options.agent.address,
+      sipPort: options.agent.port,
+      codecs: [options.codec],
+      speech: { voice: 'agent', seed: 2 },
+      answer: { kind: 'answer', afterMs: 400, earlyMedia: false },
+    })
+    phones.push(agent)
+    const payer = await spawnPhone({
+      name: '15550100',
+      address: options.payerAddress,
+      codecs: [options.codec],
+      speech: { voice: 'payer', seed: 1 },
+    })
+    phones.push(payer)
+    const call = await payer.call({ to: `sip:18005550199@${options.sip.host}:${options.sip.port}` })
+    if (call.kind !== 'answered')
+      throw new Error(`the demonstration call was not answered: ${call.kind === 'refused' ? call.status : call.kind}`)
+    say('The call is up: customer and agent talk.')
+    const payment = await pay(options, payer, call.callId)
+    await delay(options.talkMs)
+    await payer.hangup()
+    say('The customer hung up.')
+    const [payerReport, agentReport] = await Promise.all([payer.report(), agent.report()])
+    return await judge(options, payment, { payer: payerReport, agent: agentReport })
+  } finally {
+    await Promise.all(phones.map((phone) => phone.close()))
+  }
+}
+
+type PaymentRun = {
+  readonly payment: PaymentState | null
+  readonly keysPressed: number
+  readonly captured: number
+  readonly openUs: number
+  readonly closeUs: number
+  readonly problem: string | null
+}
+
+/** The agent's part through the API, and the customer's keys. */
+async function pay(options: DemonstrationOptions, payer: Phone, sipCallId: string): Promise<PaymentRun> {
+  const { say } = options
+  const desk = new DeskClient(options.desk)
+  const callId = await desk.findCall(sipCallId, { deadlineMs: CALL_SHOWN_MS_MAX })
+  await delay(options.talkMs)
+  const keysBefore = await keysTaken(options.guardMetrics)
+  let keysPressed = 0
+  let openUs = nowUs()
+  let closeUs = openUs
+  let payment: PaymentState | null = null
+  let problem: string | null = null
+  try {
+    await desk.openWindow(callId, { form: options.form, masking: options.masking })
+    openUs = nowUs()
+    say('The window is open and proven: the customer may type.')
+    await delay(FIELD_PAUSE_MS)
+    for (const [index, keys] of [CARD_KEYS, expiryKeys(new Date()), CODE_KEYS].entries()) {
+      await payer.press({ keys, transport: options.transport, onMs: KEY_ON_MS, offMs: KEY_OFF_MS })
+      keysPressed += keys.length
+      payment = await desk.until(callId, ({ fields }) => ['accepted', 'refused'].includes(fields[index]?.state ?? ''), {
+        deadlineMs: FIELD_MS_MAX,
+      })
+      await delay(FIELD_PAUSE_MS)
+    }
+    payment = await desk.until(callId, (now) => now.token !== null || now.failure !== null, {
+      deadlineMs: TOKEN_MS_MAX,
+    })
+    say(payment.token === null ? 'The payment failed.' : 'The vault returned a token.')
+    payment = await desk.until(callId, (now) => now.state === 'closed', { deadlineMs: CLOSED_MS_MAX })
+    say('The keys were quiet for the cool-down: the window is closed.')
+  } catch (error) {
+    problem =
+      error instanceof Error && 'code' in error ? `the desk said ${String(error.code)}` : 'the payment broke off'
+    payment = await desk.payment(callId).catch(() => payment)
+  }
+  closeUs = nowUs()
+  return {
+    payment,
+    keysPressed,
+    captured: (await keysTaken(options.guardMetrics)) - keysBefore,
+    openUs,
+    closeUs,
+    problem,
+  }
+}
+
+async function judge(
+  options: DemonstrationOptions,
+  run: PaymentRun,
+  sides: { readonly payer: PhoneReport; readonly agent: PhoneReport },
+): Promise<DemonstrationReport> {
+  const keys = sides.payer.keys
+  const heardByAgent = { packets: sides.agent.received, infos: sides.agent.infosReceived }
+  const sentByPayer = { packets: sides.payer.sent, infos: sides.payer.infosSent }
+  const agent = await scoreSide(recordSide(heardByAgent), heardByAgent.packets, keys)
+  const payer = await scoreSide(recordSide(sentByPayer), sentByPayer.packets, keys)
+  const towardsAgent: Direction = { sent: sides.payer.sent, received: sides.agent.received }
+  const delays = callDelays(towardsAgent, [{ openUs: run.openUs, closeUs: run.closeUs }])
+  mkdirSync(options.folder, { recursive: true })
+  const recordings = { agent: join(options.folder, 'agent.wav'), payer: join(options.folder, 'payer.wav') }
+  writeFileSync(recordings.agent, recordingWav(agent.recording), { mode: 0o600 })
+  writeFileSync(recordings.payer, recordingWav(payer.recording), { mode: 0o600 })
+  const failures = whatFailed(options, run, {
+    agent: agent.scores,
+    payer: payer.scores,
+    agentForced: agent.forcedChoice,
+  })
+  return {
+    ok: failures.length === 0,
+    failures,
+    transport: options.transport,
+    codec: options.codec,
+    masking: options.masking,
+    keyed: run.keysPressed,
+    captured: run.captured,
+    token: run.payment?.token ?? null,
+    openMs: run.payment?.openMs ?? null,
+    lostAtOpen: lostAround(towardsAgent, run.openUs),
+    lostAtClose: lostAround(towardsAgent, run.closeUs),
+    delayMs: { clear: percentiles(delays.clear), window: percentiles(delays.window) },
+    recovered: { agent: agent.scores, payer: payer.scores },
+    forcedChoice: { agent: agent.forcedChoice, payer: payer.forcedChoice },
+    recordings,
+    versions: options.versions,
+  }
+}
+
+async function scoreSide(
+  recording: Recording,
+  packets: PhoneReport['sent'],
+  keys: readonly PressedKey[],
+): Promise<{ readonly recording: Recording; readonly scores: SideScores; readonly forcedChoice: ForcedChoice }> {
+  const truth = keys.map(({ key }) => key).join('')
+  const multimon = await readMultimon(recording)
+  if (multimon.kind !== 'read') throw new Error('multimon-ng could not be run: install the package multimon-ng')
+  const filter = readMatchedFilter({ recording, keys })
+  const events = readOutOfBand({ packets, infos: [] })
+  return {
+    recording,
+    scores: {
+      events: scoreKeys(truth, events),
+      multimon: scoreKeys(truth, multimon.keys),
+      matchedFilter: filter.read,
+    },
+    forcedChoice: filter.forcedChoice,
+  }
+}
+
+function whatFailed(
+  options: DemonstrationOptions,
+  run: PaymentRun,
+  scores: { readonly agent: SideScores; readonly payer: SideScores; readonly agentForced: ForcedChoice },
+): readonly string[] {
+  const failures: string[] = []
+  const must = (holds: boolean, words: string) => {
+    if (!holds) failures.push(words)
+  }
+  must(run.problem === null, run.problem ?? '')
+  must(run.payment?.token != null, 'the vault returned no token')
+  must(run.payment?.state === 'closed', 'the window did not close')
+  must(run.keysPressed > 0 && run.captured === run.keysPressed, 'the guard did not take each key once')
+  must((run.payment?.openMs ?? Infinity) <= PROOF_MS_MAX, 'the interposition was not proven in 500 ms')
+  must(scores.agent.events === 0, 'telephone-events reached the agent')
+  must(scores.agent.multimon === 0, "multimon-ng read keys from the agent's side")
+  must(scores.agent.matchedFilter === 0, "the matched filter read keys from the agent's side")
+  must(
+    scores.agentForced.hits <= chanceLimit(scores.agentForced),
+    "the matched filter guesses keys of the agent's side better than chance",
+  )
+  // A judge that cannot read the control proves nothing. Keys in events are told by the events judge where there are
+  // any; recordings hold every key, since a recorder renders events and INFO as tones.
+  const told = options.transport === 'events' || options.transport === 'both' ? run.keysPressed : 0
+  must(scores.payer.events === told, "the control failed: telephone-events of the payer's side")
+  must(scores.payer.multimon === run.keysPressed, "the control failed: multimon-ng on the payer's side")
+  must(scores.payer.matchedFilter === run.keysPressed, "the control failed: the matched filter on the payer's side")
+  return failures
+}
+
+/** Hits that pure guessing exceeds less than once in a million runs. */
+function chanceLimit({ tries, chance }: ForcedChoice): number {
+  const ALLOWED = 1e-6
+  let mass = (1 - chance) ** tries
+  let below = mass
+  let hits = 0
+  while (1 - below > ALLOWED && hits < tries) {
+    hits += 1
+    mass *= ((tries - hits + 1) / hits) * (chance / (1 - chance))
+    below += mass
+  }
+  return hits
+}
+
+function percentiles(figures: { readonly p50: number; readonly p99: number } | undefined): Percentiles | null {
+  return figures === undefined
+    ? null
+    : { p50: Math.round(figures.p50 * 1_000) / 1_000, p99: Math.round(figures.p99 * 1_000) / 1_000 }
+}
+
+/** MMYY, December of the year after next. */
+function expiryKeys(today: Date): string {
+  return `12${String((today.getUTCFullYear() + 2) % 100).padStart(2, '0')}`
+}
+
+/** The sum of the guards' key counters; no label of theirs says which key. */
+async function keysTaken(endpoints: readonly string[]): Promise<number> {
+  const texts = await Promise.all(
+    endpoints.map(async (endpoint) => (await fetch(endpoint, { signal: AbortSignal.timeout(2_000) })).text()),
+  )
+  return texts
+    .flatMap((text) => [...text.matchAll(/^tonewall_guard_keys_total(?:\{[^}]*\})? (\d+)/gm)])
+    .reduce((sum, match) => sum + Number(match[1]), 0)
+}
