@@ -1,0 +1,53 @@
+import type { Flow } from './flow.ts'
+import { header, listOf, valueOf, type Header, type SipMessage } from './message.ts'
+import { replaceLocalhost } from './name-addr.ts'
+import { formatHostPort } from './uri.ts'
+
+/** What the server decides, whatever the application wrote. */
+const SERVERS_OWN = new Set([
+  'via',
+  'route',
+  'record-route',
+  'rseq',
+  'content-length',
+  'max-forwards',
+  'call-id',
+  'cseq',
+  'from',
+  'to',
+  'contact',
+])
+
+const ADDRESSES_OF_OURS = new Set(['p-asserted-identity', 'p-preferred-identity', 'remote-party-id'])
+
+/** The headers of an application's message that go out as they are, `@localhost` in identities replaced. */
+export function applicationHeaders(message: SipMessage, flow: Flow): Header[] {
+  const hostPort = formatHostPort(flow.local)
+  const kept: Header[] = []
+  for (const field of message.headers) {
+    if (SERVERS_OWN.has(field.key)) continue
+    kept.push(ADDRESSES_OF_OURS.has(field.key) ? { ...field, value: replaceLocalhost(field.value, hostPort) } : field)
+  }
+  return kept
+}
+
+/** Content-Type: application/sdp for a body that begins like SDP; a body of unknown type is refused. */
+export function contentTypeHeaders(message: SipMessage): readonly Header[] | 'missing' {
+  if (message.body.length === 0 || valueOf(message, 'content-type') !== undefined) return []
+  return message.body.subarray(0, 3).toString('latin1') === 'v=0'
+    ? [header('Content-Type', 'application/sdp')]
+    : 'missing'
+}
+
+/** The Contact that leads back to the socket of this flow, with the application's user part and parameters if it gave one. */
+export function contactHeader(message: SipMessage, flow: Flow): Header {
+  const given = listOf(message, 'contact')[0]
+  const hostPort = formatHostPort(flow.local)
+  const transport = flow.transport === 'tcp' ? ';transport=tcp' : ''
+  if (given === undefined) return header('Contact', `<sip:${hostPort}${transport}>`)
+  const replaced = replaceLocalhost(given, `${hostPort}${transport}`)
+  if (replaced === given || replaced.includes('<')) return header('Contact', replaced)
+  const semicolon = given.indexOf(';')
+  const uri = replaceLocalhost(semicolon === -1 ? given : given.slice(0, semicolon), `${hostPort}${transport}`)
+  return header('Contact', `<${uri}>${semicolon === -1 ? '' : given.slice(semicolon)}`)
+}

@@ -1,0 +1,33 @@
+import type { ControlServer } from './control-server.ts'
+import { frameTime } from './frame-fields.ts'
+
+export type CallRole = 'uac' | 'uas'
+export type StopReason =
+  | 'call-rejected'
+  | 'call-canceled'
+  | 'normal-release'
+  | 'session-expired'
+  | 'ack-timeout'
+  | 'system-shutdown'
+  | 'system-error-initiated-release'
+
+/** Call records for the application that routed them; nothing is built when none did. */
+export class CallRecords {
+  readonly #control: () => ControlServer | undefined
+
+  constructor(control: () => ControlServer | undefined) {
+    this.#control = control
+  }
+
+  attempt(source: 'network' | 'application', sip: Buffer): void {
+    this.#control()?.choose('cdr:attempt')?.push(['cdr:attempt', source, frameTime()], sip)
+  }
+
+  start(source: 'network' | 'application', role: CallRole, sip: Buffer): void {
+    this.#control()?.choose('cdr:start')?.push(['cdr:start', source, frameTime(), role], sip)
+  }
+
+  stop(source: 'network' | 'application', reason: StopReason, sip: Buffer): void {
+    this.#control()?.choose('cdr:stop')?.push(['cdr:stop', source, frameTime(), reason], sip)
+  }
+}

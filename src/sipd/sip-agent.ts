@@ -1,0 +1,170 @@
+import type { Application, ApplicationRequest } from './control-server.ts'
+import type { DialogGroup } from './dialog-group.ts'
+import { openEnvelope, type Envelope } from './envelope.ts'
+import type { Flow } from './flow.ts'
+import { networkFields } from './frame-fields.ts'
+import { parseMessage } from './message-parser.ts'
+import { listOf, serialize, type Header, type SipMessage, type SipRequest } from './message.ts'
+import { parseNameAddr } from './name-addr.ts'
+import { buildResponse } from './response-builder.ts'
+import type { SipCore } from './sip-core.ts'
+import type { SipdMetrics } from './sipd-metrics.ts'
+import { parseSipUri } from './uri.ts'
+import { UserAgentClient } from './user-agent-client.ts'
+import { UserAgentServer } from './user-agent-server.ts'
+import { parseVia, stampVia } from './via.ts'
+
+/** The SIP user agent that applications drive: sorts what comes from both sides, ends what is left behind. */
+export class SipAgent {
+  readonly #core: SipCore
+  readonly #metrics: SipdMetrics
+  readonly #server: UserAgentServer
+  readonly #client: UserAgentClient
+  readonly #graceMs: number
+  #closing = false
+
+  constructor(core: SipCore, options: { readonly metrics: SipdMetrics; readonly graceMs: number }) {
+    this.#core = core
+    this.#metrics = options.metrics
+    this.#graceMs = options.graceMs
+    this.#client = new UserAgentClient(core)
+    this.#server = new UserAgentServer(core, { ackTimeout: (group) => this.#endUnacknowledged(group) })
+  }
+
+  /** Bytes of one message from the network. Never throws. */
+  fromNetwork(bytes: Buffer, flow: Flow): void {
+    const parsed = parseMessage(bytes)
+    if (parsed.kind === 'keep_alive') return
+    if (parsed.kind === 'refused') {
+      this.#metrics.malformed(flow.transport)
+      this.#answerMalformed(parsed.partial, flow, parsed.code === 'version' ? 505 : 400)
+      return
+    }
+    const { message } = parsed
+    const envelope = openEnvelope(message)
+    if (typeof envelope === 'string') {
+      this.#metrics.malformed(flow.transport)
+      this.#answerMalformed(message, flow, 400)
+      return
+    }
+    this.#metrics.received(flow.transport, message)
+    if (message.kind === 'response') this.#client.receive(message, this.#core.transactions.client(envelope))
+    else this.#request(message, envelope, flow, bytes.length)
+  }
+
+  /** A sip or proxy frame of an application. */
+  fromApplication(application: Application, frame: ApplicationRequest): void {
+    if (frame.kind === 'proxy') {
+      application.reply(frame.id, ['NOK', 'Server error: proxy is not supported'])
+      return
+    }
+    const parsed = parseMessage(frame.sip, 'rest')
+    if (parsed.kind !== 'message') {
+      this.#metrics.malformed('control')
+      application.reply(frame.id, ['NOK', 'Server error: invalid SIP message'])
+      return
+    }
+    if (parsed.message.kind === 'response') this.#server.respond(application, frame, parsed.message)
+    else this.#client.send(application, frame, parsed.message)
+  }
+
+  /** The application's connection is lost: what it left unfinished is ended after the grace. */
+  applicationGone(application: Application): void {
+    if (this.#closing) return
+    this.#core.logger.warn({ delayMs: this.#graceMs }, 'an application is gone; its calls end after the grace')
+    this.#server.release(application, 'others')
+    this.#core.clock.after(this.#graceMs, () => {
+      this.#server.release(application, 'invites')
+      this.#client.release(application)
+      for (const group of this.#core.dialogs.all())
+        if (group.application === application) this.#client.end(group, 'Application lost')
+    })
+  }
+
+  /** Ends every call and waits for the answers, but not longer than `closeMs`. */
+  async close(): Promise<void> {
+    this.#closing = true
+    this.#server.releaseAll()
+    this.#client.cancelAll()
+    for (const group of this.#core.dialogs.all()) this.#client.end(group, 'Server shutdown')
+    let expired: NodeJS.Timeout | undefined
+    const deadline = new Promise<void>((resolve) => {
+      expired = setTimeout(resolve, this.#core.limits.closeMs)
+    })
+    await Promise.race([this.#client.settled(), deadline])
+    clearTimeout(expired)
+    this.#core.transactions.abandonAll()
+  }
+
+  #request(request: SipRequest, envelope: Envelope, flow: Flow, bytes: number): void {
+    const stamped = this.#stripOwnRoute(stampTopVia(request, flow))
+    this.#server.receive(stamped, envelope, { flow: this.#replyFlow(flow, envelope), bytes })
+  }
+
+  /** Over UDP without rport the answer goes to the port that the Via names (RFC 3261 section 18.2.2, RFC 3581 section 4). */
+  #replyFlow(flow: Flow, envelope: Envelope): Flow {
+    if (flow.transport !== 'udp' || envelope.via.parameters.has('rport')) return flow
+    const port = envelope.via.port ?? 5060
+    if (port === flow.remote.port) return flow
+    return (
+      this.#core.transports.flowTo({ transport: 'udp', remote: { host: flow.remote.host, port }, from: flow.local }) ??
+      flow
+    )
+  }
+
+  /** A request that was routed to us by name has arrived: our own entry comes off (RFC 3261 section 16.4). */
+  #stripOwnRoute(request: SipRequest): SipRequest {
+    const route = listOf(request, 'route')
+    const top = route[0] === undefined ? undefined : parseSipUri(parseNameAddr(route[0])?.uri ?? '')
+    if (top === undefined || !this.#core.transports.isOurs(top.host, top.port)) return request
+    const rest: Header[] = route.slice(1).map((value) => ({ key: 'route', name: 'Route', value }))
+    return { ...request, headers: [...request.headers.filter(({ key }) => key !== 'route'), ...rest] }
+  }
+
+  /** A request that can be answered at all hears what was wrong; anything else is only counted. */
+  #answerMalformed(partial: SipMessage | undefined, flow: Flow, status: 400 | 505): void {
+    if (partial?.kind !== 'request' || partial.method === 'ACK') return
+    const top = listOf(partial, 'via')[0]
+    const via = top === undefined ? undefined : parseVia(top)
+    if (via === undefined) return
+    const bytes = serialize(buildResponse(stampTopVia(partial, flow), { status }))
+    const port = via.parameters.has('rport') ? flow.remote.port : (via.port ?? 5060)
+    const reply =
+      flow.transport === 'udp'
+        ? this.#core.transports.flowTo({ transport: 'udp', remote: { host: flow.remote.host, port }, from: flow.local })
+        : flow
+    reply?.send(bytes, () => undefined)
+  }
+
+  /** Our 2xx was never acknowledged: BYE to the peer, and the application is told by the same BYE. */
+  #endUnacknowledged(group: DialogGroup): void {
+    const { flow } = group.active
+    const bye = this.#client.end(group, 'ACK timeout')
+    if (bye === undefined) return
+    const bytes = serialize(bye)
+    group.application.push(
+      networkFields({
+        source: 'application',
+        bytes: bytes.length,
+        flow,
+        transactionId: 'unsolicited',
+        dialogId: group.id,
+      }),
+      bytes,
+    )
+  }
+}
+
+/** Writes received and rport into the first Via value; the others stay as they are. */
+function stampTopVia(request: SipRequest, flow: Flow): SipRequest {
+  const index = request.headers.findIndex(({ key }) => key === 'via')
+  const values = listOf(request, 'via')
+  const via = values[0] === undefined ? undefined : parseVia(values[0])
+  if (index === -1 || values[0] === undefined || via === undefined) return request
+  const stamped = [stampVia(values[0], via, flow.remote), ...values.slice(1)].map((value): Header => ({
+    key: 'via',
+    name: 'Via',
+    value,
+  }))
+  return { ...request, headers: [...stamped, ...request.headers.filter(({ key }) => key !== 'via')] }
+}

@@ -1,0 +1,20 @@
+import type { Logger } from '../kit/log.ts'
+import type { CallRecords } from './call-records.ts'
+import type { Clock } from './clock.ts'
+import type { ControlServer } from './control-server.ts'
+import type { DialogTable } from './dialog-group.ts'
+import type { SipdLimits } from './sipd-limits.ts'
+import type { TransactionTable } from './transaction-table.ts'
+import type { Transports } from './transports.ts'
+
+/** What the calling and the answering half of the user agent share. */
+export type SipCore = {
+  readonly transports: Transports
+  readonly control: ControlServer
+  readonly transactions: TransactionTable
+  readonly dialogs: DialogTable
+  readonly records: CallRecords
+  readonly clock: Clock
+  readonly limits: SipdLimits
+  readonly logger: Logger
+}

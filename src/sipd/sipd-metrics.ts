@@ -1,0 +1,60 @@
+import type { Metrics } from '../kit/metrics.ts'
+import type { TransportName } from './flow.ts'
+import type { SipMessage } from './message.ts'
+
+/** Methods that get a label of their own; a peer can invent others, and labels come from fixed sets. */
+const METHODS = new Set([
+  'INVITE',
+  'ACK',
+  'BYE',
+  'CANCEL',
+  'OPTIONS',
+  'REGISTER',
+  'INFO',
+  'UPDATE',
+  'PRACK',
+  'REFER',
+  'NOTIFY',
+  'SUBSCRIBE',
+  'MESSAGE',
+  'PUBLISH',
+])
+
+export type SipdMetrics = {
+  malformed(transport: TransportName | 'control'): void
+  received(transport: TransportName, message: SipMessage): void
+  /** Called now and then with how many there are. */
+  counts(counts: {
+    readonly serverTransactions: number
+    readonly clientTransactions: number
+    readonly dialogs: number
+    readonly applications: number
+  }): void
+}
+
+export function createSipdMetrics(metrics: Metrics): SipdMetrics {
+  const malformed = metrics.counter(
+    'tonewall_sipd_malformed_total',
+    'Messages that were refused because they could not be read',
+    ['transport'],
+  )
+  const messages = metrics.counter('tonewall_sipd_messages_total', 'SIP messages received', ['transport', 'kind'])
+  const transactions = metrics.gauge('tonewall_sipd_transactions', 'SIP transactions that are open', ['side'])
+  const dialogs = metrics.gauge('tonewall_sipd_dialogs', 'SIP dialogs, early ones included')
+  const applications = metrics.gauge('tonewall_sipd_applications', 'Applications connected and authenticated')
+  return {
+    malformed: (transport) => malformed.inc({ transport }),
+    received: (transport, message) => messages.inc({ transport, kind: kindOf(message) }),
+    counts: (counts) => {
+      transactions.set({ side: 'server' }, counts.serverTransactions)
+      transactions.set({ side: 'client' }, counts.clientTransactions)
+      dialogs.set(counts.dialogs)
+      applications.set(counts.applications)
+    },
+  }
+}
+
+function kindOf(message: SipMessage): string {
+  if (message.kind === 'response') return `${Math.floor(message.status / 100)}xx`
+  return METHODS.has(message.method) ? message.method : 'other'
+}

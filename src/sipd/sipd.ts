@@ -1,0 +1,108 @@
+import type { Logger } from '../kit/log.ts'
+import type { Metrics } from '../kit/metrics.ts'
+import { CallRecords } from './call-records.ts'
+import { SYSTEM_CLOCK } from './clock.ts'
+import { ControlServer } from './control-server.ts'
+import { DialogTable } from './dialog-group.ts'
+import type { Address } from './flow.ts'
+import { SipAgent } from './sip-agent.ts'
+import type { SipCore } from './sip-core.ts'
+import { DEFAULT_LIMITS, type SipdLimits } from './sipd-limits.ts'
+import { createSipdMetrics } from './sipd-metrics.ts'
+import { TransactionTable } from './transaction-table.ts'
+import { Transports } from './transports.ts'
+
+export type SipdOptions = {
+  /** Addresses to listen on; port 0 takes a free one. */
+  readonly udp: readonly Address[]
+  readonly tcp: readonly Address[]
+  readonly control: { readonly host: string; readonly port: number; readonly secret: string }
+  readonly limits?: Partial<SipdLimits>
+  readonly logger: Logger
+  readonly metrics: Metrics
+  /** How long the calls of an application outlive its connection. */
+  readonly applicationGraceMs?: number
+}
+
+export type Sipd = {
+  readonly addresses: { readonly udp: readonly Address[]; readonly tcp: readonly Address[]; readonly control: Address }
+  /** Ends every call with BYE, then closes all sockets, within 2 s. May be called twice. */
+  close(): Promise<void>
+}
+
+const APPLICATION_GRACE_MS = 2_000
+
+/** How often the gauges are set: more often than Prometheus asks. */
+const GAUGE_INTERVAL_MS = 5_000
+
+/**
+ * Starts a SIP server that speaks the server side of drachtio-server's control protocol, so that drachtio-srf runs on
+ * it unchanged. Rejects with a ListenError that says which address could not be opened, and why.
+ */
+export async function startSipd(options: SipdOptions): Promise<Sipd> {
+  const limits: SipdLimits = { ...DEFAULT_LIMITS, ...options.limits }
+  const metrics = createSipdMetrics(options.metrics)
+  // The sockets open before the agent that they feed exists; what comes until then is dropped.
+  const wired: { agent: SipAgent | undefined } = { agent: undefined }
+  let control: ControlServer | undefined
+  const transports = await Transports.open({
+    udp: options.udp,
+    tcp: options.tcp,
+    limits,
+    onBytes: (bytes, flow) => wired.agent?.fromNetwork(bytes, flow),
+    onTrouble: (transport) => metrics.malformed(transport),
+  })
+  try {
+    control = await ControlServer.open({
+      host: options.control.host,
+      port: options.control.port,
+      secret: options.control.secret,
+      applicationsMax: limits.applicationsMax,
+      hostPorts: () => transports.hostPorts(),
+      events: {
+        request: (application, frame) => wired.agent?.fromApplication(application, frame),
+        gone: (application) => wired.agent?.applicationGone(application),
+        malformed: () => metrics.malformed('control'),
+      },
+    })
+  } catch (error) {
+    await transports.close()
+    throw error
+  }
+  const transactions = new TransactionTable()
+  const dialogs = new DialogTable()
+  const records = new CallRecords(() => control)
+  const core: SipCore = {
+    transports,
+    control,
+    transactions,
+    dialogs,
+    records,
+    clock: SYSTEM_CLOCK,
+    limits,
+    logger: options.logger,
+  }
+  const agent = new SipAgent(core, { metrics, graceMs: options.applicationGraceMs ?? APPLICATION_GRACE_MS })
+  wired.agent = agent
+  const gauges = setInterval(() => {
+    metrics.counts({
+      serverTransactions: transactions.serverCount,
+      clientTransactions: transactions.clientCount,
+      dialogs: dialogs.size,
+      applications: core.control.applications,
+    })
+  }, GAUGE_INTERVAL_MS)
+  let closing: Promise<void> | undefined
+  return {
+    addresses: { udp: transports.addresses('udp'), tcp: transports.addresses('tcp'), control: control.address },
+    close: () => {
+      closing ??= (async () => {
+        clearInterval(gauges)
+        await agent.close()
+        await core.control.close()
+        await transports.close()
+      })()
+      return closing
+    },
+  }
+}

@@ -1,0 +1,130 @@
+import { isIP } from 'node:net'
+import type { Address, Flow, TransportName } from './flow.ts'
+import { interfaceAddresses, isWildcard, localAddressFor, type InterfaceAddress } from './local-address.ts'
+import { TcpTransport, type TcpLimits } from './transport-tcp.ts'
+import { UdpTransport } from './transport-udp.ts'
+
+/** A socket could not be opened. `code` is the system's (EADDRINUSE, ...), `address` and `transport` say which. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError'
+  readonly code: string
+  readonly transport: TransportName | 'control'
+  readonly address: Address
+
+  constructor(cause: unknown, transport: TransportName | 'control', address: Address) {
+    super('cannot listen')
+    this.code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'UNKNOWN'
+    this.transport = transport
+    this.address = address
+  }
+}
+
+type Transport = UdpTransport | TcpTransport
+
+/** All listening sockets, and the choice between them. */
+export class Transports {
+  readonly #opened: Transport[] = []
+  readonly #interfaces: readonly InterfaceAddress[] = interfaceAddresses()
+
+  /** Opens every address; when one fails closes the others and rejects with a ListenError. */
+  static async open(options: {
+    readonly udp: readonly Address[]
+    readonly tcp: readonly Address[]
+    readonly limits: TcpLimits
+    readonly onBytes: (bytes: Buffer, flow: Flow) => void
+    /** A socket reported an error, or a stream lost its message boundary. */
+    readonly onTrouble: (transport: TransportName) => void
+  }): Promise<Transports> {
+    const transports = new Transports()
+    const advertise = (local: Address, remote: Address): Address => transports.#advertise(local, remote)
+    try {
+      for (const address of options.udp) {
+        const opening = UdpTransport.open({
+          address,
+          advertise,
+          onDatagram: options.onBytes,
+          onError: () => options.onTrouble('udp'),
+        })
+        transports.#opened.push(
+          await opening.catch((cause: unknown) => Promise.reject(new ListenError(cause, 'udp', address))),
+        )
+      }
+      for (const address of options.tcp) {
+        const opening = TcpTransport.open({
+          address,
+          advertise,
+          limits: options.limits,
+          onMessage: options.onBytes,
+          onBroken: () => options.onTrouble('tcp'),
+        })
+        transports.#opened.push(
+          await opening.catch((cause: unknown) => Promise.reject(new ListenError(cause, 'tcp', address))),
+        )
+      }
+    } catch (error) {
+      await transports.close()
+      throw error
+    }
+    return transports
+  }
+
+  addresses(name: TransportName): Address[] {
+    return this.#opened.filter((transport) => transport.name === name).map(({ local }) => local)
+  }
+
+  /** `tcp/1.2.3.4:5060,udp/1.2.3.4:5060`, as the control protocol names them; a wildcard as the address others reach. */
+  hostPorts(): string {
+    return this.#opened.map(({ name, local }) => `${name}/${this.#shown(local)}:${local.port}`).join(',')
+  }
+
+  /** True when a Route or Request-URI names one of our sockets. */
+  isOurs(host: string, port: number | undefined): boolean {
+    return this.#opened.some(({ local }) => {
+      if (local.port !== (port ?? 5060)) return false
+      return (
+        local.host === host || (isWildcard(local.host) && this.#interfaces.some((address) => address.host === host))
+      )
+    })
+  }
+
+  /**
+   * The flow for a request. `from` is the address that a dialog stays on, or that the application's Contact names;
+   * otherwise the socket on the peer's network is taken. Undefined when no socket of this transport can reach the peer.
+   */
+  flowTo(options: {
+    readonly transport: TransportName
+    readonly remote: Address
+    readonly from: Address | undefined
+  }): Flow | undefined {
+    const family = isIP(options.remote.host)
+    const able = this.#opened.filter(({ name, local }) => name === options.transport && isIP(local.host) === family)
+    const { from } = options
+    const bound =
+      from === undefined
+        ? undefined
+        : (able.find(({ local }) => local.port === from.port && (local.host === from.host || isWildcard(local.host))) ??
+          able.find(({ local }) => local.host === from.host))
+    const routed = localAddressFor(options.remote.host, this.#interfaces)
+    const chosen =
+      bound ??
+      able.find(({ local }) => local.host === routed) ??
+      able.find(({ local }) => isWildcard(local.host)) ??
+      able[0]
+    return chosen?.flowTo(options.remote)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#opened.map((transport) => transport.close()))
+  }
+
+  #advertise(local: Address, remote: Address): Address {
+    return isWildcard(local.host) ? { host: localAddressFor(remote.host, this.#interfaces), port: local.port } : local
+  }
+
+  #shown(local: Address): string {
+    const host = isWildcard(local.host)
+      ? localAddressFor(local.host === '::' ? '2001:db8::1' : '192.0.2.1', this.#interfaces)
+      : local.host
+    return host.includes(':') ? `[${host}]` : host
+  }
+}
