@@ -66,7 +66,7 @@ export class VaultClient {
     return this.#tokenize({ type: 'tokenize', ...request }, composeCardBody(card), options.deadlineMs)
   }
 
-  /** Never rejects. Repeated until the deadline also when the acquirer did not answer. */
+  /** Never rejects. 'acquirer_unavailable' is told at once: whether to ask again, under the same key, is the caller's to decide. */
   async authorize(
     request: Omit<AuthorizeRequest, 'type'>,
     options: { readonly deadlineMs: number },

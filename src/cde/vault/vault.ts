@@ -20,8 +20,8 @@ const REQUESTS_KEPT_MS = 86_400_000
 const FORGET_EVERY_MS = 60_000
 /** Per round, so that forgetting never holds up a tokenize request for long. */
 const FORGET_MAX = 5_000
-/** Requests under way get this long to finish at close. */
-const CLOSE_MS_MAX = 5_000
+/** A supervisor that stops the vault waits about ten seconds. */
+const CLOSE_MS = 5_000
 
 export type VaultOptions = {
   /** Holds vault.sqlite and, in development, the key file. */
@@ -32,6 +32,8 @@ export type VaultOptions = {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly nowMs?: () => number
+  /** Requests under way get this long to finish at close. */
+  readonly closeMs?: number
 }
 
 export type MerchantOptions = { readonly name: string; readonly connector?: HttpsJsonConnectorOptions }
@@ -54,7 +56,7 @@ export async function startVault(
     return {
       port: listener.port,
       close: async () => {
-        await within(vault.service.close(), CLOSE_MS_MAX)
+        await within(vault.service.close(), options.closeMs ?? CLOSE_MS)
         await listener.close()
         await vault.close()
       },
@@ -81,7 +83,7 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   forgetting.unref()
   const close = async () => {
     clearInterval(forgetting)
-    await within(service.close(), CLOSE_MS_MAX)
+    await within(service.close(), options.closeMs ?? CLOSE_MS)
     for (const connector of merchants.values()) connector?.close()
     cardCodes.close()
     keyRing.close()

@@ -17,7 +17,11 @@ let keys = 0
 
 export async function openTestVault(
   dataDir: string,
-  options: { readonly merchants?: readonly MerchantOptions[]; readonly nowMs?: () => number } = {},
+  options: {
+    readonly merchants?: readonly MerchantOptions[]
+    readonly nowMs?: () => number
+    readonly closeMs?: number
+  } = {},
 ): Promise<TestVault> {
   const lines: string[] = []
   const metrics = new Metrics('vault')

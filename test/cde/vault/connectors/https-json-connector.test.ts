@@ -26,7 +26,7 @@ t.test('an order reaches the acquirer over verified TLS, under its reference', a
   const connector = new HttpsJsonConnector({ url, authority, credential: 'secret' })
   t.same(await connector.authorize(order()), { type: 'approved', approvalCode: 'A1B2C3' })
   t.equal(acquirer.orders[0]?.reference, 'charge-1')
-  t.match(JSON.parse(acquirer.orders[0].body), { card: { number: TEST_PANS.visa, code: '123' } })
+  t.match(JSON.parse(acquirer.orders[0]?.body ?? ''), { card: { number: TEST_PANS.visa, code: '123' } })
   acquirer.answer = declines
   t.same(await connector.authorize(order()), { type: 'declined', declineCode: '05' })
   connector.close()
