@@ -1,0 +1,154 @@
+import { parseArgs } from 'node:util'
+import { DEFAULT_CONFIGURATION_FILE } from './configuration.ts'
+import { isRoleName, ROLE_NAMES, type RoleName } from './role-name.ts'
+
+export const USAGE = `usage: tonewall COMMAND
+
+  start [--config FILE] [--no-call]   run a whole site on this machine, and place a demonstration call
+        [--once --report FILE]        make one call, write FILE, exit 0 only if all held
+        [--transport events|inband|both|info] [--codec PCMU|PCMA|G722] [--masking talk-through|hard]
+                                      how the demonstration's payer sends keys and speaks, and how it is masked
+  run ROLE [--config FILE] [--name NAME]
+                                      run one process: ${ROLE_NAMES.join(', ')}; NAME tells guards apart
+  check-config FILE                   name line, key and cure of whatever does not fit
+  version                             say which version this is
+  help                                say this
+`
+
+export const KEY_TRANSPORTS = ['events', 'inband', 'both', 'info'] as const
+export const CODECS = ['PCMU', 'PCMA', 'G722'] as const
+export const MASKINGS = ['talk-through', 'hard'] as const
+
+/** What a person can ask of the demonstration call. */
+export type DemonstrationChoice = {
+  readonly transport: (typeof KEY_TRANSPORTS)[number]
+  readonly codec: (typeof CODECS)[number]
+  readonly masking: (typeof MASKINGS)[number]
+}
+
+export type Command =
+  | {
+      readonly kind: 'start'
+      readonly configurationFile: string
+      /** null: no demonstration call. */
+      readonly call: DemonstrationChoice | null
+      /** The report's file when the command ends after one call; null: it goes on until it is told to end. */
+      readonly onceReport: string | null
+    }
+  | {
+      readonly kind: 'run'
+      readonly role: RoleName
+      readonly configurationFile: string
+      /** null: the role has one process, or the first of the configuration is meant. */
+      readonly name: string | null
+    }
+  | { readonly kind: 'check-config'; readonly file: string }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'help' }
+  /** `text` names what is wrong; the usage belongs below it. */
+  | { readonly kind: 'refused'; readonly text: string }
+
+const OPTIONS = {
+  config: { type: 'string' },
+  name: { type: 'string' },
+  report: { type: 'string' },
+  transport: { type: 'string' },
+  codec: { type: 'string' },
+  masking: { type: 'string' },
+  once: { type: 'boolean' },
+  'no-call': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const
+type OptionName = keyof typeof OPTIONS
+
+/** Which options each command takes. */
+const TAKES: Readonly<Record<string, readonly OptionName[]>> = {
+  start: ['config', 'no-call', 'once', 'report', 'transport', 'codec', 'masking'],
+  run: ['config', 'name'],
+  'check-config': [],
+  version: [],
+  help: [],
+}
+
+/** Reads the command line, without program names. */
+export function parseCommandLine(given: readonly string[]): Command {
+  const { values, positionals, tokens } = parseArgs({
+    args: [...given],
+    options: OPTIONS,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  })
+  if (values.help === true) return { kind: 'help' }
+  if (values.version === true) return { kind: 'version' }
+  const [name, ...operands] = positionals
+  if (name === undefined) return refused('no command was given')
+  const takes = Object.hasOwn(TAKES, name) ? TAKES[name] : undefined
+  if (takes === undefined) return refused(`there is no command ${name}`)
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue
+    const option = token.name
+    if (!isOption(option)) return refused(`there is no option ${token.rawName}`)
+    if (!takes.includes(option)) return refused(`${name} takes no option ${token.rawName}`)
+    if (OPTIONS[option].type === 'string' && (token.value ?? '') === '') {
+      return refused(`${token.rawName} needs a value`)
+    }
+    if (OPTIONS[option].type === 'boolean' && token.value !== undefined) {
+      return refused(`${token.rawName} takes no value`)
+    }
+  }
+  const text = (option: OptionName): string | null => {
+    const value = values[option]
+    return typeof value === 'string' ? value : null
+  }
+  const configurationFile = text('config') ?? DEFAULT_CONFIGURATION_FILE
+  const [operand, ...more] = operands
+  switch (name) {
+    case 'start':
+      if (operand !== undefined) return refused(`start takes no ${operand}`)
+      return startCommand({ configurationFile, once: values.once === true, noCall: values['no-call'] === true, text })
+    case 'run':
+      if (operand === undefined) return refused(`run needs a role: ${ROLE_NAMES.join(', ')}`)
+      if (!isRoleName(operand) || more.length > 0) return refused(`there is no role ${operands.join(' ')}`)
+      return { kind: 'run', role: operand, configurationFile, name: text('name') }
+    case 'check-config':
+      if (operand === undefined || more.length > 0) return refused('check-config needs one file')
+      return { kind: 'check-config', file: operand }
+    default:
+      if (operand !== undefined) return refused(`${name} takes no ${operand}`)
+      return name === 'version' ? { kind: 'version' } : { kind: 'help' }
+  }
+}
+
+function startCommand(options: {
+  readonly configurationFile: string
+  readonly once: boolean
+  readonly noCall: boolean
+  readonly text: (option: OptionName) => string | null
+}): Command {
+  const { text, configurationFile } = options
+  const transport = oneOf(KEY_TRANSPORTS, text('transport') ?? 'events')
+  const codec = oneOf(CODECS, text('codec') ?? 'PCMU')
+  const masking = oneOf(MASKINGS, text('masking') ?? 'talk-through')
+  if (transport === null) return refused(`--transport is one of ${KEY_TRANSPORTS.join(', ')}`)
+  if (codec === null) return refused(`--codec is one of ${CODECS.join(', ')}`)
+  if (masking === null) return refused(`--masking is one of ${MASKINGS.join(', ')}`)
+  const report = text('report')
+  if (options.once !== (report !== null)) return refused('--once and --report FILE go together')
+  if (options.once && options.noCall) return refused('--once makes a call, --no-call forbids it')
+  const call = options.noCall ? null : { transport, codec, masking }
+  return { kind: 'start', configurationFile, call, onceReport: report }
+}
+
+function oneOf<const Choice extends string>(choices: readonly Choice[], text: string): Choice | null {
+  return choices.find((choice) => choice === text) ?? null
+}
+
+function isOption(name: string): name is OptionName {
+  return Object.hasOwn(OPTIONS, name)
+}
+
+function refused(text: string): Command {
+  return { kind: 'refused', text }
+}

@@ -1,0 +1,224 @@
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { makeDevelopmentAuthority } from '../../certs/development-authority.ts'
+import { problemLine } from '../kit/configuration-file.ts'
+import type { Configuration } from '../wire/configuration.ts'
+import { loadConfiguration } from './configuration.ts'
+import { ensureDevelopmentSecrets } from './development-secrets.ts'
+import { pingRtpengine } from './ng-ping.ts'
+import { checkPorts, portProblemText } from './port-check.ts'
+import { ProcessLog, warningText } from './process-log.ts'
+import { processPlans, type ProcessPlan } from './process-plan.ts'
+import { roleCommand } from './role-command.ts'
+import { WatchedProcess, type FirstStart, type ProcessEvent } from './watched-process.ts'
+
+/** All calls are ended with BYE and all data is safe within this, or the rest is killed. */
+const CLOSE_MS_MAX = 5_000
+/** Time kept back of it for those who close after the sbc. */
+const CLOSE_REST_MS = 1_500
+const PING_MS_MAX = 500
+/** What a child needs of our environment; all else, secrets included, stays here. */
+const ENVIRONMENT_KEPT = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR']
+/** Debian keeps rtpengine in /usr/bin, upstream's own packages in /usr/sbin, which a user's PATH may leave out. */
+const PATH_ALSO = ['/usr/local/sbin', '/usr/sbin']
+
+export type SupervisorStart =
+  | { readonly kind: 'started'; readonly supervisor: Supervisor }
+  /** Nothing runs. Each text is a line for people. */
+  | { readonly kind: 'refused'; readonly texts: readonly string[] }
+
+export type SupervisorOptions = {
+  readonly configurationFile: string
+  /** One line for each event, for people. */
+  readonly say: (line: string) => void
+}
+
+/** Makes what development needs, starts every process of the configuration in order, and watches them. */
+export async function startSupervisor(options: SupervisorOptions): Promise<SupervisorStart> {
+  const loaded = loadConfiguration(options.configurationFile)
+  if (loaded.kind === 'refused') {
+    return { kind: 'refused', texts: loaded.problems.map((problem) => problemLine(options.configurationFile, problem)) }
+  }
+  const { configuration } = loaded
+  const secrets = ensureDevelopmentSecrets(configuration)
+  if (secrets.length > 0) {
+    return { kind: 'refused', texts: secrets.map(({ file, problem }) => `the secret in ${file} ${problem}`) }
+  }
+  const { folder, development } = configuration.certificates
+  if (development) {
+    const { made } = makeDevelopmentAuthority(folder)
+    if (made.length > 0) options.say(`made development certificates in ${folder}`)
+  } else if (!existsSync(join(folder, 'ca.crt'))) {
+    return { kind: 'refused', texts: [`${join(folder, 'ca.crt')} is missing: put the site's certificates there`] }
+  }
+  const plans = processPlans(configuration)
+  const taken = await checkPorts(plans.flatMap((plan) => plan.ports))
+  if (taken.length > 0) return { kind: 'refused', texts: taken.map(portProblemText) }
+  const supervisor = new Supervisor(configuration, plans, options)
+  const texts = await supervisor.startAll()
+  return texts.length > 0 ? { kind: 'refused', texts } : { kind: 'started', supervisor }
+}
+
+/** The processes of one site on one machine. Who closes whom: the supervisor closes all, calls first, media last. */
+export class Supervisor {
+  readonly configuration: Configuration
+  /** What the processes said for people, such as the URL of the agents' page, by process name. */
+  readonly addresses = new Map<string, readonly string[]>()
+  readonly #plans: readonly ProcessPlan[]
+  readonly #options: SupervisorOptions
+  readonly #processes = new Map<string, WatchedProcess>()
+  readonly #logs: ProcessLog[] = []
+  #waiters: (() => void)[] = []
+  #closing: Promise<void> | null = null
+
+  constructor(configuration: Configuration, plans: readonly ProcessPlan[], options: SupervisorOptions) {
+    this.configuration = configuration
+    this.#plans = plans
+    this.#options = options
+    for (const plan of plans) this.#processes.set(plan.name, this.#watch(plan))
+  }
+
+  /** The process's id, or null while it does not run or there is none of that name. */
+  pidOf(name: string): number | null {
+    return this.#processes.get(name)?.pid ?? null
+  }
+
+  /** Resolves to the id of the process when it is ready and its id is not `notPid`; null when the deadline passes. */
+  async untilReady(options: {
+    readonly name: string
+    readonly notPid?: number
+    readonly deadlineMs: number
+  }): Promise<number | null> {
+    const process = this.#processes.get(options.name)
+    const deadline = AbortSignal.timeout(options.deadlineMs)
+    const wake = (): void => this.#wake()
+    deadline.addEventListener('abort', wake)
+    try {
+      for (;;) {
+        if (process?.state === 'ready' && process.pid !== (options.notPid ?? null)) return process.pid
+        if (process === undefined || deadline.aborted || this.#closing !== null) return null
+        await new Promise<void>((resolve) => this.#waiters.push(resolve))
+      }
+    } finally {
+      deadline.removeEventListener('abort', wake)
+    }
+  }
+
+  /** Starts stage after stage. Returns what went wrong, with nothing running any more, or an empty list. */
+  async startAll(): Promise<readonly string[]> {
+    for (const stage of stagesOf(this.#plans, 'stage')) {
+      const outcomes = await Promise.all(
+        stage.map(async (plan) => ({ plan, outcome: await this.#processes.get(plan.name)?.start() })),
+      )
+      const texts = outcomes.flatMap(({ plan, outcome }) => {
+        if (outcome?.kind === 'ready') {
+          this.addresses.set(plan.name, outcome.addresses)
+          return []
+        }
+        return outcome === undefined ? [] : [this.#failureText(plan, outcome)]
+      })
+      if (this.#closing !== null) return ['ended before everything was started']
+      if (texts.length > 0) {
+        await this.close()
+        return texts
+      }
+    }
+    return []
+  }
+
+  /** Ends everything in order: calls with BYE first, media last; what is not gone in time is killed. Safe to call twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#closeAll()
+    return this.#closing
+  }
+
+  /** Kills everything at once. */
+  kill(): void {
+    for (const process of this.#processes.values()) process.kill()
+  }
+
+  async #closeAll(): Promise<void> {
+    this.#wake()
+    const deadlineMs = performance.now() + CLOSE_MS_MAX
+    const stages = stagesOf(this.#plans, 'closeStage')
+    for (const [index, stage] of stages.entries()) {
+      const kept = index === stages.length - 1 ? 0 : CLOSE_REST_MS
+      const left = Math.max(0, deadlineMs - performance.now() - kept)
+      const processes = stage.flatMap((plan) => this.#processes.get(plan.name) ?? [])
+      await Promise.all(processes.map((process) => process.close({ deadlineMs: left })))
+    }
+    for (const log of this.#logs) log.close()
+  }
+
+  #watch(plan: ProcessPlan): WatchedProcess {
+    const { configurationFile, say } = this.#options
+    const logFile = join(this.configuration.dataFolder, 'logs', `${plan.name}.log`)
+    const log = new ProcessLog({
+      file: logFile,
+      line: (line) => {
+        const text = warningText(line)
+        if (text !== null) say(`${plan.name}: ${text}`)
+      },
+    })
+    this.#logs.push(log)
+    const common = { environment: childEnvironment(), log, event: (event: ProcessEvent) => this.#tell(plan, event) }
+    if (plan.program.kind === 'role') {
+      const { role } = plan.program
+      const command = roleCommand({ role, name: plan.name, configurationFile, configuration: this.configuration })
+      return new WatchedProcess({ ...common, command: process.execPath, arguments: command, probe: null })
+    }
+    const rtpengine = this.configuration.rtpengines.find(({ name }) => name === plan.name)
+    return new WatchedProcess({
+      ...common,
+      // The kernel kills it when the supervisor is gone, however that came about.
+      command: 'setpriv',
+      arguments: ['--pdeathsig', 'KILL', 'rtpengine', ...plan.program.arguments],
+      probe: () =>
+        rtpengine === undefined ? Promise.resolve(false) : pingRtpengine(rtpengine, { deadlineMs: PING_MS_MAX }),
+    })
+  }
+
+  #tell(plan: ProcessPlan, event: ProcessEvent): void {
+    switch (event.type) {
+      case 'ready':
+        this.#options.say(
+          event.again
+            ? `${plan.name} is back (process ${event.pid})`
+            : `${plan.name} is ready after ${(event.tookMs / 1_000).toFixed(1)} s (process ${event.pid})`,
+        )
+        break
+      case 'died':
+        this.#options.say(`${plan.name} ended (${event.how}) and is started again in ${event.delayMs / 1_000} s`)
+        break
+      case 'hung':
+        this.#options.say(`${plan.name} does not answer and is killed`)
+    }
+    this.#wake()
+  }
+
+  #failureText(plan: ProcessPlan, failure: FirstStart & { readonly kind: 'failed' }): string {
+    const address = plan.ports.find(({ port, host }) => port === failure.port && host === (failure.host ?? host))
+    if (address !== undefined && failure.code !== null) return portProblemText({ address, code: failure.code })
+    const log = join(this.configuration.dataFolder, 'logs', `${plan.name}.log`)
+    const code = failure.code === null ? '' : ` (${failure.code})`
+    return `${plan.name} does not start${code}: its log says more: ${log}`
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters.splice(0)) waiter()
+  }
+}
+
+function stagesOf(plans: readonly ProcessPlan[], key: 'stage' | 'closeStage'): readonly (readonly ProcessPlan[])[] {
+  const numbers = [...new Set(plans.map((plan) => plan[key]))].sort((one, other) => one - other)
+  return numbers.map((number) => plans.filter((plan) => plan[key] === number))
+}
+
+function childEnvironment(): Readonly<Record<string, string>> {
+  const kept = ENVIRONMENT_KEPT.flatMap((name) => {
+    const value = process.env[name]
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  const path = [process.env['PATH'] ?? '', ...PATH_ALSO].filter((part) => part !== '').join(delimiter)
+  return { ...Object.fromEntries(kept), PATH: path, NODE_ENV: 'production' }
+}
