@@ -1,7 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { encodeALaw, encodeMuLaw } from '../audio/g711.ts'
-import { G722Encoder } from '../audio/g722.ts'
-import { HalfBand } from '../audio/half-band.ts'
+import { AudioEncoder } from '../audio/audio-encoder.ts'
 import { seededRandom } from '../audio/seeded-random.ts'
 import { nowUs } from '../monotonic.ts'
 import { PACKET_SAMPLES, audioSuspended, eventPackets, mixTones, planKeys, type PlannedKey } from './key-plan.ts'
@@ -46,7 +44,7 @@ export class MediaLine {
   readonly #ssrc = randomInt(0x1_0000_0000)
   readonly #firstTimestamp = randomInt(0x1_0000_0000)
   #sequence = randomInt(0x1_0000)
-  readonly #g722 = { encoder: new G722Encoder(), doubler: new HalfBand() }
+  readonly #encoder = new AudioEncoder()
   #to: SendTo | undefined
   #startUs: number | undefined
   #sample = 0
@@ -147,7 +145,7 @@ export class MediaLine {
   #sendAll(to: SendTo, at: number, audio: Int16Array): void {
     const eventType = to.eventPayloadType
     const suspended = eventType !== undefined && audioSuspended(at, this.#keys)
-    const encoded = this.#encode(audio, to.codec)
+    const encoded = this.#encoder.encode(audio, to.codec)
     if (!suspended) {
       this.#send(to, { payloadType: PAYLOAD_TYPES[to.codec], at, marker: this.#paused, payload: encoded })
     }
@@ -192,16 +190,5 @@ export class MediaLine {
     }
     this.#spoken = (this.#spoken + PACKET_SAMPLES) % this.#speech.length
     return audio
-  }
-
-  #encode(audio: Int16Array, codec: CodecName): Uint8Array {
-    switch (codec) {
-      case 'PCMU':
-        return encodeMuLaw(audio)
-      case 'PCMA':
-        return encodeALaw(audio)
-      case 'G722':
-        return this.#g722.encoder.encode(this.#g722.doubler.double(audio))
-    }
   }
 }

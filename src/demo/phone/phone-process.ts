@@ -1,4 +1,5 @@
 import type { Socket } from 'node:dgram'
+import { warmUpEncoders } from '../audio/audio-encoder.ts'
 import { loadSpeech } from '../audio/speech.ts'
 import { nowUs } from '../monotonic.ts'
 import { CallMedia } from './call-media.ts'
@@ -71,6 +72,7 @@ async function run(command: PhoneCommand): Promise<PhoneReplies[PhoneCommand['ki
 }
 
 async function start(options: PhoneOptions): Promise<StartOutcome> {
+  warmUpEncoders()
   const speech = options.speech === undefined ? undefined : await loadSpeech(options.speech)
   if (speech?.kind === 'missing') return { kind: 'failed', code: 'speech_missing' }
   const socket = await boundSocket(options.address, options.sipPort ?? 0)
