@@ -1,0 +1,137 @@
+import { ULAW_TO_LINEAR } from '../../src/cde/guard/g711.ts'
+import { Masker, type Masking, type MaskerCounters } from '../../src/cde/guard/masker.ts'
+import { buildRtp } from '../../src/cde/guard/rtp-packet.ts'
+import type { KeyPress } from './dtmf-signal.ts'
+import { seededRandom } from './seeded-random.ts'
+
+export type CallPlan = {
+  /** u-law, one byte a sample. */
+  readonly audio: Uint8Array
+  readonly presses: readonly KeyPress[]
+  readonly packetMs: number
+  readonly lookAheadMs: number
+  /** Part of the packets that never arrive. */
+  readonly loss: number
+  /** Packets come up to this much late; above packetMs they change places. */
+  readonly jitterMs: number
+  /**
+   * `audio`: tones only. `leading`: the audio falls silent this many samples into each tone and events follow, as from a
+   * gateway that needs that long to detect. `both`: events beside the tones.
+   */
+  readonly events:
+    { readonly kind: 'none' } | { readonly kind: 'leading'; readonly samples: number } | { readonly kind: 'both' }
+  readonly seed: number
+  readonly masking: Masking
+}
+
+export const PLAIN_PLAN: Omit<CallPlan, 'audio' | 'presses'> = {
+  packetMs: 20,
+  lookAheadMs: 40,
+  loss: 0,
+  jitterMs: 0,
+  events: { kind: 'none' },
+  seed: 1,
+  masking: 'talk-through',
+}
+
+export type MaskedCall = {
+  /** What left, as linear samples at its place, zero where masked or lost. */
+  readonly passed: Float64Array
+  /** What arrived at the masker, in the same way: the control. */
+  readonly arrived: Float64Array
+  /** 1 where a sample that arrived was masked. */
+  readonly masked: Uint8Array
+  readonly sent: readonly Buffer[]
+  readonly counters: MaskerCounters
+}
+
+type Arrival = { readonly atMs: number; readonly datagram: Buffer }
+
+/** Sends a whole call through a masker, on a clock of its own. */
+export function maskedCall(plan: CallPlan): MaskedCall {
+  const random = seededRandom(plan.seed)
+  const size = plan.packetMs * 8
+  const audio = Uint8Array.from(plan.audio)
+  if (plan.events.kind === 'leading') {
+    for (const press of plan.presses) audio.fill(0xff, press.start + plan.events.samples, press.start + press.samples)
+  }
+  const arrivals: Arrival[] = []
+  let sequence = 65000
+  for (let at = 0; at + size <= audio.length; at += size) {
+    const due = (at + size) / 8
+    const packets = [header(0, sequence, at, audio.subarray(at, at + size))]
+    sequence += 1
+    if (plan.events.kind !== 'none') {
+      for (const event of eventPackets({ plan, from: at, size })) {
+        packets.push(header(101, sequence, event.timestamp, event.payload))
+        sequence += 1
+      }
+    }
+    for (const datagram of packets) {
+      if (random.next() >= plan.loss) arrivals.push({ atMs: due + random.next() * plan.jitterMs, datagram })
+    }
+  }
+  arrivals.sort((a, b) => a.atMs - b.atMs)
+
+  const masker = new Masker({
+    masking: plan.masking,
+    headers: 'same',
+    own: { ssrc: 1, sequence: 1, timestamp: 1 },
+    noiseSeed: plan.seed + 77,
+    law: 'ulaw',
+    nowMs: 0,
+    lookAheadMs: plan.lookAheadMs,
+  })
+  const sent: Buffer[] = []
+  const arrived = new Float64Array(audio.length)
+  for (const { atMs, datagram } of arrivals) {
+    while (masker.nextDueMs !== undefined && masker.nextDueMs <= atMs) sent.push(...masker.due(masker.nextDueMs))
+    masker.accept(datagram, atMs)
+    if ((datagram[1] ?? 0) === 0) place(datagram, arrived)
+  }
+  while (masker.nextDueMs !== undefined) sent.push(...masker.due(masker.nextDueMs))
+  const passed = new Float64Array(audio.length)
+  const out = new Float64Array(audio.length)
+  for (const packet of sent) place(packet, out)
+  const masked = new Uint8Array(audio.length)
+  for (let index = 0; index < audio.length; index += 1) {
+    if (out[index] === arrived[index]) passed[index] = arrived[index] ?? 0
+    else masked[index] = 1
+  }
+  return { passed, arrived, masked, sent, counters: masker.counters }
+}
+
+function header(payloadType: number, sequence: number, timestamp: number, payload: Uint8Array): Buffer {
+  return buildRtp({ payloadType, marker: false, sequence, timestamp: timestamp + 4294900000, ssrc: 7, payload })
+}
+
+/** An event packet for each packet time in which the key is down, and three with the end bit. */
+function eventPackets(sent: {
+  readonly plan: CallPlan
+  readonly from: number
+  readonly size: number
+}): { timestamp: number; payload: Buffer }[] {
+  const { plan, from, size } = sent
+  const lead = plan.events.kind === 'leading' ? plan.events.samples : 0
+  for (const press of plan.presses) {
+    const start = press.start + lead
+    const stop = press.start + press.samples
+    const now = from + size
+    if (now <= start || from - size >= stop || stop <= start) continue
+    const end = now >= stop
+    const duration = Math.min(now, stop) - start
+    const packet = {
+      timestamp: start,
+      payload: Buffer.from([press.key, end ? 0x8a : 0x0a, duration >> 8, duration & 0xff]),
+    }
+    return end ? [packet, packet, packet] : [packet]
+  }
+  return []
+}
+
+function place(packet: Buffer, into: Float64Array): void {
+  const at = (packet.readUInt32BE(4) - 4294900000) >>> 0
+  for (let index = 12; index < packet.length; index += 1) {
+    if (at + index - 12 < into.length) into[at + index - 12] = ULAW_TO_LINEAR[packet[index] ?? 0xff] ?? 0
+  }
+}
