@@ -93,6 +93,7 @@ export class ControlServer {
   readonly #sockets = new Set<Socket>()
   readonly #applications: Application[] = []
   #turn = 0
+  #resting = false
 
   private constructor(server: Server, address: Address, options: ControlOptions) {
     this.#server = server
@@ -129,12 +130,18 @@ export class ControlServer {
 
   /** The next application, in turn, that asked for this verb. */
   choose(verb: string): Application | undefined {
+    if (this.#resting) return undefined
     for (let tries = 0; tries < this.#applications.length; tries += 1) {
       this.#turn = (this.#turn + 1) % this.#applications.length
       const application = this.#applications[this.#turn]
       if (application?.serves(verb) === true) return application
     }
     return undefined
+  }
+
+  /** No application gets new requests any more; what it has, it may finish. */
+  rest(): void {
+    this.#resting = true
   }
 
   async close(): Promise<void> {

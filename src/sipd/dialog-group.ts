@@ -34,6 +34,8 @@ export class DialogGroup {
   /** CSeq number of a 2xx to our INVITE whose ACK the application still owes, by fork tag. */
   readonly owedAcks = new Map<string, number>()
   readonly sentAcks = new Map<string, SentAck>()
+  /** The application has sent its BYE; only a challenge (401, 407) keeps the dialog. */
+  leaving = false
   /** Our own INVITE in this dialog has no final answer yet. */
   invitePending = false
   /** The newest INVITE of the peer. */

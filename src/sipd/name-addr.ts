@@ -35,6 +35,13 @@ export function tagOf(value: string): string | undefined {
   return tag === '' ? undefined : tag
 }
 
+/** `<uri>;params` for a value without brackets: some peers take a bare URI's header parameters for its own. */
+export function bracketed(value: string): string {
+  if (value.includes('<')) return value
+  const semicolon = value.indexOf(';tag=')
+  return semicolon === -1 ? `<${value}>` : `<${value.slice(0, semicolon)}>${value.slice(semicolon)}`
+}
+
 /** The value with a tag added; the value must not have one yet. */
 export function withTag(value: string, tag: string): string {
   return `${value};tag=${tag}`

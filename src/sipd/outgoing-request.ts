@@ -4,7 +4,7 @@ import { newSequence, newTag, type Dialog } from './dialog.ts'
 import { parseCseq } from './envelope.ts'
 import type { Flow } from './flow.ts'
 import { EMPTY_BODY, header, valueOf, type Header, type SipRequest } from './message.ts'
-import { replaceLocalhost, tagOf, withTag } from './name-addr.ts'
+import { bracketed, replaceLocalhost, tagOf, withTag } from './name-addr.ts'
 import { formatHostPort } from './uri.ts'
 import { BRANCH_COOKIE, formatVia } from './via.ts'
 
@@ -25,8 +25,8 @@ export function outsideDialog(given: SipRequest, flow: Flow, contentType: readon
   const hostPort = formatHostPort(flow.local)
   const branch = newBranch()
   const sequence = givenSequence(given) ?? newSequence()
-  const from = replaceLocalhost(valueOf(given, 'from') ?? `<sip:${hostPort}>`, hostPort)
-  const to = replaceLocalhost(valueOf(given, 'to') ?? `<${given.uri}>`, hostPort)
+  const from = bracketed(replaceLocalhost(valueOf(given, 'from') ?? `sip:${hostPort}`, hostPort))
+  const to = bracketed(replaceLocalhost(valueOf(given, 'to') ?? given.uri, hostPort))
   const headers: Header[] = [
     header('Via', formatVia({ transport: flow.transport, local: flow.local, branch })),
     header('Max-Forwards', String(givenHops(given))),

@@ -84,6 +84,7 @@ export class SipAgent {
   /** Ends every call and waits for the answers, but not longer than `closeMs`. */
   async close(): Promise<void> {
     this.#closing = true
+    this.#core.control.rest()
     this.#server.releaseAll()
     this.#client.cancelAll()
     for (const group of this.#core.dialogs.all()) this.#client.end(group, 'Server shutdown')

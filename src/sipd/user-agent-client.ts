@@ -86,7 +86,7 @@ export class UserAgentClient {
       const fork = group.forks.get(tag)
       if (fork !== undefined) this.#acknowledge(group, fork, sequence, bareRequest('ACK'))
     }
-    const bye = group.confirmed ? this.#bye(group.active, reason) : undefined
+    const bye = group.confirmed && !group.leaving ? this.#bye(group.active, reason) : undefined
     group.active.state = 'ended'
     this.#core.dialogs.remove(group)
     return bye
@@ -128,6 +128,7 @@ export class UserAgentClient {
       if (flow === undefined) return application.reply(frame.id, ['NOK', NO_TRANSPORT])
       const outgoing = insideDialog(dialog, given, { flow, contentType: [] })
       if (given.method === 'INVITE') group.invitePending = true
+      if (given.method === 'BYE') group.leaving = true
       this.#launch({ application, frameId: frame.id, outgoing, flow, group, reachable })
     })
   }
@@ -221,8 +222,9 @@ export class UserAgentClient {
       this.#final(outbound)
       if (method === 'UPDATE' && response.status < 300) outbound.group?.active.refreshTarget(response)
       this.#passUp(outbound, response, outbound.group?.id)
-      if (method === 'BYE' && response.status !== 401 && response.status !== 407)
-        this.#hungUp(outbound, 'normal-release')
+      if (method !== 'BYE') return
+      if (response.status !== 401 && response.status !== 407) this.#hungUp(outbound)
+      else if (outbound.group !== undefined) outbound.group.leaving = false
     }
   }
 
@@ -386,12 +388,12 @@ export class UserAgentClient {
     return built
   }
 
-  #hungUp(outbound: OutboundRequest, reason: 'normal-release'): void {
+  #hungUp(outbound: OutboundRequest): void {
     const { group } = outbound
     if (group === undefined || group.ended) return
     group.peerInvite?.stop()
     this.#forget(group)
-    this.#core.records.stop('application', reason, serialize(outbound.outgoing.request))
+    this.#core.records.stop('application', 'normal-release', serialize(outbound.outgoing.request))
   }
 
   #forget(group: DialogGroup): void {
@@ -427,7 +429,7 @@ export class UserAgentClient {
     )
     if (request.method === 'INVITE' && outbound.group === undefined)
       this.#core.records.stop('application', 'call-rejected', serialize(request))
-    if (request.method === 'BYE') this.#hungUp(outbound, 'normal-release')
+    if (request.method === 'BYE') this.#hungUp(outbound)
   }
 
   #passUp(outbound: OutboundRequest, response: SipResponse, dialogId: string | undefined): void {

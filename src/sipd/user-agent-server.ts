@@ -108,7 +108,7 @@ export class UserAgentServer {
       if (CONTACT_METHODS.has(inbound.request.method)) extra.unshift(contactHeader(response, flow))
     } else if (valueOf(response, 'contact') !== undefined)
       extra.unshift(...response.headers.filter(({ key }) => key === 'contact'))
-    if (reliable && invite !== undefined) extra.push(invite.nextRseq())
+    if (reliable) extra.push(invite.nextRseq())
     const built = buildResponse(inbound.request, {
       status: response.status,
       reason: response.reason,
