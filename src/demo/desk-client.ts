@@ -59,6 +59,11 @@ export class DeskClient {
     await this.#request('POST', `/calls/${callId}/windows`, options)
   }
 
+  /** The payer stays masked until the keys are quiet. */
+  async cancelWindow(callId: string): Promise<void> {
+    await this.#request('DELETE', `/calls/${callId}/window`)
+  }
+
   async payment(callId: string): Promise<PaymentState> {
     return (await this.#request('GET', `/calls/${callId}/window`)) as PaymentState
   }
