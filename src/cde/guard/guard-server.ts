@@ -1,0 +1,45 @@
+import { listenChannel, type ChannelListener } from '../../kit/channel.ts'
+import type { Identity } from '../../kit/identity.ts'
+import type { Logger } from '../../kit/log.ts'
+import { parseSbcToGuard, type GuardToSbc, type SbcToGuard } from '../../wire/guard-protocol.ts'
+import type { OpenWindows, SbcChannel } from './open-windows.ts'
+
+export type GuardServerOptions = {
+  readonly host: string
+  readonly port: number
+  readonly identity: Identity
+  readonly windows: OpenWindows
+  readonly windowsMax: number
+  readonly logger: Logger
+}
+
+/** The guard's door: sbcs, and nobody else, give orders over mutual TLS. Each is greeted with what is open already. */
+export function listenForSbcs(options: GuardServerOptions): Promise<ChannelListener> {
+  const { host, port, identity, windows, windowsMax, logger } = options
+  return listenChannel<GuardToSbc, SbcToGuard>({
+    host,
+    port,
+    identity,
+    allow: ['sbc'],
+    logger,
+    accept: () => {
+      let channel: SbcChannel | null = null
+      return {
+        parse: parseSbcToGuard,
+        opened: (opened) => {
+          channel = opened
+          logger.info({ peerRole: opened.peer }, 'an sbc connected')
+          opened.send({ type: 'guard.hello', windowsOpen: windows.ids, windowsMax })
+        },
+        message: (order, body, reply) => {
+          // No order has a body; one that came is no business of ours.
+          body.fill(0)
+          if (channel !== null) windows.order(order, channel, reply)
+        },
+        closed: () => {
+          if (channel !== null) windows.orphan(channel)
+        },
+      }
+    },
+  })
+}

@@ -1,0 +1,193 @@
+import type { Channel } from '../../kit/channel.ts'
+import type { Logger } from '../../kit/log.ts'
+import type { GuardToSbc, PrepareWindow, SbcToGuard } from '../../wire/guard-protocol.ts'
+import type { CaptureVault } from './capture.ts'
+import { DueTimer } from './due-timer.ts'
+import type { GuardMetrics } from './guard-metrics.ts'
+import { Window, type WindowOrder } from './window.ts'
+import type { Sentinel } from './window-media.ts'
+import { openWindowSockets, type WindowSockets } from './window-sockets.ts'
+
+/** A window whose sbc went away masks on while media flows; after this long without any, the call is over. */
+const ABANDONED_MS = 60_000
+const ABANDONED_CHECK_MS = 5_000
+
+export type SbcChannel = Channel<GuardToSbc, SbcToGuard>
+export type GuardReply = (message: GuardToSbc) => void
+
+export type OpenWindowsOptions = {
+  /** The address that rtpengine reaches this guard by. */
+  readonly media: string
+  readonly windowsMax: number
+  readonly vault: CaptureVault
+  readonly newSentinel: () => Sentinel
+  readonly clockMs: () => number
+  readonly dateMs: () => number
+  readonly logger: Logger
+  readonly metrics: GuardMetrics
+  readonly abandonedMs?: number
+}
+
+type Place = { owner: SbcChannel | null; opened: Opened | null; released: boolean }
+type Opened = { readonly window: Window; readonly sockets: WindowSockets; readonly timer: DueTimer }
+
+/**
+ * All windows of a guard, with their sockets and timers. An sbc that goes away leaves its windows masked: only an order
+ * of an sbc, or media that has stopped, ends one.
+ */
+export class OpenWindows {
+  readonly #options: OpenWindowsOptions
+  readonly #places = new Map<string, Place>()
+  readonly #sweeper: NodeJS.Timeout
+
+  constructor(options: OpenWindowsOptions) {
+    this.#options = options
+    const { abandonedMs = ABANDONED_MS } = options
+    this.#sweeper = setInterval(() => this.#sweep(abandonedMs), Math.min(ABANDONED_CHECK_MS, abandonedMs))
+  }
+
+  /** Ids of all windows, also of those that no sbc owns any more. */
+  get ids(): readonly string[] {
+    return [...this.#places.keys()]
+  }
+
+  /** Carries out one order of an sbc, which owns the window from then on. */
+  order(order: SbcToGuard, from: SbcChannel, reply: GuardReply): void {
+    if (order.type === 'window.prepare') {
+      void this.#prepare(order, from, reply)
+      return
+    }
+    const place = this.#places.get(order.windowId)
+    if (place === undefined) return reply({ type: 'refused', code: 'unknown_window' })
+    place.owner = from
+    if (order.type === 'window.release') this.#release(order.windowId, place)
+    if (place.opened === null) return reply(order.type === 'window.release' ? OK : NOT_CONNECTED)
+    this.#orderWindow(place.opened, order, reply)
+  }
+
+  /** An sbc is gone: its windows take no more keys and mask on. */
+  orphan(owner: SbcChannel): void {
+    for (const [windowId, place] of this.#places) {
+      if (place.owner !== owner) continue
+      place.owner = null
+      this.#options.logger.warn({ windowId, code: 'sbc_lost' }, 'the sbc of this window is gone; it stays masked')
+      if (place.opened !== null) this.#orderWindow(place.opened, { type: 'window.cancel', windowId }, ignore)
+    }
+  }
+
+  /** Ends all windows. Safe to call twice. */
+  close(): void {
+    clearInterval(this.#sweeper)
+    for (const [windowId, place] of [...this.#places]) this.#release(windowId, place)
+  }
+
+  async #prepare(order: PrepareWindow, from: SbcChannel, reply: GuardReply): Promise<void> {
+    const { windowId } = order
+    if (this.#places.has(windowId)) return reply({ type: 'refused', code: 'window_exists' })
+    if (this.#places.size >= this.#options.windowsMax) return reply({ type: 'refused', code: 'windows_exhausted' })
+    const place: Place = { owner: from, opened: null, released: false }
+    this.#places.set(windowId, place)
+    this.#options.metrics.windows(this.#places.size)
+    const { clockMs, logger, media } = this.#options
+    let opened: Opened | null = null
+    const sockets = await openWindowSockets({
+      host: media,
+      logger,
+      fromPayer: (datagram, source) => {
+        const nowMs = clockMs()
+        opened?.window.fromPayer(datagram, source, nowMs)
+        opened?.timer.poke(nowMs)
+      },
+      fromAgent: (datagram, source) => {
+        const nowMs = clockMs()
+        opened?.window.fromAgent(datagram, source, nowMs)
+        opened?.timer.poke(nowMs)
+      },
+    })
+    if (sockets === null) {
+      this.#release(windowId, place)
+      return reply({ type: 'refused', code: 'no_port' })
+    }
+    if (place.released) {
+      sockets.close()
+      return reply({ type: 'refused', code: 'unknown_window' })
+    }
+    opened = this.#open(order, place, sockets)
+    place.opened = opened
+    logger.info({ windowId, masking: order.masking, codec: order.codec }, 'window prepared')
+    reply({ type: 'prepared', payer: sockets.payer, agent: sockets.agent })
+  }
+
+  #open(order: PrepareWindow, place: Place, sockets: WindowSockets): Opened {
+    const { clockMs, dateMs, vault, metrics, newSentinel } = this.#options
+    const window: Window = new Window({
+      order,
+      clockMs,
+      dateMs,
+      vault,
+      metrics,
+      sentinel: newSentinel(),
+      toPayer: sockets.toPayer,
+      toAgent: sockets.toAgent,
+      tell: (message) => {
+        this.#log(message)
+        place.owner?.send(message)
+        // The end of a capture starts the cool-down.
+        timer.poke(clockMs())
+      },
+    })
+    const timer: DueTimer = new DueTimer({
+      clockMs,
+      tick: (nowMs) => window.tick(nowMs),
+      dueMs: (nowMs) => window.dueMs(nowMs),
+    })
+    return { window, sockets, timer }
+  }
+
+  #orderWindow(opened: Opened, order: WindowOrder, reply: GuardReply): void {
+    const nowMs = this.#options.clockMs()
+    opened.window.order(order, nowMs, reply)
+    opened.timer.poke(nowMs)
+  }
+
+  #release(windowId: string, place: Place): void {
+    this.#places.delete(windowId)
+    place.released = true
+    this.#options.metrics.windows(this.#places.size)
+    place.opened?.timer.close()
+    place.opened?.window.close()
+    place.opened?.sockets.close()
+  }
+
+  #sweep(abandonedMs: number): void {
+    const nowMs = this.#options.clockMs()
+    for (const [windowId, place] of [...this.#places]) {
+      if (place.owner !== null || place.opened === null) continue
+      if (nowMs - place.opened.window.lastHeardMs < abandonedMs) continue
+      this.#options.logger.info({ windowId }, 'window ended: no sbc and no media')
+      this.#release(windowId, place)
+    }
+  }
+
+  #log(message: GuardToSbc): void {
+    const { logger } = this.#options
+    if (message.type === 'alarm') {
+      const { windowId, code } = message
+      if (code === 'sentinel') {
+        logger.error({ windowId, code }, 'the sentinel heard a tone on its way to the agent; the window is masked hard')
+      } else logger.warn({ windowId, code }, 'nothing comes from the payer')
+    } else if (message.type === 'progress') {
+      const { windowId, progress } = message
+      if (progress.failure !== null)
+        logger.warn({ windowId, state: progress.state, code: progress.failure }, 'capture failed')
+      else logger.debug({ windowId, state: progress.state }, 'capture goes on')
+    }
+  }
+}
+
+const OK: GuardToSbc = { type: 'ok' }
+const NOT_CONNECTED: GuardToSbc = { type: 'refused', code: 'not_connected' }
+
+function ignore(): void {
+  // The sbc that would have been answered is gone.
+}

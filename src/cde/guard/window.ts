@@ -1,0 +1,211 @@
+import type { Address, GuardToSbc, PrepareWindow, SbcToGuard } from '../../wire/guard-protocol.ts'
+import type { WindowProgress } from '../../wire/window-progress.ts'
+import { Capture, type CaptureVault } from './capture.ts'
+import type { GuardMetrics } from './guard-metrics.ts'
+import type { RtpPacket } from './rtp-packet.ts'
+import { WindowMedia, type Send, type Sentinel } from './window-media.ts'
+
+/** Progress goes out at most this often, but the end of a capture at once. */
+const PROGRESS_EVERY_MS = 100
+/** The masker hears more tones than there are, in speech; so much quiet of it is asked for besides the cool-down. */
+const MASKER_QUIET_MS = 1_000
+/** After a refused drain the sbc waits for the next safe-to-close. */
+const SAFE_AGAIN_MS = 300
+/** How often it is looked whether the cool-down is over. */
+const COOL_EVERY_MS = 50
+
+export type WindowOptions = {
+  readonly order: PrepareWindow
+  readonly clockMs: () => number
+  readonly dateMs: () => number
+  readonly toPayer: Send
+  readonly toAgent: Send
+  readonly tell: (message: GuardToSbc) => void
+  readonly vault: CaptureVault
+  readonly sentinel: Sentinel
+  readonly metrics: GuardMetrics
+}
+
+export type WindowOrder = Exclude<SbcToGuard, { readonly type: 'window.prepare' }>
+type Refusal = Extract<GuardToSbc, { readonly type: 'refused' }>['code']
+
+/**
+ * One open interposition: masks from its first packet to its last, takes keys while capturing, and says when it is
+ * safe to end. Orders and packets come in, packets and messages go out; sockets and timers are the caller's.
+ */
+export class Window {
+  readonly windowId: string
+  readonly #options: WindowOptions
+  readonly #media: WindowMedia
+  readonly #capture: Capture
+  #told: WindowProgress | null = null
+  #toldMs = -Infinity
+  #dirty = false
+  #safeTold = false
+  #safeNotBeforeMs = -Infinity
+  #closed = false
+
+  constructor(options: WindowOptions) {
+    const { order, clockMs, dateMs, toPayer, toAgent, vault, sentinel, metrics } = options
+    this.#options = options
+    this.windowId = order.windowId
+    this.#capture = new Capture({
+      windowId: order.windowId,
+      merchant: order.merchant,
+      form: order.form,
+      vault,
+      dateMs,
+      clockMs,
+      keyTaken: (transport) => metrics.keyTaken(transport),
+      changed: () => this.#changed(),
+    })
+    this.#media = new WindowMedia({
+      masking: order.masking,
+      lookAheadMs: order.lookAheadMs,
+      codec: order.codec,
+      headers: order.headers,
+      nowMs: clockMs(),
+      toPayer,
+      toAgent,
+      sentinel,
+      heard: (packet: RtpPacket, nowMs: number) => this.#capture.accept(packet, nowMs),
+      alarm: (code) => this.#alarm(code),
+      isKeyDown: (nowMs) => this.#capture.isKeyDown(nowMs),
+      metrics,
+    })
+  }
+
+  /** When either side was last heard, milliseconds of the guard's clock. */
+  get lastHeardMs(): number {
+    return this.#media.lastHeardMs
+  }
+
+  fromPayer(datagram: Buffer, from: Address, nowMs: number): void {
+    if (!this.#closed) this.#media.fromPayer(datagram, from, nowMs)
+  }
+
+  fromAgent(datagram: Buffer, from: Address, nowMs: number): void {
+    if (!this.#closed) this.#media.fromAgent(datagram, from, nowMs)
+  }
+
+  /** Carries out one order. `reply` is called once, for a drain when it is done. */
+  order(order: WindowOrder, nowMs: number, reply: (message: GuardToSbc) => void): void {
+    const answer = (accepted: boolean, code: Refusal) => reply(accepted ? OK : { type: 'refused', code })
+    switch (order.type) {
+      case 'window.connect':
+        this.#media.connect({ payer: order.payer, agent: order.agent }, nowMs)
+        this.#changed()
+        return reply(OK)
+      case 'window.capture':
+        if (!this.#media.isConnected) return answer(false, 'not_connected')
+        return answer(this.#capture.begin(nowMs), 'wrong_state')
+      case 'window.clear':
+        return answer(this.#capture.clear(order.field), 'wrong_state')
+      case 'window.cancel':
+        return answer(this.#capture.cancel(), 'wrong_state')
+      case 'window.drain':
+        return this.#drain(nowMs, reply)
+      case 'window.resume':
+        this.#media.resume(nowMs)
+        this.#notSafeYet(nowMs)
+        return reply(OK)
+      case 'window.release':
+        this.close()
+        return reply(OK)
+      case 'window.count':
+        return reply({ type: 'counted', counts: this.#media.counts })
+      case 'window.info':
+        this.#capture.info(Buffer.from(order.body, 'base64'), order.relay, nowMs)
+        return reply(OK)
+    }
+  }
+
+  /** Does what is due by now. */
+  tick(nowMs: number): void {
+    if (this.#closed) return
+    this.#media.tick(nowMs)
+    this.#capture.tick(nowMs)
+    this.#tellProgress(nowMs)
+    this.#tellSafe(nowMs)
+  }
+
+  /** When tick() has something to do, milliseconds of the guard's clock. */
+  dueMs(nowMs: number): number {
+    if (this.#closed) return Infinity
+    const progressMs = this.#dirty ? this.#toldMs + PROGRESS_EVERY_MS : Infinity
+    const isCooling = !this.#safeTold && this.#capture.quietSinceMs(nowMs) !== null
+    const coolMs = isCooling && !this.#media.isDrained ? nowMs + COOL_EVERY_MS : Infinity
+    return Math.min(this.#media.dueMs(), this.#capture.dueMs(), progressMs, coolMs)
+  }
+
+  /** Nothing passes any more, and all digits are overwritten. Safe to call twice. */
+  close(): void {
+    this.#closed = true
+    this.#capture.wipe()
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  #drain(nowMs: number, reply: (message: GuardToSbc) => void): void {
+    const { state } = this.#capture
+    // While keys are awaited the parties are not connected, whoever asks.
+    if (state === 'capturing' || state === 'storing') return reply({ type: 'refused', code: 'wrong_state' })
+    if (this.#media.isDrained) return reply(DRAINED)
+    this.#media.drain(nowMs, (result) => {
+      if (result === 'drained') return reply(DRAINED)
+      this.#notSafeYet(this.#options.clockMs())
+      reply({ type: 'refused', code: 'key_down' })
+    })
+  }
+
+  #alarm(code: 'sentinel' | 'payer_silent'): void {
+    this.#options.metrics.alarm(code)
+    this.#options.tell({ type: 'alarm', windowId: this.windowId, code })
+    this.#changed()
+  }
+
+  #changed(): void {
+    this.#dirty = true
+    this.#tellProgress(this.#options.clockMs())
+  }
+
+  #tellProgress(nowMs: number): void {
+    if (!this.#dirty || this.#closed) return
+    const progress: WindowProgress = { ...this.#capture.progress(), masking: this.#media.masking }
+    if (progress.state === this.#told?.state && nowMs - this.#toldMs < PROGRESS_EVERY_MS) return
+    if (progress.state !== this.#told?.state && isEnd(progress.state)) this.#options.metrics.outcome(progress.state)
+    this.#dirty = false
+    this.#told = progress
+    this.#toldMs = nowMs
+    this.#options.tell({ type: 'progress', windowId: this.windowId, progress })
+  }
+
+  #notSafeYet(nowMs: number): void {
+    this.#safeTold = false
+    this.#safeNotBeforeMs = nowMs + SAFE_AGAIN_MS
+  }
+
+  /** Told once, and again after keys came in between. */
+  #tellSafe(nowMs: number): void {
+    const quietSinceMs = this.#capture.quietSinceMs(nowMs)
+    const { coolDownMs } = this.#options.order
+    const isQuiet = quietSinceMs !== null && nowMs - quietSinceMs >= coolDownMs
+    if (!isQuiet || !this.#media.isConnected) {
+      this.#safeTold = false
+      return
+    }
+    if (this.#safeTold || this.#media.isDraining || this.#media.isDrained || nowMs < this.#safeNotBeforeMs) return
+    if (this.#media.quietForMs(nowMs) < Math.min(coolDownMs, MASKER_QUIET_MS)) return
+    this.#safeTold = true
+    this.#options.tell({ type: 'safe-to-close', windowId: this.windowId })
+  }
+}
+
+const OK: GuardToSbc = { type: 'ok' }
+const DRAINED: GuardToSbc = { type: 'drained' }
+
+function isEnd(state: WindowProgress['state']): state is 'finished' | 'cancelled' | 'failed' {
+  return state === 'finished' || state === 'cancelled' || state === 'failed'
+}
