@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { secretBytes } from './secret-bytes.ts'
 
 /**
  * Card digits as the guard lends them: one byte per digit, its value 0 to 9, not its character. An empty expiry or card
@@ -32,7 +33,7 @@ export function composeCardBody(card: Card): Buffer {
   assert(card.expiry.length <= EXPIRY_DIGITS, 'expiry too long')
   assert(card.cardCode.length <= CARD_CODE_DIGITS_MAX, 'card code too long')
   const fields = [card.pan, card.expiry, card.cardCode]
-  const body = Buffer.alloc(fields.reduce((bytes, field) => bytes + 1 + field.length, 0))
+  const body = secretBytes(fields.reduce((bytes, field) => bytes + 1 + field.length, 0))
   let offset = 0
   for (const field of fields) {
     body[offset] = field.length

@@ -3,8 +3,10 @@ import type { Identity } from '../kit/identity.ts'
 import { composeCardBody, type Card } from './card-body.ts'
 import {
   parseVaultReply,
+  RINSE_BYTES,
   type AuthorizeRequest,
   type RefusalCode,
+  type Rinse,
   type TokenizeRequest,
   type VaultReply,
   type VaultRequest,
@@ -14,6 +16,8 @@ import {
 const ATTEMPT_MS_MAX = 2_000
 /** Between attempts while the channel is down; it connects again by itself. */
 const AGAIN_MS = 50
+
+const RINSE = Buffer.alloc(RINSE_BYTES)
 
 /** Refusals that say "nothing was done, come again". */
 const WORTH_REPEATING: readonly RefusalCode[] = ['busy', 'closing', 'store_failed']
@@ -27,7 +31,7 @@ export type AuthorizeAnswer = VaultAnswer<Extract<VaultReply, { readonly type: '
 
 /** The guard's way to the vault: connects again by itself, repeats until a deadline, under the same idempotency key. */
 export class VaultClient {
-  readonly #channel: ChannelClient<VaultRequest, VaultReply>
+  readonly #channel: ChannelClient<VaultRequest | Rinse, VaultReply>
   readonly #closing = new AbortController()
 
   constructor(options: {
@@ -38,7 +42,7 @@ export class VaultClient {
     readonly changed?: (isOpen: boolean) => void
   }) {
     const { host, port, identity, changed } = options
-    this.#channel = new ChannelClient<VaultRequest, VaultReply>({
+    this.#channel = new ChannelClient<VaultRequest | Rinse, VaultReply>({
       host,
       port,
       identity,
@@ -90,6 +94,7 @@ export class VaultClient {
       return reply.type === 'approved' || reply.type === 'declined' ? { type: 'unavailable' } : reply
     } finally {
       body.fill(0)
+      this.#channel.send({ type: 'rinse' }, RINSE)
     }
   }
 

@@ -8,6 +8,15 @@ import { TOKEN_PATTERN } from './vault/token.ts'
  */
 export type VaultRequest = TokenizeRequest | AuthorizeRequest
 
+/**
+ * Sent behind a tokenize request, with a body of zeros and without a reply. Node decrypts into a piece of stack, and OpenSSL into a buffer,
+ * that keep the bytes of a message until one comes that is at least as long; this is that one.
+ */
+export type Rinse = { readonly type: 'rinse' }
+
+/** Longer than the longest tokenize request with its body. */
+export const RINSE_BYTES = 1_024
+
 export type TokenizeRequest = {
   readonly type: 'tokenize'
   readonly merchant: string
@@ -81,6 +90,12 @@ export const DECLINE_CODE = /^[A-Za-z0-9]{2}$/
 
 export function isMerchantName(value: unknown): value is string {
   return typeof value === 'string' && MERCHANT.test(value)
+}
+
+/** Null for anything that is neither a request nor a rinse. */
+export function parseVaultMessage(value: unknown): VaultRequest | Rinse | null {
+  if (isRecord(value) && value.type === 'rinse') return countOfFields(value) === 1 ? { type: 'rinse' } : null
+  return parseVaultRequest(value)
 }
 
 /** Null for anything that is not exactly a request: an unknown type, an extra field, a value out of its limits. */

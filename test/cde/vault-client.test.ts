@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { makeDevelopmentAuthority } from '../../certs/development-authority.ts'
 import { VaultClient } from '../../src/cde/vault-client.ts'
-import { parseVaultRequest, type VaultReply, type VaultRequest } from '../../src/cde/vault-protocol.ts'
+import { parseVaultMessage, type Rinse, type VaultReply, type VaultRequest } from '../../src/cde/vault-protocol.ts'
 import { startVault } from '../../src/cde/vault/vault.ts'
 import { listenChannel, type ChannelListener } from '../../src/kit/channel.ts'
 import { readIdentity } from '../../src/kit/identity.ts'
@@ -36,15 +36,16 @@ async function fakeVault(
   answer: (count: number) => VaultReply | null,
 ): Promise<ChannelListener & { readonly asked: { request: VaultRequest; body: Buffer }[] }> {
   const asked: { request: VaultRequest; body: Buffer }[] = []
-  const listener = await listenChannel<VaultReply, VaultRequest>({
+  const listener = await listenChannel<VaultReply, VaultRequest | Rinse>({
     host: '127.0.0.1',
     port: 0,
     identity: vaultIdentity,
     allow: ['guard'],
     logger,
     accept: () => ({
-      parse: parseVaultRequest,
+      parse: parseVaultMessage,
       message: (request, body, reply) => {
+        if (request.type === 'rinse') return
         asked.push({ request, body: Buffer.from(body) })
         const told = answer(asked.length)
         if (told !== null) reply(told)

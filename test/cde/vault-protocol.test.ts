@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parseVaultReply, parseVaultRequest } from '../../src/cde/vault-protocol.ts'
+import { parseVaultMessage, parseVaultReply, parseVaultRequest } from '../../src/cde/vault-protocol.ts'
 import { seededRandom } from '../fakes/seeded-random.ts'
 
 const TOKEN = 'tok_abcdefghijklmnopqrst1_1111'
@@ -47,6 +47,14 @@ t.test('a request that is not exactly one is refused', (t) => {
     { ...AUTHORIZE, cardCode: '123' },
   ]
   for (const value of bad) t.equal(parseVaultRequest(value), null)
+  t.end()
+})
+
+t.test('a rinse is a message and no request', (t) => {
+  t.same(parseVaultMessage({ type: 'rinse' }), { type: 'rinse' })
+  t.equal(parseVaultRequest({ type: 'rinse' }), null)
+  t.equal(parseVaultMessage({ type: 'rinse', merchant: 'shop' }), null)
+  t.same(parseVaultMessage(TOKENIZE), TOKENIZE)
   t.end()
 })
 

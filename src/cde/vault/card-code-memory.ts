@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { seal, sealContext, SEAL_KEY_BYTES, unseal } from './seal.ts'
+import { newSealKey, seal, sealContext, unseal } from './seal.ts'
 
 /** A card code that was not used by then is forgotten. */
 export const CARD_CODE_MS_MAX = 600_000
@@ -17,7 +16,7 @@ type Entry = { readonly sealed: Buffer; readonly keptAtMs: number; readonly orig
  * known, or for ten minutes. The seal is for swap, dumps and stray reads; it shortens the lifetime of plain digits.
  */
 export class CardCodeMemory {
-  readonly #key = randomBytes(SEAL_KEY_BYTES)
+  readonly #key = newSealKey()
   readonly #codes = new Map<string, Entry>()
   /** Tokenize requests whose code was used up: their late repetition must not bring it back. */
   readonly #spent = new Map<string, number>()

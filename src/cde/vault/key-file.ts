@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import {
   closeSync,
   existsSync,
@@ -12,8 +12,9 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Logger } from '../../kit/log.ts'
+import { secretBytes } from '../secret-bytes.ts'
 import type { KeyEncryptionKey } from './key-encryption-key.ts'
-import { seal, SEAL_KEY_BYTES, unseal } from './seal.ts'
+import { newSealKey, seal, SEAL_KEY_BYTES, unseal } from './seal.ts'
 
 /** A key file that cannot be used. The vault does not start with it. */
 export class KeyFileFailure extends Error {
@@ -81,7 +82,7 @@ class FileKey implements KeyEncryptionKey {
 function makeKeyFile(file: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: OWNER_ONLY_FOLDER })
   const unfinished = file + '.new'
-  const key = randomBytes(SEAL_KEY_BYTES)
+  const key = newSealKey()
   const descriptor = openSync(unfinished, 'w', OWNER_ONLY)
   try {
     writeSync(descriptor, key)
@@ -105,7 +106,7 @@ function readKeyFile(file: string): Buffer {
     const status = fstatSync(descriptor)
     if ((status.mode & OTHERS) !== 0) throw new KeyFileFailure('too_open')
     if (status.size !== SEAL_KEY_BYTES) throw new KeyFileFailure('wrong_length')
-    const key = Buffer.alloc(SEAL_KEY_BYTES)
+    const key = secretBytes(SEAL_KEY_BYTES)
     if (readSync(descriptor, key) !== SEAL_KEY_BYTES) throw new KeyFileFailure('wrong_length')
     return key
   } finally {

@@ -1,7 +1,7 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { AuditAction, AuditEntry } from './audit-chain.ts'
 import type { KeyEncryptionKey } from './key-encryption-key.ts'
-import { sealContext, SEAL_KEY_BYTES } from './seal.ts'
+import { newSealKey, sealContext, SEAL_KEY_BYTES } from './seal.ts'
 import type { KeyPurpose, KeyRow, Store } from './store.ts'
 import { randomLetters } from './token.ts'
 
@@ -104,7 +104,7 @@ export class KeyRing {
   }
 
   async #newKey(merchant: string, purpose: KeyPurpose): Promise<{ readonly row: KeyRow; readonly key: Buffer }> {
-    const key = randomBytes(SEAL_KEY_BYTES)
+    const key = newSealKey()
     const named = { keyId: 'key_' + randomLetters(KEY_ID_LETTERS), merchant, purpose, kekId: this.#kek.id }
     const wrapped = await this.#kek.wrap(key, contextOf(named))
     return { row: { ...named, wrapped, createdAtMs: this.#nowMs() }, key }

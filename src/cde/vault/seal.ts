@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, randomBytes, randomFillSync } from 'node:crypto'
+import { secretBytes } from '../secret-bytes.ts'
 
 /** AES-256 (FIPS 197). */
 export const SEAL_KEY_BYTES = 32
@@ -47,6 +48,11 @@ export function unseal(sealed: Uint8Array, key: Uint8Array, context: Buffer): Bu
     plain.fill(0)
     return null
   }
+}
+
+/** A random key; the caller wipes it. */
+export function newSealKey(): Buffer {
+  return randomFillSync(secretBytes(SEAL_KEY_BYTES))
 }
 
 /** What a seal is bound to. Each part has its length in front, so that no two contexts read the same. */

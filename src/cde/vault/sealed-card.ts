@@ -1,4 +1,5 @@
 import { EXPIRY_DIGITS, PAN_DIGITS_MAX } from '../card-body.ts'
+import { secretBytes } from '../secret-bytes.ts'
 import { seal, sealContext, unseal } from './seal.ts'
 
 /** Always this long, so that the length of the seal does not tell the length of the number. */
@@ -24,7 +25,7 @@ export function sealCard(
   key: Uint8Array,
   place: CardPlace,
 ): Buffer {
-  const plain = Buffer.alloc(PLAIN_BYTES)
+  const plain = secretBytes(PLAIN_BYTES)
   try {
     plain[0] = card.pan.length
     plain.set(card.pan, 1)

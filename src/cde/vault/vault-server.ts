@@ -1,7 +1,7 @@
 import { listenChannel, type ChannelListener } from '../../kit/channel.ts'
 import { roleName, type Identity } from '../../kit/identity.ts'
 import type { Logger } from '../../kit/log.ts'
-import { parseVaultRequest, type VaultReply, type VaultRequest } from '../vault-protocol.ts'
+import { parseVaultMessage, type Rinse, type VaultReply, type VaultRequest } from '../vault-protocol.ts'
 import { rolesAllowed } from './permissions.ts'
 import type { VaultService } from './vault-service.ts'
 
@@ -17,15 +17,16 @@ export function listenVault(options: {
   readonly logger: Logger
 }): Promise<ChannelListener> {
   const { host, port, identity, service, logger } = options
-  return listenChannel<VaultReply, VaultRequest | { readonly type: 'malformed' }>({
+  return listenChannel<VaultReply, VaultRequest | Rinse | { readonly type: 'malformed' }>({
     host,
     port,
     identity,
     logger,
     allow: rolesAllowed(),
     accept: (role) => ({
-      parse: (value) => parseVaultRequest(value) ?? { type: 'malformed' },
+      parse: (value) => parseVaultMessage(value) ?? { type: 'malformed' },
       message: (message, body, reply) => {
+        if (message.type === 'rinse') return
         void service.handle(message, body, { role, origin: roleName(role) }).then((answer) => reply(answer))
       },
       closed: () => logger.info({ peerRole: role }, 'channel closed'),

@@ -1,5 +1,5 @@
 import { Agent, request, type RequestOptions } from 'node:https'
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { APPROVAL_CODE, DECLINE_CODE } from '../../vault-protocol.ts'
 import { composeOrder } from './order-json.ts'
 import type { PaymentConnector, PaymentOrder, PaymentOutcome, UnavailableCode } from './payment-connector.ts'
@@ -61,22 +61,20 @@ export class HttpsJsonConnector implements PaymentConnector {
 
   #post(body: Buffer, reference: string): Promise<PaymentOutcome> {
     return new Promise((resolve) => {
+      let settled = false
       const outgoing = request(this.#url, this.#requestOptions(body, reference))
       const settle = (outcome: PaymentOutcome) => {
+        settled = true
         clearTimeout(timer)
-        outgoing.destroy()
+        if (outcome.type === 'unavailable') outgoing.destroy()
         resolve(outcome)
       }
       const timer = setTimeout(() => settle(unavailable('deadline')), this.#options.deadlineMs ?? DEADLINE_MS)
       outgoing.on('error', () => settle(unavailable('connection_failed')))
-      outgoing.on('response', (incoming) => {
-        readReply(incoming, (outcome) => {
-          clearTimeout(timer)
-          if (outcome.type === 'unavailable') outgoing.destroy()
-          resolve(outcome)
-        })
+      outgoing.on('response', (incoming) => readReply(incoming, settle))
+      whenWritable(outgoing, () => {
+        if (!settled) outgoing.end(body)
       })
-      outgoing.end(body)
     })
   }
 
@@ -96,6 +94,18 @@ export class HttpsJsonConnector implements PaymentConnector {
       },
     }
   }
+}
+
+/**
+ * Calls back once the handshake is over and the headers are on their way. Node's TLS keeps a copy, which nobody wipes, of what is written
+ * before that, and of several buffers that are written together; a lone buffer goes straight to the cipher.
+ */
+function whenWritable(outgoing: ClientRequest, write: () => void): void {
+  outgoing.flushHeaders()
+  outgoing.once('socket', (socket) => {
+    if (outgoing.reusedSocket) setImmediate(write)
+    else socket.once('secureConnect', () => setImmediate(write))
+  })
 }
 
 function readReply(incoming: IncomingMessage, settle: (outcome: PaymentOutcome) => void): void {

@@ -1,3 +1,4 @@
+import { secretBytes } from '../../secret-bytes.ts'
 import type { PaymentOrder } from './payment-connector.ts'
 
 const CHARACTER_ZERO = '0'.charCodeAt(0)
@@ -32,7 +33,7 @@ export function composeOrder(order: PaymentOrder): Buffer {
 /** Texts as UTF-8, digit values as characters. */
 function joined(parts: readonly (string | Uint8Array)[]): Buffer {
   const bytes = parts.reduce((sum, part) => sum + (typeof part === 'string' ? Buffer.byteLength(part) : part.length), 0)
-  const body = Buffer.alloc(bytes)
+  const body = secretBytes(bytes)
   let offset = 0
   for (const part of parts) {
     if (typeof part === 'string') {
