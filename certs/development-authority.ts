@@ -97,8 +97,10 @@ function makeCertificate(options: {
 }): forge.pki.Certificate {
   const certificate = forge.pki.createCertificate()
   certificate.publicKey = options.key.publicKey
-  // A leading zero keeps the serial number positive (RFC 5280 section 4.1.2.2).
-  certificate.serialNumber = `00${randomBytes(16).toString('hex')}`
+  // Positive, and without the padding that DER forbids: the first byte lies between 40 and 7f (RFC 5280 section 4.1.2.2).
+  const serial = randomBytes(16)
+  serial.writeUInt8((serial.readUInt8(0) & 0x3f) | 0x40, 0)
+  certificate.serialNumber = serial.toString('hex')
   certificate.validity.notBefore = new Date(Date.now() - BACKDATE_MS)
   certificate.validity.notAfter = new Date(Date.now() + options.validMs)
   certificate.setSubject(options.subject)
