@@ -15,7 +15,7 @@ export type Recordable = { readonly packets: readonly LoggedPacket[]; readonly i
 const SAMPLE_US = 125
 
 /** A packet this far from where its timestamp puts it starts a new run: the sender's clock has jumped. */
-const JUMP_US = 200_000
+const JUMP_US = 100_000
 
 /** Longer recordings than an hour are refused by cutting: no call here lasts so long. */
 const SAMPLES_MAX = 8_000 * 3_600
