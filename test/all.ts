@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 
 /**
- * `npm test`: types, lint, rooms, format, then all tests; `npm test -- FILE...` runs only these test files. The last
+ * `npm test`: types, lint, rooms, format, then all tests; `npm test -- FILE...` runs only these test files or folders. The last
  * line is `N passed, N failed`, counted over the checks and every assertion; the exit code is 1 if any failed.
  */
 const CHECKOUT = resolve(import.meta.dirname, '..')
@@ -48,7 +48,12 @@ async function main(files: readonly string[]): Promise<number> {
   const startedMs = performance.now()
   const counts: Count[] = []
   if (files.length > 0) {
-    counts.push(await runTap(files, 1))
+    counts.push(
+      await runTap(
+        files.flatMap((file) => (file.endsWith('.ts') ? [file] : testFiles(file))),
+        1,
+      ),
+    )
   } else {
     for (const check of CHECKS) counts.push(await runCheck(check))
     const all = testFiles('test')

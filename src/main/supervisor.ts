@@ -31,6 +31,8 @@ export type SupervisorOptions = {
   readonly configurationFile: string
   /** One line for each event, for people. */
   readonly say: (line: string) => void
+  /** Ends everything when it is aborted, during the start too. */
+  readonly signal?: AbortSignal
 }
 
 /** Makes what development needs, starts every process of the configuration in order, and watches them. */
@@ -55,6 +57,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const taken = await checkPorts(plans.flatMap((plan) => plan.ports))
   if (taken.length > 0) return { kind: 'refused', texts: taken.map(portProblemText) }
   const supervisor = new Supervisor(configuration, plans, options)
+  const end = (): void => void supervisor.close()
+  options.signal?.addEventListener('abort', end)
+  if (options.signal?.aborted === true) return { kind: 'refused', texts: ['ended before anything was started'] }
   const texts = await supervisor.startAll()
   return texts.length > 0 ? { kind: 'refused', texts } : { kind: 'started', supervisor }
 }
@@ -117,7 +122,10 @@ export class Supervisor {
         }
         return outcome === undefined ? [] : [this.#failureText(plan, outcome)]
       })
-      if (this.#closing !== null) return ['ended before everything was started']
+      if (this.#isClosing) {
+        await this.close()
+        return ['ended before everything was started']
+      }
       if (texts.length > 0) {
         await this.close()
         return texts
@@ -130,6 +138,10 @@ export class Supervisor {
   close(): Promise<void> {
     this.#closing ??= this.#closeAll()
     return this.#closing
+  }
+
+  get #isClosing(): boolean {
+    return this.#closing !== null
   }
 
   /** Kills everything at once. */

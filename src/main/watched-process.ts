@@ -171,15 +171,16 @@ export class WatchedProcess {
     this.#child = null
     this.#clearTimers()
     for (const ended of this.#ended.splice(0)) ended()
-    if (this.#state === 'closing') {
-      this.#state = 'closed'
-      return
-    }
+    const isClosing = this.#state === 'closing'
     if (this.#firstStart !== null) {
-      this.#state = 'failed'
+      this.#state = isClosing ? 'closed' : 'failed'
       const { code, host, port } = this.#failure
       this.#firstStart({ kind: 'failed', code: code === '' ? null : code, host, port })
       this.#firstStart = null
+      return
+    }
+    if (isClosing) {
+      this.#state = 'closed'
       return
     }
     const delayMs = restartDelay({ lastDelayMs: this.#lastDelayMs, upMs: performance.now() - this.#startedMs })

@@ -1,0 +1,47 @@
+import { problemLine } from './kit/configuration-file.ts'
+import { parseCommandLine, USAGE, type Command } from './main/command-line.ts'
+import { loadConfiguration } from './main/configuration.ts'
+import { runRole } from './main/run-role.ts'
+import { productVersion } from './main/version.ts'
+
+/** The command line of Tonewall. Exit codes: 0 all well, 1 it did not work, 2 it was asked in a way it does not know. */
+const exitCode = await main(parseCommandLine(process.argv.slice(2)))
+// A role that could not start may hold sockets that would keep it alive; one that runs goes on.
+if (exitCode === 0) process.exitCode = 0
+else process.exit(exitCode)
+
+async function main(command: Command): Promise<number> {
+  switch (command.kind) {
+    case 'start': {
+      const { runStart } = await import('./main/start.ts')
+      return runStart(command, (line) => process.stdout.write(`${line}\n`))
+    }
+    case 'run': {
+      const loaded = loadConfiguration(command.configurationFile)
+      if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
+      const { configuration } = loaded
+      const first = command.role === 'guard' ? (configuration.guards[0]?.name ?? command.role) : command.role
+      return runRole({ role: command.role, name: command.name ?? first, configuration })
+    }
+    case 'check-config': {
+      const loaded = loadConfiguration(command.file)
+      if (loaded.kind === 'refused') return refuse(command.file, loaded.problems)
+      process.stdout.write('ok\n')
+      return 0
+    }
+    case 'version':
+      process.stdout.write(`${productVersion()}\n`)
+      return 0
+    case 'help':
+      process.stdout.write(USAGE)
+      return 0
+    case 'refused':
+      process.stderr.write(`tonewall: ${command.text}\n\n${USAGE}`)
+      return 2
+  }
+}
+
+function refuse(file: string, problems: readonly Parameters<typeof problemLine>[1][]): number {
+  for (const problem of problems) process.stderr.write(`${problemLine(file, problem)}\n`)
+  return 1
+}

@@ -1,0 +1,154 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { runDemonstration } from '../demo/demonstration.ts'
+import type { Configuration } from '../wire/configuration.ts'
+import type { Command } from './command-line.ts'
+import { readSecret } from './development-secrets.ts'
+import { startSupervisor, type Supervisor } from './supervisor.ts'
+import { productVersion } from './version.ts'
+
+/**
+ * A terminal's Ctrl-C reaches this process directly and through npm and setup.mjs as well: what comes within this time
+ * of the first is the same key press, what comes later is a person who will not wait.
+ */
+const SAME_SIGNAL_MS = 500
+/** Time to look at the page before the payment and after it. */
+const TALK_MS = 3_000
+const TALK_ONCE_MS = 1_000
+
+type StartCommand = Command & { readonly kind: 'start' }
+
+/** `tonewall start`: runs the site until it is told to end, or for one demonstration call. Resolves to the exit code. */
+export async function runStart(command: StartCommand, say: (line: string) => void): Promise<number> {
+  say(`Tonewall ${productVersion()} on Node ${process.versions.node}`)
+  const ending = endBySignal()
+  const started = await startSupervisor({
+    configurationFile: command.configurationFile,
+    say,
+    signal: ending.asked,
+  })
+  if (started.kind === 'refused') {
+    for (const text of started.texts) say(text)
+    return 1
+  }
+  const { supervisor } = started
+  process.on('exit', () => supervisor.kill())
+  ending.killed.addEventListener('abort', () => supervisor.kill())
+  sayWhereItListens(supervisor, say)
+  let exitCode = 0
+  if (command.call !== null) {
+    const held = await demonstrate(supervisor, command, say)
+    if (command.onceReport !== null) exitCode = held ? 0 : 1
+  }
+  if (command.onceReport === null && !ending.asked.aborted) {
+    say('Running. Ctrl-C ends every call with BYE, and every process.')
+    await new Promise<void>((done) => ending.asked.addEventListener('abort', () => done()))
+  }
+  if (ending.asked.aborted) say('Ending. Ctrl-C once more ends at once.')
+  await supervisor.close()
+  say('Ended.')
+  return exitCode
+}
+
+/** The first signal asks, the next one kills. */
+function endBySignal(): { readonly asked: AbortSignal; readonly killed: AbortSignal } {
+  const asked = new AbortController()
+  const killed = new AbortController()
+  let firstMs = Number.NaN
+  const hear = (): void => {
+    if (asked.signal.aborted && performance.now() - firstMs > SAME_SIGNAL_MS) killed.abort()
+    if (!asked.signal.aborted) firstMs = performance.now()
+    asked.abort()
+  }
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, hear)
+  return { asked: asked.signal, killed: killed.signal }
+}
+
+function sayWhereItListens(supervisor: Supervisor, say: (line: string) => void): void {
+  const { sip, desk, certificates } = supervisor.configuration
+  for (const transport of ['udp', 'tcp'] as const) {
+    for (const { host, port } of sip[transport]) say(`SIP listens on ${transport} ${host}:${port}`)
+  }
+  for (const address of supervisor.addresses.get('desk') ?? []) {
+    say(`The agents' page is at ${address}`)
+    for (const agent of desk.agents) {
+      // In development the address signs in by itself; what follows the # never reaches a server or its log.
+      say(
+        certificates.development
+          ? `  as ${agent.name}: ${address}#token=${readSecret(agent.tokenFile)}`
+          : `  ${agent.name} signs in with the token in ${agent.tokenFile}`,
+      )
+    }
+  }
+}
+
+/** Places one call between endpoints outside the product. True when all held that must. */
+async function demonstrate(
+  supervisor: Supervisor,
+  command: StartCommand,
+  say: (line: string) => void,
+): Promise<boolean> {
+  const place = demonstrationPlace(supervisor.configuration)
+  const [address] = supervisor.addresses.get('desk') ?? []
+  if (command.call === null || place === null || address === undefined) {
+    say('No demonstration call: it needs a carrier, a contact centre and an agent of role agent, all on loopback.')
+    return false
+  }
+  const { configuration } = supervisor
+  const once = command.onceReport !== null
+  try {
+    const report = await runDemonstration({
+      ...place,
+      desk: { address, token: place.token },
+      guardMetrics: configuration.guards.map(
+        ({ metricsPort }) => `http://${configuration.metrics.host}:${metricsPort}/metrics`,
+      ),
+      ...command.call,
+      folder: join(configuration.dataFolder, 'demonstration'),
+      versions: versions(),
+      say,
+      talkMs: once ? TALK_ONCE_MS : TALK_MS,
+    })
+    for (const failure of report.failures) say(`did not hold: ${failure}`)
+    if (command.onceReport !== null) {
+      const file = resolve(command.onceReport)
+      mkdirSync(dirname(file), { recursive: true })
+      writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`)
+      say(`The report is in ${file}`)
+    }
+    return report.ok
+  } catch (error) {
+    say(`The demonstration call did not work: ${error instanceof Error ? error.message : 'for an unknown reason'}`)
+    return false
+  }
+}
+
+/** Where the demonstration's endpoints stand: the first carrier source and contact centre target, on loopback only. */
+function demonstrationPlace(configuration: Configuration) {
+  const carrier = configuration.trunks.find((trunk) => trunk.side === 'carrier')
+  const contactCentre = configuration.trunks.find((trunk) => trunk.side === 'contact-centre')
+  const agent = configuration.desk.agents.find((candidate) => candidate.role === 'agent')
+  const [sip] = configuration.sip.udp
+  const [form] = configuration.forms
+  const payerAddress = carrier?.sources.find(isLoopback)
+  if (contactCentre === undefined || !isLoopback(contactCentre.target.host) || payerAddress === undefined) return null
+  if (agent === undefined || sip === undefined || form === undefined) return null
+  return {
+    sip: { host: sip.host, port: sip.port },
+    payerAddress,
+    agent: { address: contactCentre.target.host, port: contactCentre.target.port, name: agent.name },
+    token: readSecret(agent.tokenFile),
+    form: form.name,
+  }
+}
+
+function isLoopback(address: string): boolean {
+  return /^127\.\d+\.\d+\.\d+$/.test(address)
+}
+
+function versions(): Readonly<Record<string, string>> {
+  const rtpengine = spawnSync('rtpengine', ['--version'], { encoding: 'utf8', timeout: 2_000 })
+  const found = /\d+(\.\d+)+\S*/.exec(`${rtpengine.stdout}${rtpengine.stderr}`)
+  return { tonewall: productVersion(), node: process.versions.node, rtpengine: found?.[0] ?? 'unknown' }
+}
