@@ -6,8 +6,8 @@ import type { DeskEvent, EventRing } from './event-ring.ts'
 export const HEARTBEAT_MS = 1_000
 /** A comment (WHATWG HTML section 9.2.5): no event, but a sign of life. */
 const HEARTBEAT = ':\n\n'
-/** A reader that lets this much pile up does not read: it is cut and may resume. */
-const UNREAD_BYTES_MAX = 262_144
+/** A reader that lets this much pile up, besides its snapshot, does not read: it is cut and may resume. */
+const UNREAD_BYTES_MAX = 524_288
 /** All readers of this process. */
 const READERS_MAX = 2_000
 /** Pages and systems of one agent, together. */
@@ -23,7 +23,12 @@ export type Reader = {
   readonly isGood: () => boolean
 }
 
-type Open = { readonly reader: Reader; readonly response: ServerResponse }
+type Open = {
+  readonly reader: Reader
+  readonly response: ServerResponse
+  /** Bytes that may wait at present: more while a large snapshot is on its way. */
+  unreadMax: number
+}
 
 /**
  * Server-sent events (WHATWG HTML section 9.2) to all readers. Each gets first what it missed, by the id of the last
@@ -58,15 +63,18 @@ export class EventStreams {
   /** Takes over a response whose headers are not sent yet; other headers are the caller's. */
   open(reader: Reader, response: ServerResponse, lastEventId: string | null): void {
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' })
-    const open = { reader, response }
+    const open: Open = { reader, response, unreadMax: UNREAD_BYTES_MAX }
     this.#open.add(open)
     this.#counted(this.#open.size)
     response.on('close', () => this.#forget(open))
     response.on('error', () => this.#forget(open))
     this.#write(open, HEARTBEAT)
     const missed = lastEventId === null ? 'unknown' : this.#ring.since(lastEventId)
-    if (missed === 'unknown') this.#write(open, frame(this.#ring.lastId, 'snapshot', this.#snapshot(reader)))
-    else for (const event of missed) this.#send(open, event)
+    if (missed === 'unknown') {
+      const snapshot = frame(this.#ring.lastId, 'snapshot', this.#snapshot(reader))
+      open.unreadMax += Buffer.byteLength(snapshot)
+      this.#write(open, snapshot)
+    } else for (const event of missed) this.#send(open, event)
   }
 
   publish(events: readonly DeskEvent[]): void {
@@ -115,8 +123,12 @@ export class EventStreams {
 
   #write(open: Open, text: string): void {
     if (!this.#open.has(open)) return
-    open.response.write(text)
-    if (open.response.writableLength <= UNREAD_BYTES_MAX) return
+    const { response } = open
+    if (response.writableLength === 0 && open.unreadMax > UNREAD_BYTES_MAX) {
+      open.unreadMax = Math.max(UNREAD_BYTES_MAX, Buffer.byteLength(text))
+    }
+    response.write(text)
+    if (response.writableLength <= open.unreadMax) return
     this.#cut('slow')
     this.#forget(open)
     open.response.destroy()

@@ -31,7 +31,7 @@ export function readPageFiles(): readonly PageFile[] {
   const read = (name: string) => readFileSync(join(FOLDER, name), 'utf8')
   return [
     { path: '/', type: 'text/html; charset=utf-8', body: read('index.html') },
-    { path: '/page/icon.svg', type: 'image/svg+xml', body: read('icon.svg') },
+    { path: '/page/icon.svg', type: 'image/svg+xml; charset=utf-8', body: read('icon.svg') },
     { path: '/page/page.css', type: 'text/css; charset=utf-8', body: read('page.css') },
     ...MODULES.map((name) => ({
       path: `/page/${name}`,

@@ -25,8 +25,10 @@ export function announcementOf(before: CallView | null, now: CallView | null): A
   return { text: texts.join(' '), urgent: next.tone === 'fix' || next.tone === 'failed' || next.tone === 'wait' }
 }
 
-/** Speaks through the page's two live regions. */
+/** Speaks through one of the page's two live regions, and empties the other: what is not true any more must not be found there. */
 export function announce({ text, urgent }: Announcement): void {
-  const region = document.getElementById(urgent ? 'assertive' : 'polite')
-  if (region !== null) region.textContent = text
+  const polite = document.getElementById('polite')
+  const assertive = document.getElementById('assertive')
+  if (polite !== null) polite.textContent = urgent ? '' : text
+  if (assertive !== null) assertive.textContent = urgent ? text : ''
 }

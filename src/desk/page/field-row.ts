@@ -1,6 +1,6 @@
 import type { FieldProgress } from '../../wire/window-progress.ts'
 import { element, setAttribute, setText, type Part } from './element.ts'
-import { BRAND_LABELS, FIELD_LABELS, PROBLEMS, fieldInWords, triesLeft } from './sentences.ts'
+import { BRAND_LABELS, FIELD_LABELS, fieldInWords, triesLeft } from './sentences.ts'
 
 /** A number of unknown brand is drawn with this many places; more appear only when they are needed. */
 const USUAL_NUMBER_DIGITS = 16
@@ -26,7 +26,7 @@ export function fieldRow(clear: (name: FieldProgress['name']) => void): Part<Row
       setAttribute(node, 'data-problem', field.problem === null ? null : field.problem)
       setAttribute(node, 'aria-current', current ? 'step' : null)
       setAttribute(button, 'aria-label', `Clear ${FIELD_LABELS[field.name].toLowerCase()}`)
-      button.disabled = !canClear || field.entered === 0
+      setAttribute(button, 'data-away', canClear && field.entered > 0 ? null : '')
       setAttribute(places, 'aria-label', fieldInWords(field))
       drawPlaces(places, field)
       setText(remark, remarkOf(field))
@@ -67,10 +67,9 @@ function drawPlaces(places: HTMLElement, field: FieldProgress): void {
   })
 }
 
+/** The headline says what is wrong; here stands how often it may still go wrong. */
 function remarkOf(field: FieldProgress): string {
-  if (field.problem !== null && field.state !== 'accepted') {
-    return `${PROBLEMS[field.problem].short}. ${triesLeft(field)}.`
-  }
+  if (field.problem !== null && field.state !== 'accepted') return triesLeft(field)
   if (field.brand !== null) return BRAND_LABELS[field.brand]
   return field.state === 'accepted' ? 'Accepted' : ''
 }

@@ -2,7 +2,7 @@ import type { CallView } from '../../wire/call-protocol.ts'
 import type { FieldName } from '../../wire/window-progress.ts'
 import { element, setAttribute, setText, type Part } from './element.ts'
 import { fieldRow } from './field-row.ts'
-import { BRAND_LABELS, FAILURES, currentField, guidance } from './sentences.ts'
+import { BRAND_LABELS, FAILURES, currentField, guidance, maskedInWords } from './sentences.ts'
 
 const FIELDS_MAX = 3
 /** How long the button says that the token was copied. */
@@ -38,11 +38,12 @@ export function paymentPanel(orders: PaymentOrders): Part<PanelState> {
   const open = element('button', { type: 'button', class: 'primary', text: 'Take card' })
   const cancel = element('button', { type: 'button', class: 'secondary', text: 'Cancel' })
   const choice = element('span', { class: 'choice' }, formLabel, form)
-  const actions = element('div', { class: 'actions' }, choice, open, cancel)
   const refusal = element('p', { class: 'refusal' })
-  const instruction = element('div', { class: 'instruction' }, headline, say, note)
-  const node = element('section', { class: 'payment', 'aria-labelledby': 'headline' }, instruction, fields, token.node)
-  node.append(actions, refusal)
+  const masked = element('p', { class: 'masked' })
+  const actions = element('div', { class: 'actions' }, choice, open, masked, refusal, cancel)
+  const instruction = element('div', { class: 'instruction' }, headline, say, token.node, note)
+  const node = element('section', { class: 'payment', 'aria-labelledby': 'headline' }, instruction, actions)
+  node.append(fields)
 
   let formsShown = ''
   open.addEventListener('click', () => orders.open(form.value))
@@ -83,9 +84,12 @@ export function paymentPanel(orders: PaymentOrders): Part<PanelState> {
       open.hidden = running || ended || call.forms.length === 0
       open.disabled = !reachable || ordering === 'open'
       setText(open, openInWords(call, ordering === 'open'))
-      cancel.hidden = !running || ended
+      setAttribute(open, 'class', payment?.token == null ? 'primary' : 'secondary')
+      setText(masked, maskedInWords(call))
+      masked.hidden = masked.textContent === ''
       const over = payment?.state === 'cooling' || payment?.state === 'held'
-      cancel.disabled = !reachable || ordering === 'cancel' || over
+      cancel.hidden = !running || over || ended
+      cancel.disabled = !reachable || ordering === 'cancel'
       if (focusLost && document.activeElement === document.body) headline.focus()
     },
   }

@@ -1,5 +1,6 @@
 import type { CallView, Payment, PaymentFailure } from '../../wire/call-protocol.ts'
 import type { Brand, FieldName, FieldProgress, Problem } from '../../wire/window-progress.ts'
+import { isMasked } from './model.ts'
 
 /**
  * Every word that an agent reads, and may say to the customer. Each code of the wire has its sentence: a new code
@@ -37,15 +38,15 @@ export const BRAND_LABELS: Readonly<Record<Brand, string>> = {
 
 const ASK: Readonly<Record<FieldName, { readonly headline: string; readonly say: string }>> = {
   'card-number': {
-    headline: 'Ask the customer to type the card number on their phone and end with #',
+    headline: 'Ask for the card number',
     say: 'Please type your card number on your phone, and then the hash key.',
   },
   expiry: {
-    headline: 'Ask the customer to type the expiry date on their phone and end with #',
+    headline: 'Ask for the expiry date',
     say: 'Now the expiry date, please: two digits for the month, two for the year, and then the hash key.',
   },
   'card-code': {
-    headline: 'Ask the customer to type the security code on their phone and end with #',
+    headline: 'Ask for the security code',
     say: 'Now the three digits on the back of the card, please, and then the hash key.',
   },
 }
@@ -173,8 +174,8 @@ export function guidance(call: CallView): Guidance {
     return {
       tone: 'ready',
       headline: cancelled?.headline ?? 'Ready when you need a card',
-      say: cancelled?.say ?? null,
-      note: 'The customer types it on their phone. Neither you nor the recording will hear the keys.',
+      say: cancelled?.say ?? 'Please have your card ready, but do not say or type anything yet.',
+      note: 'The customer will type it on their phone. Neither you nor the recording will hear the keys.',
     }
   }
   switch (payment.state) {
@@ -182,26 +183,32 @@ export function guidance(call: CallView): Guidance {
       return {
         tone: 'wait',
         headline: 'Do not ask for the card yet',
-        say: null,
-        note: 'Securing the line. This takes less than a second as a rule.',
+        say: 'One moment, please. I am securing the line.',
+        note: 'This takes less than a second as a rule.',
       }
     case 'capturing':
       return asking(payment)
     case 'storing':
       return { tone: 'wait', headline: 'Storing the card', say: 'Thank you. One moment, please.', note: STILL_MASKED }
-    case 'cooling':
-      return { ...outcome(payment), note: 'The keys stay masked for a few seconds more, in case one is still pressed.' }
     case 'held':
       return {
         ...outcome(payment),
         note: 'The customer stays masked. The line opens by itself as soon as it is safe; you can go on talking.',
       }
+    case 'cooling':
     case 'closed':
       return outcome(payment)
   }
 }
 
+const ON_THEIR_PHONE = 'Ask the customer to type it on their phone and end with #. The star key * starts again.'
 const STILL_MASKED = 'The keys of the customer are masked.'
+
+/** What is masked at this moment, for the mark below the instruction; empty when nothing is. */
+export function maskedInWords(call: CallView): string {
+  if (!isMasked(call)) return ''
+  return call.payment?.state === 'cooling' ? 'Keys are masked a few seconds more' : 'Keys are masked'
+}
 
 /** The field that the customer is typing, or will. */
 export function currentField(payment: Payment): FieldProgress | null {
@@ -220,7 +227,7 @@ function asking(payment: Payment): Guidance {
     tone: 'ask',
     headline: ask.headline,
     say: amex ? ASK_CODE_AMERICAN_EXPRESS : ask.say,
-    note: field.entered > 0 ? 'If the customer makes a mistake: the star key clears what was typed.' : STILL_MASKED,
+    note: ON_THEIR_PHONE,
   }
 }
 
