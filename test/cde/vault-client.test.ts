@@ -108,7 +108,14 @@ t.test('a vault that stops and comes back answers the same request, and the guar
 
 t.test('an answer that never comes is asked for again under the same key until the deadline', async (t) => {
   const vault = await fakeVault(() => null)
-  const client = new VaultClient({ host: '127.0.0.1', port: vault.port, identity })
+  const client = await new Promise<VaultClient>((resolve) => {
+    const opening: VaultClient = new VaultClient({
+      host: '127.0.0.1',
+      port: vault.port,
+      identity,
+      changed: () => resolve(opening),
+    })
+  })
   const startedMs = performance.now()
   t.same(await client.tokenize(REQUEST, testCard(), { deadlineMs: 2_600 }), { type: 'unavailable' })
   t.ok(performance.now() - startedMs < 4_000)

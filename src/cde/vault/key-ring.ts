@@ -43,6 +43,12 @@ export class KeyRing {
     this.#nowMs = options.nowMs
   }
 
+  /** Opens or makes both keys of a merchant, so that a wrong key-encryption key is noticed at the start. */
+  async prepare(merchant: string): Promise<void> {
+    await this.#activeKey(merchant, 'card')
+    await this.#activeKey(merchant, 'fingerprint')
+  }
+
   /** The key that seals this merchant's cards today; made when there is none. */
   sealingKey(merchant: string): Promise<OpenKey> {
     return this.#activeKey(merchant, 'card')
@@ -111,10 +117,10 @@ export class KeyRing {
   }
 
   async #unwrap(row: KeyRow): Promise<OpenKey> {
-    if (row.kekId !== this.#kek.id) throw new KeyFailure()
-    const key = await this.#kek.unwrap(row.wrapped, contextOf(row))
-    if (key?.length !== SEAL_KEY_BYTES) throw new KeyFailure()
-    await this.#store.append(keyAudit('key_unwrap', row))
+    const key = row.kekId === this.#kek.id ? await this.#kek.unwrap(row.wrapped, contextOf(row)) : null
+    const isGood = key?.length === SEAL_KEY_BYTES
+    await this.#store.append({ ...keyAudit('key_unwrap', row), outcome: isGood ? 'done' : 'key_failed' })
+    if (!isGood) throw new KeyFailure()
     return this.#keep(row.keyId, key)
   }
 

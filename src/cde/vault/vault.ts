@@ -45,7 +45,7 @@ export type Vault = {
   close(): Promise<void>
 }
 
-/** Opens the vault and its door. Rejects with StoreFailure, KeyFileFailure, or the system's error for the port. */
+/** Opens the vault and its door. Rejects as openVault does, or with the system's error for the port. */
 export async function startVault(
   options: VaultOptions & { readonly host: string; readonly port: number; readonly identity: Identity },
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
@@ -67,17 +67,24 @@ export async function startVault(
   }
 }
 
-/** The vault without a door. Rejects with StoreFailure or KeyFileFailure. */
+/** The vault without a door. Rejects with StoreFailure, KeyFileFailure, KeyFailure, or TypeError for a connector that is not https. */
 export async function openVault(options: VaultOptions): Promise<Vault> {
   const nowMs = options.nowMs ?? Date.now
   const { dataDir, logger, metrics } = options
+  const merchants = connectorsOf(options.merchants)
   const kek = options.kek ?? openKeyFile({ file: join(dataDir, 'key-encryption-key'), logger })
   const store = openSqliteStore({ file: join(dataDir, 'vault.sqlite'), nowMs })
-  await checkAudit(store, options)
-  await store.append(ownAct('vault_start'))
   const keyRing = new KeyRing({ kek, store, nowMs })
+  try {
+    await checkAudit(store, options)
+    await store.append(ownAct('vault_start'))
+    for (const merchant of merchants.keys()) await keyRing.prepare(merchant)
+  } catch (error) {
+    keyRing.close()
+    await store.close()
+    throw error
+  }
   const cardCodes = new CardCodeMemory({ nowMs })
-  const merchants = connectorsOf(options.merchants)
   const service = new VaultService({ store, keyRing, cardCodes, merchants, logger, metrics, nowMs })
   const forgetting = setInterval(() => void forgetOld(store, nowMs(), logger), FORGET_EVERY_MS)
   forgetting.unref()

@@ -1,4 +1,3 @@
-import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
@@ -56,7 +55,9 @@ t.test('a card that is not good is refused by its code, counted and written down
     type: 'refused',
     code: 'malformed',
   })
-  const outcomes = (await vault.store.auditAfter(1, 100)).map(({ outcome }) => outcome)
+  const outcomes = (await vault.store.auditAfter(0, 100))
+    .map(({ outcome }) => outcome)
+    .filter((outcome) => outcome !== 'done')
   t.same(outcomes, ['check_digit_failed', 'pan_length', 'expired', 'unknown_merchant', 'malformed'])
   const text = await vault.metrics.registry.metrics()
   t.match(text, 'tonewall_vault_tokenize_total{outcome="refused",role="vault"} 4')
@@ -104,15 +105,14 @@ t.test('when nothing can be written down, nothing is acknowledged', async (t) =>
   await vault.close()
 })
 
-t.test('a wrong key file is told as such, and no new key is made beside the old one', async (t) => {
+t.test('a key that does not open any more is told as such', async (t) => {
   const folder = t.testdir()
-  const first = await openTestVault(folder)
-  await first.tokenize(testCard())
-  await first.close()
-  rmSync(join(folder, 'key-encryption-key'))
-  writeFileSync(join(folder, 'key-encryption-key'), Buffer.alloc(32, 9), { mode: 0o600 })
   const vault = await openTestVault(folder)
+  await vault.tokenize(testCard())
+  await vault.keyRing.rotateSealingKey('shop')
+  vault.keyRing.close()
   t.same(await vault.tokenize(testCard()), { type: 'refused', code: 'key_failed' })
+  t.match(await vault.metrics.registry.metrics(), 'tonewall_vault_refused_total{code="key_failed",role="vault"} 1')
   await vault.close()
 })
 

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
@@ -12,14 +12,37 @@ t.test('start and stop are written down, and closing twice is one stop', async (
   const vault = await openTestVault(folder)
   await Promise.all([vault.close(), vault.close()])
   const again = await openTestVault(folder)
-  const actions = (await again.store.auditAfter(0, 10)).map(({ action, role, origin }) => [action, role, origin])
-  t.same(actions, [
-    ['vault_start', 'vault', 'local'],
-    ['vault_stop', 'vault', 'local'],
-    ['vault_start', 'vault', 'local'],
-  ])
+  const records = await again.store.auditAfter(0, 20)
+  t.same(
+    records.map(({ action }) => action),
+    [
+      'vault_start',
+      ...['key_create', 'key_create', 'key_create', 'key_create'],
+      'vault_stop',
+      'vault_start',
+      ...['key_unwrap', 'key_unwrap', 'key_unwrap', 'key_unwrap'],
+    ],
+  )
+  t.ok(records.every(({ role, origin, outcome }) => role === 'vault' && origin === 'local' && outcome === 'done'))
   t.match(await again.metrics.registry.metrics(), 'tonewall_vault_audit_intact{role="vault"} 1')
   t.ok(existsSync(join(folder, 'key-encryption-key')))
+  await again.close()
+})
+
+t.test('a wrong key file stops the start, is written down, and makes no new key beside the old one', async (t) => {
+  const folder = t.testdir()
+  const vault = await openTestVault(folder)
+  const token = tokenOf(await vault.tokenize(testCard()))
+  await vault.close()
+  const keyFile = join(folder, 'key-encryption-key')
+  const key = readFileSync(keyFile)
+  writeFileSync(keyFile, Buffer.alloc(32, 9))
+  await t.rejects(openTestVault(folder), { name: 'KeyFailure' })
+  writeFileSync(keyFile, key)
+  const again = await openTestVault(folder)
+  t.equal(tokenOf(await again.tokenize(testCard())), token)
+  const failed = (await again.store.auditAfter(0, 100)).filter(({ outcome }) => outcome === 'key_failed')
+  t.match(failed, [{ action: 'key_unwrap', merchant: 'shop' }])
   await again.close()
 })
 
