@@ -126,6 +126,8 @@ export class ClientTransaction {
     response: SipResponse | undefined,
   ): void {
     for (const effect of step.effects) {
+      // A send that failed at once has ended the transaction already.
+      if (this.#ended) return
       switch (effect.do) {
         case 'send':
           this.flow.send(this.#bytes, () => this.#input('transport_error', undefined))

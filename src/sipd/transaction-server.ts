@@ -109,6 +109,8 @@ export class ServerTransaction {
     ofSuccess: (() => void) | undefined,
   ): void {
     for (const effect of step.effects) {
+      // A send that failed at once has ended the transaction already.
+      if (this.#ended) return
       switch (effect.do) {
         case 'send':
           if (this.#last !== undefined) this.flow.send(this.#last, () => this.#input('transport_error'))

@@ -15,6 +15,7 @@ export type AppMessage = {
 }
 export type AppRequest = AppMessage & {
   on(event: 'cancel', listener: () => void): void
+  on(event: 'update', listener: (update: AppRequest, answer: AppResponse) => void): void
   on(event: 'response', listener: (response: AppMessage, ack: () => void) => void): void
   cancel(done: (error: Error | null) => void): void
   readonly source_address: string

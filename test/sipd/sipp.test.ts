@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { application, serve } from './application.ts'
+
+const CALLS = 20
+
+for (const transport of ['udp', 'tcp'] as const) {
+  t.test(`${CALLS} calls of sipp pass a drachtio-srf B2BUA over ${transport}`, async (t) => {
+    const served = await serve(t)
+    const folder = await mkdtemp(join(tmpdir(), 'sipp-'))
+    t.teardown(() => rm(folder, { recursive: true }))
+    const uasPort = await freePort()
+    const uacPort = await freePort()
+    const protocol = transport === 'udp' ? 'u1' : 't1'
+    const suffix = transport === 'tcp' ? ';transport=tcp' : ''
+    let failed = 0
+    await application(t, served.sipd, (srf) => {
+      srf.invite((request, response) => {
+        srf
+          .createB2BUA(request, response, `sip:service@127.0.0.1:${uasPort}${suffix}`, { localSdpB: request.body })
+          .then(
+            ({ uas, uac }) => {
+              uas.on('destroy', () => void uac.destroy())
+              uac.on('destroy', () => void uas.destroy())
+            },
+            () => (failed += 1),
+          )
+      })
+    })
+    const shared = [
+      '-i',
+      '127.0.0.1',
+      '-t',
+      protocol,
+      '-nostdin',
+      '-m',
+      String(CALLS),
+      '-timeout',
+      '30s',
+      '-timeout_error',
+    ]
+    const uas = sipp(folder, ['-sn', 'uas', '-p', String(uasPort), '-mp', String(await freePort()), ...shared])
+    const uac = sipp(folder, [
+      ...[
+        '-sn',
+        'uac',
+        '-p',
+        String(uacPort),
+        '-mp',
+        String(await freePort()),
+        '-r',
+        '20',
+        '-l',
+        '5',
+        '-d',
+        '50',
+        ...shared,
+      ],
+      `127.0.0.1:${served[transport].port}`,
+    ])
+    t.teardown(() => [uas, uac].forEach(({ child }) => child.kill('SIGKILL')))
+    t.equal(await uac.exit, 0, 'every call of the caller succeeded')
+    t.equal(await uas.exit, 0, 'every call of the callee succeeded')
+    t.equal(failed, 0)
+  })
+}
+
+function sipp(folder: string, options: readonly string[]) {
+  const child = spawn('sipp', options, { cwd: folder, stdio: 'ignore' })
+  const exit = once(child, 'exit').then(([code]: unknown[]) => code)
+  return { child, exit }
+}
+
+async function freePort(): Promise<number> {
+  const socket = createSocket('udp4')
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  socket.close()
+  return port
+}
