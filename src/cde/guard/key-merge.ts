@@ -9,8 +9,8 @@ const HOLD_MS: { readonly [Transport in KeyPress['transport']]: number } = { eve
 
 /** A gateway's event and the tone it was made from are this far apart at most. */
 const EVENT_SKEW_MS = 80
-/** SIP is slow and retransmits after 500 ms (RFC 3261 T1). */
-const INFO_SKEW_MS = 1_000
+/** INFO passes several SIP hops; beyond a lost one, which is sent again after 500 ms (RFC 3261 T1), it is on its own. */
+const INFO_SKEW_MS = 500
 /** Presses remembered to find the second telling of one. */
 const REMEMBERED_MS = 3_000
 const REMEMBERED_MAX = 64
