@@ -1,4 +1,4 @@
-import type { Logger } from '../kit/log.ts'
+import { errorFields, type Logger } from '../kit/log.ts'
 import type { FormConfiguration } from '../wire/configuration.ts'
 import type { CallView, OrderRefusal, Payment } from '../wire/call-protocol.ts'
 import type { FieldName, Masking } from '../wire/window-progress.ts'
@@ -6,7 +6,8 @@ import type { GuardPool } from './guard-link.ts'
 import type { MediaSession, Party } from './media-session.ts'
 import { PaymentWindow, type OpenResult } from './payment-window.ts'
 import { hideOrigin, isHeld, readAudio } from './sdp.ts'
-import type { SipDialog, SipRequest, SipResponse } from './sip-server.ts'
+import { passableStatus } from './sip-reason.ts'
+import { reinvite, type SipDialog, type SipRequest, type SipResponse } from './sip-server.ts'
 import type { Trunk } from './trunks.ts'
 
 /** One SIP dialog of the call, and what the other side is to know of it: nothing. */
@@ -56,6 +57,8 @@ export class Call {
   readonly #legs: { readonly payer: Leg; readonly agent: Leg }
   readonly #dependencies: CallDependencies
   readonly #startedAtMs = Date.now()
+  /** The last description that each party was sent. */
+  readonly #shownTo: { payer: string; agent: string }
   #window: PaymentWindow | null = null
   #endedAtMs: number | null = null
   /** The tail of the chain of things that use the media; each waits for the one before. */
@@ -75,8 +78,15 @@ export class Call {
     this.media = options.media
     this.#legs = { payer: options.payer, agent: options.agent }
     this.#dependencies = options.dependencies
+    this.#shownTo = { payer: options.payer.dialog.local.sdp, agent: options.agent.dialog.local.sdp }
     this.#listen(options.payer)
     this.#listen(options.agent)
+  }
+
+  /** A party may have hung up before anybody listened. Call it once, when the call is known. */
+  endIfHungUp(): void {
+    for (const leg of [this.#legs.payer, this.#legs.agent])
+      if (!leg.dialog.connected) this.end('party_hung_up', leg.party)
   }
 
   get isEnded(): boolean {
@@ -95,8 +105,8 @@ export class Call {
     return {
       callId: this.facts.callId,
       agent: this.facts.agent,
-      payerSipCallId: payer.dialog.sip.callId,
-      agentSipCallId: agent.dialog.sip.callId,
+      payerSipCallId: shownCallId(payer.dialog.sip.callId),
+      agentSipCallId: shownCallId(agent.dialog.sip.callId),
       from: this.facts.from,
       to: this.facts.to,
       payerTrunk: payer.trunk.name,
@@ -190,7 +200,7 @@ export class Call {
   async #modify(leg: Leg, request: SipRequest, response: SipResponse): Promise<void> {
     if (request.body === '') {
       // An offerless re-INVITE is answered with what stands (RFC 3261 section 14.2).
-      response.send(200, { body: leg.dialog.local.sdp, headers: { 'Content-Type': 'application/sdp' } })
+      response.send(200, { body: this.#shownTo[leg.party], headers: { 'Content-Type': 'application/sdp' } })
       return
     }
     if (this.#modifying) {
@@ -200,6 +210,10 @@ export class Call {
     this.#modifying = true
     try {
       await this.#exclusive(() => this.#modifyNow(leg, request, response))
+    } catch (error) {
+      const { logger } = this.#dependencies
+      logger.error({ callId: this.facts.callId, ...errorFields(error) }, 'a re-INVITE could not be handled')
+      if (!response.finalResponseSent) response.send(500)
     } finally {
       this.#modifying = false
     }
@@ -231,36 +245,41 @@ export class Call {
       return
     }
     const answered = await this.#reinvite(other, offered.value)
+    if (this.#hasEnded()) {
+      response.send(481)
+      return
+    }
     if (answered.kind === 'rejected') {
-      response.send(answered.status)
+      response.send(passableStatus(answered.status))
       // The other side keeps what it had, so the media goes back to it too.
       await this.media.offer(leg.party, before, { live: true })
       await this.media.answer(leg.party, this.media.sdpOf(other.party), { live: true })
+      // The other side knows of no such dialog any more (RFC 3261 section 12.2.1.2).
+      if (answered.status === 408 || answered.status === 481) this.end('party_hung_up', other.party)
       return
     }
     const answer = await this.media.answer(leg.party, answered.sdp, { live: true })
     this.#answerModify(leg, response, answer.kind === 'ok' ? answer.value : null)
+    if (answer.kind === 'failed' && answer.code === 'gone') this.end('media_lost')
     this.#dependencies.changed(this)
   }
 
   #answerModify(leg: Leg, response: SipResponse, sdp: string | null): void {
     const body = sdp === null ? null : this.#shown(leg, sdp)
-    if (body === null) response.send(500)
-    else response.send(200, { body, headers: { 'Content-Type': 'application/sdp' } })
+    if (body === null) {
+      response.send(500)
+      return
+    }
+    this.#shownTo[leg.party] = body
+    response.send(200, { body, headers: { 'Content-Type': 'application/sdp' } })
   }
 
-  async #reinvite(
-    leg: Leg,
-    sdp: string,
-  ): Promise<{ readonly kind: 'ok'; readonly sdp: string } | { readonly kind: 'rejected'; readonly status: number }> {
+  async #reinvite(leg: Leg, sdp: string): ReturnType<typeof reinvite> {
     const body = this.#shown(leg, sdp)
     if (body === null) return { kind: 'rejected', status: 500 }
-    try {
-      return { kind: 'ok', sdp: await leg.dialog.modify(body) }
-    } catch (error) {
-      const { status } = error as { readonly status?: unknown }
-      return { kind: 'rejected', status: typeof status === 'number' && status >= 400 ? status : 500 }
-    }
+    const answered = await reinvite(leg.dialog, body)
+    if (answered.kind === 'ok') this.#shownTo[leg.party] = body
+    return answered
   }
 
   /** What a party changed inside the window is told to the other now that the two are direct again. */
@@ -301,10 +320,15 @@ export class Call {
         headers: type === '' ? {} : { 'Content-Type': type },
         body: request.body,
       })
-      response.send(relayed.status)
+      response.send(passableStatus(relayed.status))
     } catch {
       response.send(503)
     }
+  }
+
+  /** Asked by a method, because it can change while something is waited for. */
+  #hasEnded(): boolean {
+    return this.#endedAtMs !== null
   }
 
   #exclusive<Value>(action: () => Promise<Value>): Promise<Value> {
@@ -312,6 +336,13 @@ export class Call {
     this.#media = turn.catch(() => undefined)
     return turn
   }
+}
+
+/** Call-IDs are the peers' own words, which RFC 3261 does not limit; a desk is shown no more than this of one. */
+const SIP_CALL_ID_LENGTH_MAX = 200
+
+function shownCallId(callId: string): string {
+  return callId.replace(/[^\x21-\x7e]/g, '').slice(0, SIP_CALL_ID_LENGTH_MAX) || '-'
 }
 
 export const ALLOWED_METHODS = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE'

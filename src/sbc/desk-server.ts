@@ -1,9 +1,12 @@
 import { listenChannel, type Channel, type ChannelListener, type Reply } from '../kit/channel.ts'
 import type { Identity } from '../kit/identity.ts'
-import type { Logger } from '../kit/log.ts'
+import { errorFields, type Logger } from '../kit/log.ts'
 import { parseDeskToSbc, type DeskToSbc, type OrderRefusal, type SbcToDesk } from '../wire/call-protocol.ts'
 import type { Call } from './call.ts'
 import type { CallDirectory } from './call-directory.ts'
+
+/** A call takes about 700 bytes of a frame, which holds a megabyte; calls beyond these follow one by one. */
+const CALLS_IN_SNAPSHOT_MAX = 500
 
 /** Shows desks the calls, and takes their orders. */
 export class DeskServer {
@@ -35,8 +38,14 @@ export class DeskServer {
           message: (message, _body, reply) => {
             if (message.type === 'calls.watch') {
               if (channel !== null) this.#watchers.add(channel)
-              reply({ type: 'calls', calls: this.#directory.views() })
-            } else void this.#order(message, reply)
+              const calls = this.#directory.views()
+              reply({ type: 'calls', calls: calls.slice(0, CALLS_IN_SNAPSHOT_MAX) })
+              for (const call of calls.slice(CALLS_IN_SNAPSHOT_MAX)) channel?.send({ type: 'call', call })
+            } else
+              this.#order(message, reply).catch((error: unknown) => {
+                options.logger.error({ code: 'order_failed', ...errorFields(error) }, 'an order could not be handled')
+                reply({ type: 'refused', code: 'media_unavailable' })
+              })
           },
           closed: () => {
             if (channel !== null) this.#watchers.delete(channel)

@@ -3,19 +3,29 @@ import type { RtpengineConfiguration } from '../wire/configuration.ts'
 import { RtpengineControl } from './rtpengine-control.ts'
 
 /** How often each rtpengine is asked how long it has been up. */
-const WATCH_EVERY_MS = 500
-const WATCH_DEADLINE_MS = 400
-/** So many unanswered questions in a row make a dead engine: 2 s, with the resends inside each. */
+const WATCH_EVERY_MS = 400
+const WATCH_DEADLINE_MS = 350
+/** So many unanswered questions in a row make a dead engine: at most 2.3 s, with the resends inside each. */
 const SILENT_MAX = 3
-const LIST_DEADLINE_MS = 2_000
-const LIST_MAX = 10_000
+const SWEEP_DEADLINE_MS = 2_000
+/** The reply is one datagram of at most 64 KiB; an id takes about 50 bytes of it. */
+const LIST_MAX = 1_000
+/** Ten thousand calls, as many as a call directory holds. */
+const SWEEP_ROUNDS_MAX = 10
 
-export type Engine = { readonly name: string; readonly control: RtpengineControl; readonly isUp: boolean }
+/** `lives` grows each time its calls were lost, so that a call that was being set up then can be told. */
+export type Engine = {
+  readonly name: string
+  readonly control: RtpengineControl
+  readonly isUp: boolean
+  readonly lives: number
+}
 
 type Watched = {
   readonly name: string
   readonly control: RtpengineControl
   isUp: boolean
+  lives: number
   silent: number
   uptimeS: number
   isSwept: boolean
@@ -45,6 +55,7 @@ export class EnginePool {
       name: engine.name,
       control: new RtpengineControl({ host: engine.host, port: engine.port, logger: options.logger }),
       isUp: false,
+      lives: 0,
       silent: 0,
       uptimeS: 0,
       isSwept: false,
@@ -94,56 +105,67 @@ export class EnginePool {
     if (this.#closed) return
     if (result.kind !== 'ok') {
       engine.silent += 1
-      if (engine.silent === SILENT_MAX && engine.isUp) {
+      if (engine.silent >= SILENT_MAX && engine.isUp) {
         engine.isUp = false
+        // When it comes back without having been restarted, it still has the calls that are given up now.
+        engine.isSwept = false
         this.#logger.error(
           { instance: engine.name, code: 'rtpengine_silent' },
           'rtpengine does not answer; no new calls go there',
         )
-        this.#lost(engine.name)
+        this.#loseCalls(engine)
       }
       return
     }
     engine.silent = 0
     const uptimeS = readUptime(result.reply)
-    if (engine.isUp && uptimeS < engine.uptimeS) {
+    const wasRestarted = engine.isUp && uptimeS < engine.uptimeS
+    engine.uptimeS = uptimeS
+    if (wasRestarted) {
       this.#logger.error(
         { instance: engine.name, code: 'rtpengine_restarted' },
         'rtpengine was restarted and has forgotten its calls',
       )
-      this.#lost(engine.name)
+      this.#loseCalls(engine)
     }
-    engine.uptimeS = uptimeS
+    if (engine.isUp) return
+    // Only before any new call is sent there: a later sweep could not tell an old call from a new one.
     if (!engine.isSwept) engine.isSwept = await this.#sweep(engine)
-    if (!engine.isUp) {
-      engine.isUp = true
-      this.#logger.info({ instance: engine.name }, 'rtpengine answers')
-    }
+    if (!engine.isSwept) return
+    engine.isUp = true
+    this.#logger.info({ instance: engine.name }, 'rtpengine answers')
   }
 
-  /** Ends the calls that an earlier life of this sbc left behind: nobody can close their windows any more. */
+  #loseCalls(engine: Watched): void {
+    engine.lives += 1
+    this.#lost(engine.name)
+  }
+
+  /**
+   * Ends the calls that an earlier life of this sbc left behind: nobody can close their windows any more. False when
+   * that could not be finished.
+   */
   async #sweep(engine: Watched): Promise<boolean> {
-    const listed = await engine.control.request('list', { limit: LIST_MAX }, { deadlineMs: LIST_DEADLINE_MS })
-    if (listed.kind !== 'ok') return false
-    const calls: unknown = listed.reply['calls']
-    const ours = Array.isArray(calls)
-      ? calls.filter((call): call is string => typeof call === 'string' && call.startsWith(this.#prefix))
-      : []
-    const results = await Promise.all(
-      ours.map((callId) =>
-        engine.control.request(
-          'delete',
-          { 'call-id': callId, 'from-tag': 'payer', 'to-tag': 'agent', 'delete delay': 0 },
-          { deadlineMs: LIST_DEADLINE_MS },
+    for (let round = 0; round < SWEEP_ROUNDS_MAX; round += 1) {
+      const listed = await engine.control.request('list', { limit: LIST_MAX }, { deadlineMs: SWEEP_DEADLINE_MS })
+      if (listed.kind !== 'ok') return false
+      const calls: unknown = listed.reply['calls']
+      const ours = Array.isArray(calls)
+        ? calls.filter((call): call is string => typeof call === 'string' && call.startsWith(this.#prefix))
+        : []
+      if (ours.length === 0) return true
+      const results = await Promise.all(
+        ours.map((callId) =>
+          engine.control.request('delete', { 'call-id': callId, 'delete delay': 0 }, { deadlineMs: SWEEP_DEADLINE_MS }),
         ),
-      ),
-    )
-    if (ours.length > 0)
+      )
+      if (results.some((result) => result.kind === 'silent')) return false
       this.#logger.warn(
         { instance: engine.name, count: ours.length },
         'deleted calls that an earlier sbc left in rtpengine',
       )
-    return results.every((result) => result.kind !== 'silent')
+    }
+    return false
   }
 }
 

@@ -53,6 +53,10 @@ export class MediaSession {
   readonly #portTold: { payer: number | null; agent: number | null } = { payer: null, agent: null }
   #answerer: Party = 'agent'
   #guard: { readonly payer: Address; readonly agent: Address } | null = null
+  /** The guard's law, fixed while a window is open: the guard was told it once. */
+  #guardLaw: GuardCodec | null = null
+  #isDeleted = false
+  readonly #underWay = new Set<Promise<NgResult>>()
 
   constructor(options: { readonly engine: RtpengineControl; readonly callId: string }) {
     this.engine = options.engine
@@ -69,10 +73,11 @@ export class MediaSession {
     return readAudio(this.#sdp[party])
   }
 
-  /** A party offers; the value is the offer for the other. */
+  /** A party offers; the value is the offer for the other. After a failure the party's description is what it was. */
   async offer(from: Party, sdp: string, options: { readonly live: boolean }): Promise<MediaResult<string>> {
     if (readAudio(sdp) === null) return { kind: 'failed', code: 'unusable' }
     assert(this.#guard === null, 'an offer between the parties would take the guard out')
+    const before = this.#sdp[from]
     this.#sdp[from] = sdp
     const to = other(from)
     const reply = await this.#send(
@@ -85,12 +90,15 @@ export class MediaSession {
       },
       SET_UP_DEADLINE_MS,
     )
-    return this.#told(to, reply, options.live)
+    const told = this.#told(to, reply, options.live)
+    if (told.kind === 'failed') this.#sdp[from] = before
+    return told
   }
 
   /** The other party answers an offer of `offerer`; the value is the answer for the offerer. */
   async answer(offerer: Party, sdp: string, options: { readonly live: boolean }): Promise<MediaResult<string>> {
     if (readAudio(sdp) === null) return { kind: 'failed', code: 'unusable' }
+    assert(this.#guard === null, 'an answer between the parties would take the guard out')
     const answerer = other(offerer)
     this.#answerer = answerer
     this.#sdp[answerer] = sdp
@@ -110,6 +118,7 @@ export class MediaSession {
     readonly payer: Address
     readonly agent: Address
   }): Promise<MediaResult<{ readonly payer: Address; readonly agent: Address }>> {
+    this.#guardLaw = this.guardCodec
     this.#guard = guard
     const [payer, agent] = await Promise.all([
       this.#openSide('payer', guard.payer),
@@ -128,32 +137,20 @@ export class MediaSession {
     if (readAudio(sdp) === null) return { kind: 'failed', code: 'unusable' }
     const guard = this.#guard
     assert(guard !== null, 'no window')
+    const before = this.#sdp[from]
     this.#sdp[from] = sdp
-    const tag = guardTag(from)
-    const offered = await this.#send(
-      'offer',
-      { 'from-tag': from, 'to-tag': tag, sdp, codec: { accept: [this.guardCodec] }, flags: LIVE_FLAGS },
-      WINDOW_DEADLINE_MS,
-    )
-    if (offered.kind !== 'ok') return { kind: 'failed', code: failureOf(offered) }
-    const answered = await this.#send(
-      'answer',
-      {
-        'from-tag': from,
-        'to-tag': tag,
-        sdp: this.#guardSdp(guard[from], sdp, mirrored(readAudio(sdp))),
-        flags: LIVE_FLAGS,
-      },
-      WINDOW_DEADLINE_MS,
-    )
-    const told = this.#told(from, answered, true)
-    if (told.kind === 'failed') return told
+    const told = await this.#reofferToGuard(from, guard[from])
     // The offer made the party's codecs those of the guard's side again; only a repeated open makes them G.711 for sure.
+    // After a failure the party keeps what it had, so the open is repeated with that.
+    if (told.kind === 'failed') this.#sdp[from] = before
     const reopened = await this.#openSide(from, guard[from])
     return reopened.kind === 'failed' ? reopened : told
   }
 
-  /** Connects the parties directly again. Call it only when the guard is drained and silent. */
+  /**
+   * Connects the parties directly again. Call it only when the guard is drained and silent. After a failure it is not
+   * known who hears whom: the offer alone may have taken the guard out, so repeat openGuard.
+   */
   async closeGuard(): Promise<MediaResult<null>> {
     const { payer, agent } = this.#sdp
     const offered = await this.#send(
@@ -171,6 +168,7 @@ export class MediaSession {
     const second = this.#told('payer', answered, true)
     if (second.kind === 'failed') return second
     this.#guard = null
+    this.#guardLaw = null
     // On 10.5 the guard's tags stay subscribed, and what it still sends would reach both parties. A delete with a
     // to-tag would end the whole call.
     for (const tag of ['guard-payer', 'guard-agent']) {
@@ -181,6 +179,7 @@ export class MediaSession {
 
   /** The law that the guard speaks: A-law when both legs do, so that nothing is transcoded; else mu-law. */
   get guardCodec(): GuardCodec {
+    if (this.#guardLaw !== null) return this.#guardLaw
     return this.#spoken('payer') === 'PCMA' && this.#spoken('agent') === 'PCMA' ? 'PCMA' : 'PCMU'
   }
 
@@ -207,13 +206,20 @@ export class MediaSession {
       : { kind: 'failed', code: failureOf(result) }
   }
 
-  /** Ends the call in rtpengine. An unknown call is as good as deleted. */
+  /**
+   * Ends the call in rtpengine. An unknown call is as good as deleted. Nothing can be done with the session after it,
+   * and an offer or answer that was under way, which could make the call anew, is followed by another delete. No tags:
+   * such a call made anew has others than ours.
+   */
   async delete(): Promise<MediaResult<null>> {
-    const result = await this.#send(
-      'delete',
-      { 'from-tag': 'payer', 'to-tag': 'agent', 'delete delay': 0 },
-      SET_UP_DEADLINE_MS,
-    )
+    const underWay = [...this.#underWay]
+    this.#isDeleted = true
+    const request = { 'call-id': this.#callId, 'delete delay': 0 }
+    let result = await this.engine.request('delete', request, { deadlineMs: SET_UP_DEADLINE_MS })
+    if (underWay.length > 0) {
+      await Promise.all(underWay)
+      result = await this.engine.request('delete', request, { deadlineMs: SET_UP_DEADLINE_MS })
+    }
     return result.kind === 'silent' ? { kind: 'failed', code: 'silent' } : { kind: 'ok', value: null }
   }
 
@@ -235,6 +241,23 @@ export class MediaSession {
       }
     }
     return { kind: 'ok', value: null }
+  }
+
+  async #reofferToGuard(from: Party, guard: Address): Promise<MediaResult<string>> {
+    const sdp = this.#sdp[from]
+    const tag = guardTag(from)
+    const offered = await this.#send(
+      'offer',
+      { 'from-tag': from, 'to-tag': tag, sdp, codec: { accept: [this.guardCodec] }, flags: LIVE_FLAGS },
+      WINDOW_DEADLINE_MS,
+    )
+    if (offered.kind !== 'ok') return { kind: 'failed', code: failureOf(offered) }
+    const answered = await this.#send(
+      'answer',
+      { 'from-tag': from, 'to-tag': tag, sdp: this.#guardSdp(guard, sdp, mirrored(readAudio(sdp))), flags: LIVE_FLAGS },
+      WINDOW_DEADLINE_MS,
+    )
+    return this.#told(from, answered, true)
   }
 
   async #openSide(party: Party, guard: Address): Promise<MediaResult<Address>> {
@@ -294,7 +317,14 @@ export class MediaSession {
   async #send(command: NgCommand, fields: NgRequest, deadlineMs: number): Promise<NgResult> {
     const sdpFields =
       command === 'offer' || command === 'answer' ? { ICE: 'remove', replace: ['origin', 'session-connection'] } : {}
-    return this.engine.request(command, { 'call-id': this.#callId, ...sdpFields, ...fields }, { deadlineMs })
+    if (this.#isDeleted) return { kind: 'refused', unknownCall: true }
+    const reply = this.engine.request(command, { 'call-id': this.#callId, ...sdpFields, ...fields }, { deadlineMs })
+    this.#underWay.add(reply)
+    try {
+      return await reply
+    } finally {
+      this.#underWay.delete(reply)
+    }
   }
 
   /** The description that `party` is to be told, once it is sure that rtpengine still has the same call. */

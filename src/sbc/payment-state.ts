@@ -14,6 +14,8 @@ export type PaymentInput =
   | { readonly type: 'progress'; readonly progress: WindowProgress }
   | { readonly type: 'proven'; readonly openMs: number }
   | { readonly type: 'guard-lost' }
+  /** It could not be opened, or not be closed, and it is not known to be safe to go on: masked until it is. */
+  | { readonly type: 'held' }
   | { readonly type: 'failed'; readonly failure: PaymentFailure }
   | { readonly type: 'closed' }
 
@@ -29,8 +31,10 @@ export function stepPayment(payment: Payment, input: PaymentInput): Payment {
       return payment.token === null
         ? { ...payment, state: 'held', failure: payment.failure ?? 'guard_lost' }
         : { ...payment, state: 'held' }
+    case 'held':
+      return { ...payment, state: 'held' }
     case 'failed':
-      return { ...payment, failure: payment.failure ?? input.failure }
+      return payment.token === null ? { ...payment, failure: payment.failure ?? input.failure } : payment
     case 'closed':
       return { ...payment, state: 'closed' }
   }
@@ -58,6 +62,6 @@ function withProgress(payment: Payment, progress: WindowProgress): Payment {
     case 'failed':
       return { ...seen, state: 'cooling' }
     case 'cancelled':
-      return { ...seen, state: 'cooling', failure: seen.failure ?? 'cancelled' }
+      return { ...seen, state: 'cooling', failure: seen.token === null ? (seen.failure ?? 'cancelled') : seen.failure }
   }
 }

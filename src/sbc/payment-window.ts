@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../kit/log.ts'
 import type { FormConfiguration } from '../wire/configuration.ts'
-import type { OrderRefusal, Payment } from '../wire/call-protocol.ts'
-import type { GuardToSbc, SbcToGuard, WindowCounts } from '../wire/guard-protocol.ts'
+import type { OrderRefusal, Payment, PaymentFailure } from '../wire/call-protocol.ts'
+import type { Address, GuardToSbc, SbcToGuard } from '../wire/guard-protocol.ts'
 import type { FieldName, Masking } from '../wire/window-progress.ts'
 import type { GuardLink, GuardPool } from './guard-link.ts'
 import { randomLetters } from './letters.ts'
@@ -17,7 +17,6 @@ const GUARD_DEADLINE_MS = 300
 const DRAIN_DEADLINE_MS = 500
 /** After a guard was lost, how often another is looked for; a supervisor starts one again within a second. */
 const RECOVER_EVERY_MS = 250
-const CLOSE_AGAIN_MS = 1_000
 const CLEAR_PROOF_TRIES = 3
 const WINDOW_ID_LETTERS = 16
 
@@ -40,6 +39,16 @@ export type PaymentWindowOptions = {
   readonly exclusive: <Value>(action: () => Promise<Value>) => Promise<Value>
 }
 
+/** A guard that stands between the parties, or is on the way in or out. */
+type Hold = {
+  readonly guard: GuardLink
+  /** The id of the window at this guard: a new one for each guard that takes over. */
+  readonly windowId: string
+  sides: { readonly payer: Address; readonly agent: Address } | null
+  /** Since when it is proven that this guard hears the payer; null while it is not, and what it says counts for nothing. */
+  provenMs: number | null
+}
+
 /**
  * One payment window of a call: orders the guard in, proves it, and takes it out when it is safe. Every failure ends
  * masked: what is unknown is never closed, only tried again, until the guard says that it is safe or the call ends.
@@ -48,12 +57,10 @@ export class PaymentWindow {
   readonly windowId = randomLetters(WINDOW_ID_LETTERS)
   readonly #options: PaymentWindowOptions
   #payment: Payment
-  #guard: GuardLink | null = null
-  /** The id of the window at the guard: a new one for each guard that takes over. */
-  #guardWindowId = this.windowId
+  #hold: Hold | null = null
   #ended = false
   #closing = false
-  #captureStarted = false
+  #recovering = false
 
   constructor(options: PaymentWindowOptions) {
     this.#options = options
@@ -82,209 +89,238 @@ export class PaymentWindow {
   /** Masks, interposes, proves, and only then lets the customer type. */
   async open(): Promise<OpenResult> {
     const startedMs = performance.now()
+    const untilMs = startedMs + PROOF_MS_MAX
     const guard = this.#options.guards.choose(this.#options.rtpengine)
     if (guard === null) return this.#refuseOpen('guard_unavailable')
-    const opened = await this.#options.exclusive(() => this.#interpose(guard, { withForm: true }))
-    if (this.#isEnded()) return { kind: 'refused', code: 'call_ended' }
-    if (opened !== 'ok') {
-      await this.#undo()
-      return this.#refuseOpen(opened)
-    }
-    const proven = await this.#prove(startedMs + PROOF_MS_MAX)
-    if (this.#isEnded()) return { kind: 'refused', code: 'call_ended' }
-    const openMs = performance.now() - startedMs
-    if (!proven || !(await this.#askOk({ type: 'window.capture', windowId: this.#guardWindowId }))) {
-      await this.#undo()
-      return this.#refuseOpen('not_proven')
-    }
-    this.#captureStarted = true
-    this.#step({ type: 'proven', openMs: Math.round(openMs) })
-    this.#options.logger.info({ windowId: this.windowId, durationMs: Math.round(openMs) }, 'window open and proven')
+    const opened = await this.#inTurn(untilMs, () => this.#interpose(guard, { withForm: true }))
+    if (opened !== 'ok') return this.#undo(opened)
+    if (!(await this.#prove(untilMs))) return this.#undo('not_proven')
+    const openMs = Math.round(performance.now() - startedMs)
+    if (!(await this.#askOk({ type: 'window.capture' }))) return this.#undo('not_proven')
+    this.#step({ type: 'proven', openMs })
+    if (this.#state() === 'held' || this.#isEnded()) return this.#undo('guard_unavailable')
+    this.#options.logger.info({ windowId: this.windowId, durationMs: openMs }, 'window open and proven')
     return { kind: 'open' }
   }
 
   async clear(field: FieldName | null): Promise<void> {
-    await this.#askOk({ type: 'window.clear', windowId: this.#guardWindowId, field })
+    await this.#askOk({ type: 'window.clear', field })
   }
 
   async cancel(): Promise<void> {
     this.#step({ type: 'failed', failure: 'cancelled' })
-    await this.#askOk({ type: 'window.cancel', windowId: this.#guardWindowId })
+    await this.#askOk({ type: 'window.cancel' })
   }
 
   /** Hands the body of a payer's SIP INFO to the guard, unread. */
   info(options: { readonly relay: boolean; readonly body: Buffer }): void {
-    void this.#guard?.ask(
-      {
-        type: 'window.info',
-        windowId: this.#guardWindowId,
-        relay: options.relay,
-        body: options.body.toString('base64'),
-      },
-      { deadlineMs: GUARD_DEADLINE_MS },
-    )
+    void this.#ask({ type: 'window.info', relay: options.relay, body: options.body.toString('base64') })
   }
 
   /** The call is over, or its media is: nothing flows any more, so the guard may let go. */
   end(failure: 'call_ended' | 'media_lost' | 'sip_lost'): void {
     if (this.#isEnded()) return
-    this.#ended = true
-    if (this.#payment.token === null) this.#step({ type: 'failed', failure })
-    this.#step({ type: 'closed' })
-    this.#letGo()
+    this.#step({ type: 'failed', failure })
+    this.#finish()
+  }
+
+  /** Waits for its turn on the call's media, but not past a time: a re-INVITE may take half a minute. */
+  async #inTurn(untilMs: number, action: () => Promise<'ok' | OrderRefusal>): Promise<'ok' | OrderRefusal> {
+    let started = false
+    const turn = this.#options.exclusive(() => {
+      if (this.#isEnded() || performance.now() >= untilMs) return Promise.resolve('media_unavailable' as const)
+      started = true
+      return action()
+    })
+    const tooLate = delay(Math.max(untilMs - performance.now(), 0), undefined, { ref: false })
+    return Promise.race([turn, tooLate.then(() => (started ? turn : 'media_unavailable'))])
   }
 
   async #interpose(guard: GuardLink, options: { readonly withForm: boolean }): Promise<'ok' | OrderRefusal> {
     const { form, merchant, lookAheadMs, media } = this.#options
-    const windowId = options.withForm ? this.windowId : randomLetters(WINDOW_ID_LETTERS)
-    this.#guardWindowId = windowId
-    this.#guard = guard
-    guard.adopt(windowId, { told: (message) => this.#told(message), lost: () => this.#guardLost(guard) })
+    const hold: Hold = {
+      guard,
+      windowId: options.withForm ? this.windowId : randomLetters(WINDOW_ID_LETTERS),
+      sides: null,
+      provenMs: null,
+    }
+    this.#hold = hold
+    guard.adopt(hold.windowId, {
+      told: (message) => this.#told(hold, message),
+      lost: () => this.#guardLost(hold),
+    })
     await media.followLearntEndpoints()
-    const prepared = await guard.ask(
-      {
-        type: 'window.prepare',
-        windowId,
-        masking: options.withForm ? this.#payment.masking : 'hard',
-        lookAheadMs,
-        codec: media.guardCodec,
-        headers: media.isTranscodedInWindow ? 'own' : 'same',
-        form: options.withForm
-          ? {
-              fields: form.fields,
-              brands: form.brands,
-              tries: form.tries,
-              interDigitMs: form.interDigitMs,
-              totalMs: form.totalMs,
-            }
-          : null,
-        merchant,
-        coolDownMs: form.coolDownMs,
-      },
-      { deadlineMs: GUARD_DEADLINE_MS },
-    )
-    if (prepared.kind !== 'reply' || prepared.message.type !== 'prepared') return 'guard_unavailable'
+    const prepared = await this.#ask({
+      type: 'window.prepare',
+      masking: options.withForm ? this.#payment.masking : 'hard',
+      lookAheadMs,
+      codec: media.guardCodec,
+      headers: media.isTranscodedInWindow ? 'own' : 'same',
+      form: options.withForm
+        ? {
+            fields: form.fields,
+            brands: form.brands,
+            tries: form.tries,
+            interDigitMs: form.interDigitMs,
+            totalMs: form.totalMs,
+          }
+        : null,
+      merchant,
+      coolDownMs: form.coolDownMs,
+    })
+    if (prepared?.type !== 'prepared') return 'guard_unavailable'
     if (this.#isEnded()) return 'call_ended'
-    const opened = await media.openGuard({ payer: prepared.message.payer, agent: prepared.message.agent })
+    hold.sides = { payer: prepared.payer, agent: prepared.agent }
+    const opened = await media.openGuard(hold.sides)
     if (opened.kind === 'failed') {
       this.#options.logger.warn({ windowId: this.windowId, code: opened.code }, 'rtpengine did not take the guard in')
       if (opened.code === 'gone') this.#options.mediaGone()
       return 'media_unavailable'
     }
-    return (await this.#askOk({
-      type: 'window.connect',
-      windowId,
-      payer: opened.value.payer,
-      agent: opened.value.agent,
-    }))
-      ? 'ok'
-      : 'guard_unavailable'
+    const { payer, agent } = opened.value
+    return (await this.#askOk({ type: 'window.connect', payer, agent })) ? 'ok' : 'guard_unavailable'
   }
 
-  /** Payer RTP arrives at the guard, and what the agent hears comes from the guard and from nobody else. */
   async #prove(untilMs: number): Promise<boolean> {
-    while (performance.now() < untilMs && !this.#isEnded() && this.#payment.state === 'opening') {
-      const [facts, counts] = await Promise.all([this.#options.media.facts(), this.#count()])
-      if (performance.now() >= untilMs) return false
-      if (
-        facts.kind === 'ok' &&
-        facts.value.guardIsBetween &&
-        facts.value.packetsFrom.guardAgent > 0 &&
-        counts !== null &&
-        counts.fromPayer > 0
-      )
-        return true
+    const hold = this.#hold
+    while (hold !== null && performance.now() < untilMs && !this.#isEnded() && this.#payment.state === 'opening') {
+      if (await this.#isProven(hold)) return performance.now() < untilMs && this.#state() === 'opening'
       await delay(PROOF_EVERY_MS)
     }
     return false
   }
 
-  async #count(): Promise<WindowCounts | null> {
-    const answer = await this.#guard?.ask(
-      { type: 'window.count', windowId: this.#guardWindowId },
-      { deadlineMs: GUARD_DEADLINE_MS },
-    )
-    return answer?.kind === 'reply' && answer.message.type === 'counted' ? answer.message.counts : null
+  /** Payer RTP arrives at the guard, and what the agent hears comes from the guard and from nobody else. */
+  async #isProven(hold: Hold): Promise<boolean> {
+    const [facts, counted] = await Promise.all([this.#options.media.facts(), this.#ask({ type: 'window.count' })])
+    const proven =
+      this.#hold === hold &&
+      facts.kind === 'ok' &&
+      facts.value.guardIsBetween &&
+      facts.value.packetsFrom.guardAgent > 0 &&
+      counted?.type === 'counted' &&
+      counted.counts.fromPayer > 0
+    if (proven) hold.provenMs = performance.now()
+    return proven
   }
 
-  /** Before the agent was told anything, the guard may go at once: nobody was asked to type. */
-  async #undo(): Promise<void> {
-    if (this.#ended || this.#payment.state === 'held') return
-    await this.#options.exclusive(async () => {
-      if (!this.#options.media.isGuarded) return
-      await this.#guard?.ask({ type: 'window.drain', windowId: this.#guardWindowId }, { deadlineMs: DRAIN_DEADLINE_MS })
-      const closed = await this.#options.media.closeGuard()
-      if (closed.kind === 'failed') this.#step({ type: 'guard-lost' })
-    })
-    if (this.#state() === 'held') void this.#recover()
-    else this.#letGo()
+  /**
+   * Before the agent was told anything, the guard may go at once: nobody was asked to type. When it may not, since a
+   * key is down all the same or nothing answers, the window stays, held.
+   */
+  async #undo(code: OrderRefusal): Promise<OpenResult> {
+    if (this.#isEnded()) return { kind: 'refused', code: 'call_ended' }
+    this.#step({ type: 'failed', failure: failureOf(code) })
+    const hold = this.#hold
+    if (hold !== null && this.#state() !== 'held') {
+      await this.#options.exclusive(async () => {
+        if (!this.#options.media.isGuarded || this.#hold !== hold) return
+        await this.#ask({ type: 'window.cancel' })
+        const outcome = await this.#takeOut(hold)
+        if (this.#isEnded()) return
+        if (outcome === 'out') return this.#finish()
+        this.#step({ type: 'held' })
+        void this.#proveHeld(hold)
+      })
+    }
+    return this.#refuseOpen(code)
   }
 
   #refuseOpen(code: OrderRefusal): OpenResult {
-    if (code === 'guard_unavailable' || code === 'media_unavailable' || code === 'not_proven')
-      this.#step({ type: 'failed', failure: code })
-    if (this.#payment.state !== 'held') {
-      this.#ended = true
-      this.#step({ type: 'closed' })
-      this.#letGo()
-    }
+    this.#step({ type: 'failed', failure: failureOf(code) })
+    if (this.#state() !== 'held' && !this.#isEnded()) this.#finish()
     this.#options.logger.warn({ windowId: this.windowId, code }, 'window not opened')
     return { kind: 'refused', code }
   }
 
-  #told(message: Extract<GuardToSbc, { readonly windowId: string }>): void {
-    if (this.#ended || message.windowId !== this.#guardWindowId) return
+  #told(hold: Hold, message: Extract<GuardToSbc, { readonly windowId: string }>): void {
+    if (this.#isEnded() || this.#hold !== hold) return
     if (message.type === 'progress') this.#step({ type: 'progress', progress: message.progress })
     else if (message.type === 'alarm')
       this.#options.logger.error({ windowId: this.windowId, code: message.code }, 'the guard raised an alarm')
-    else void this.#close()
+    else if (this.#payment.state !== 'opening' && this.#isTrusted(hold)) void this.#close(hold)
+  }
+
+  /** A guard that took over knows of no key before it heard the payer; its word counts after a cool-down of hearing. */
+  #isTrusted(hold: Hold): boolean {
+    if (this.#payment.state !== 'held') return hold.provenMs !== null
+    return hold.provenMs !== null && performance.now() - hold.provenMs >= this.#options.form.coolDownMs
   }
 
   /** The guard says that it is safe. Drained and silent first, then the close offer. */
-  async #close(): Promise<void> {
-    if (this.#closing || this.#isEnded() || (this.#payment.state === 'opening' && !this.#captureStarted)) return
+  async #close(hold: Hold): Promise<void> {
+    if (this.#closing) return
     this.#closing = true
-    const outcome = await this.#options.exclusive(() => this.#closeNow())
-    this.#closing = false
-    if (outcome === 'later' && !this.#isEnded()) {
-      await delay(CLOSE_AGAIN_MS)
-      void this.#close()
+    try {
+      await this.#options.exclusive(async () => {
+        if (this.#isEnded() || this.#hold !== hold || (await this.#takeOut(hold)) !== 'out') return
+        await this.#proveDirect()
+        if (this.#isEnded()) return
+        this.#finish()
+        this.#options.logger.info({ windowId: this.windowId }, 'window closed')
+      })
+    } finally {
+      this.#closing = false
     }
   }
 
-  async #closeNow(): Promise<'closed' | 'not-safe' | 'later'> {
+  /** out: the parties are direct. not-safe: the guard said no, and says when. masked: it failed and was put back. */
+  async #takeOut(hold: Hold): Promise<'out' | 'not-safe' | 'masked' | 'gone'> {
     const { media, logger } = this.#options
-    if (this.#isEnded()) return 'closed'
-    const drained = await this.#guard?.ask(
-      { type: 'window.drain', windowId: this.#guardWindowId },
-      { deadlineMs: DRAIN_DEADLINE_MS },
-    )
-    if (drained?.kind !== 'reply' || drained.message.type !== 'drained') return 'not-safe'
+    const drained = await this.#ask({ type: 'window.drain' }, DRAIN_DEADLINE_MS)
+    if (this.#isEnded() || this.#hold !== hold) return 'gone'
+    if (drained?.type === 'refused') return 'not-safe'
+    if (drained?.type !== 'drained') {
+      // It may be drained all the same, and would stay silent for ever.
+      await this.#maskOn(hold)
+      return 'not-safe'
+    }
     const closed = await media.closeGuard()
-    if (this.#isEnded()) return 'closed'
-    if (closed.kind === 'failed') {
-      logger.error(
-        { windowId: this.windowId, code: closed.code },
-        'rtpengine did not take the guard out; the call stays masked',
-      )
-      if (closed.code === 'gone') this.#options.mediaGone()
-      else await this.#askOk({ type: 'window.resume', windowId: this.#guardWindowId })
-      return closed.code === 'gone' ? 'closed' : 'later'
+    if (closed.kind === 'ok') return 'out'
+    if (this.#isEnded()) return 'gone'
+    if (closed.code === 'gone') {
+      this.#options.mediaGone()
+      return 'gone'
     }
-    for (let tries = 0; tries < CLEAR_PROOF_TRIES; tries += 1) {
-      const facts = await media.facts()
-      if (facts.kind === 'ok' && facts.value.partiesAreDirect) break
-    }
-    this.#ended = true
-    this.#step({ type: 'closed' })
-    this.#letGo()
-    logger.info({ windowId: this.windowId }, 'window closed')
-    return 'closed'
+    logger.error(
+      { windowId: this.windowId, code: closed.code },
+      'rtpengine did not take the guard out; it is put back and the call stays masked',
+    )
+    this.#step({ type: 'held' })
+    hold.provenMs = null
+    await this.#maskOn(hold)
+    return 'masked'
   }
 
-  #guardLost(guard: GuardLink): void {
-    if (this.#ended || guard !== this.#guard) return
-    this.#guard = null
+  /**
+   * After taking the guard out failed half-way, the parties may be direct: the guard is put back, and masks. Runs in
+   * the media's turn; when it does not succeed at once, it waits for another.
+   */
+  async #maskOn(hold: Hold): Promise<void> {
+    const { media, exclusive } = this.#options
+    if (this.#isEnded() || this.#hold !== hold || hold.sides === null) return
+    const [opened, resumed] = await Promise.all([media.openGuard(hold.sides), this.#askOk({ type: 'window.resume' })])
+    if (this.#isEnded() || this.#hold !== hold) return
+    if (opened.kind === 'failed' && opened.code === 'gone') this.#options.mediaGone()
+    else if (opened.kind === 'failed' || !resumed)
+      void delay(RECOVER_EVERY_MS).then(() => exclusive(() => this.#maskOn(hold)))
+    else if (hold.provenMs === null) void this.#proveHeld(hold)
+  }
+
+  /** Looks three times whether rtpengine says what it did; the parties are told nothing either way. */
+  async #proveDirect(): Promise<void> {
+    for (let tries = 0; tries < CLEAR_PROOF_TRIES; tries += 1) {
+      const facts = await this.#options.media.facts()
+      if (facts.kind === 'ok' && facts.value.partiesAreDirect) return
+    }
+    this.#options.logger.error({ windowId: this.windowId, code: 'not_direct' }, 'the parties are not seen to be direct')
+  }
+
+  #guardLost(hold: Hold): void {
+    if (this.#isEnded() || this.#hold !== hold) return
+    this.#hold = null
+    // Before rtpengine knew of it, there is nothing to put another guard in place of.
+    if (!this.#options.media.isGuarded) return
     this.#step({ type: 'guard-lost' })
     void this.#recover()
   }
@@ -294,24 +330,42 @@ export class PaymentWindow {
    * everything, and says when no key was heard for the cool-down. Until then the agent hears silence.
    */
   async #recover(): Promise<void> {
-    while (!this.#isEnded() && this.#payment.state === 'held') {
+    if (this.#recovering) return
+    this.#recovering = true
+    while (!this.#isEnded() && this.#hold === null) {
       const guard = this.#options.guards.choose(this.#options.rtpengine)
       if (guard !== null) {
-        const result = await this.#options.exclusive(() =>
-          this.#isEnded() ? Promise.resolve('call_ended' as const) : this.#interpose(guard, { withForm: false }),
-        )
-        if (result === 'ok' && (await this.#askOk({ type: 'window.capture', windowId: this.#guardWindowId }))) {
-          this.#captureStarted = true
+        const result = await this.#options.exclusive(() => this.#replace(guard))
+        const hold = this.#taken()
+        if (result === 'ok' && hold !== null) {
           this.#options.logger.warn({ windowId: this.windowId, instance: guard.name }, 'another guard masks the call')
-          return
+          void this.#proveHeld(hold)
+          break
         }
-        this.#forgetGuard()
+        this.#letGo()
       }
       await delay(RECOVER_EVERY_MS)
     }
+    this.#recovering = false
+    if (!this.#isEnded() && this.#taken() === null) void this.#recover()
   }
 
-  /** Asked by a method, because it can change while something is waited for. */
+  async #replace(guard: GuardLink): Promise<'ok' | OrderRefusal> {
+    if (this.#isEnded()) return 'call_ended'
+    if (this.#options.media.isGuarded) return this.#interpose(guard, { withForm: false })
+    // The guard was lost just after it had been taken out.
+    this.#finish()
+    return 'call_ended'
+  }
+
+  /** From the time that a held window's guard is known to hear the payer, its cool-down counts; then it is asked again. */
+  async #proveHeld(hold: Hold): Promise<void> {
+    while (!this.#isEnded() && this.#hold === hold && !(await this.#isProven(hold))) await delay(RECOVER_EVERY_MS)
+    await delay(this.#options.form.coolDownMs, undefined, { ref: false })
+    if (!this.#isEnded() && this.#taken() === hold && !this.#closing) await this.#askOk({ type: 'window.resume' })
+  }
+
+  /** Asked by methods, because they can change while something is waited for. */
   #isEnded(): boolean {
     return this.#ended
   }
@@ -320,21 +374,39 @@ export class PaymentWindow {
     return this.#payment.state
   }
 
-  async #askOk(message: SbcToGuard): Promise<boolean> {
-    const answer = await this.#guard?.ask(message, { deadlineMs: GUARD_DEADLINE_MS })
-    return answer?.kind === 'reply' && answer.message.type === 'ok'
+  #taken(): Hold | null {
+    return this.#hold
+  }
+
+  /** The guard's answer, or null when it gave none in time. A guard that does not know the window has lost it. */
+  async #ask(order: WindowOrder, deadlineMs = GUARD_DEADLINE_MS): Promise<GuardToSbc | null> {
+    const hold = this.#hold
+    if (hold === null) return null
+    const answer = await hold.guard.ask({ ...order, windowId: hold.windowId }, { deadlineMs })
+    if (answer.kind !== 'reply') return null
+    if (answer.message.type === 'refused' && answer.message.code === 'unknown_window') {
+      hold.guard.forget(hold.windowId)
+      this.#guardLost(hold)
+    }
+    return answer.message
+  }
+
+  async #askOk(order: WindowOrder): Promise<boolean> {
+    return (await this.#ask(order))?.type === 'ok'
+  }
+
+  #finish(): void {
+    this.#ended = true
+    this.#step({ type: 'closed' })
+    this.#letGo()
   }
 
   #letGo(): void {
-    const guard = this.#guard
-    if (guard === null) return
-    void guard.ask({ type: 'window.release', windowId: this.#guardWindowId }, { deadlineMs: GUARD_DEADLINE_MS })
-    this.#forgetGuard()
-  }
-
-  #forgetGuard(): void {
-    this.#guard?.forget(this.#guardWindowId)
-    this.#guard = null
+    const hold = this.#hold
+    if (hold === null) return
+    this.#hold = null
+    hold.guard.forget(hold.windowId)
+    void hold.guard.ask({ type: 'window.release', windowId: hold.windowId }, { deadlineMs: GUARD_DEADLINE_MS })
   }
 
   #step(input: PaymentInput): void {
@@ -342,5 +414,23 @@ export class PaymentWindow {
     if (next === this.#payment) return
     this.#payment = next
     this.#options.changed()
+  }
+}
+
+type WithoutId<Message> = Message extends unknown ? Omit<Message, 'windowId'> : never
+type WindowOrder = WithoutId<SbcToGuard>
+
+function failureOf(code: OrderRefusal): PaymentFailure {
+  switch (code) {
+    case 'guard_unavailable':
+    case 'media_unavailable':
+    case 'not_proven':
+    case 'call_ended':
+      return code
+    case 'unknown_call':
+    case 'unknown_form':
+    case 'window_open':
+    case 'no_window':
+      return 'media_unavailable'
   }
 }

@@ -20,7 +20,6 @@ export type NgResult =
 
 /** When an unanswered datagram is sent again, counted from the first. A local daemon answers within 3 ms. */
 const RESEND_AFTER_MS = [40, 120, 280, 600, 1_200] as const
-const COOKIE_LENGTH = 36
 /** Requests under way; beyond it the daemon is not keeping up and more would not help. */
 const PENDING_MAX = 4_000
 /** rtpengine-client needs a timeout of its own, else a request without an answer stays in its table for ever. */
@@ -28,7 +27,6 @@ const LIBRARY_TIMEOUT_MS = 10_000
 
 type NgClient = {
   readonly socket: Socket
-  readonly messages: Map<string, (error: unknown, reply?: NgReply) => void>
   on(event: 'error', listener: (error: unknown) => void): void
   close(): void
 } & { readonly [Command in NgCommand]: (port: number, host: string, request: NgRequest) => Promise<NgReply> }
@@ -41,8 +39,10 @@ export class RtpengineControl {
   readonly host: string
   readonly port: number
   readonly #client: NgClient
-  readonly #resends = new Set<NodeJS.Timeout>()
-  #pending = 0
+  /** What each waiting request does when it is given up. */
+  readonly #pending = new Set<() => void>()
+  /** The resends of the request that is being handed to the library, which calls the socket at once. */
+  #resends: NodeJS.Timeout[] = []
   #closed = false
 
   constructor(options: { readonly host: string; readonly port: number; readonly logger: Logger }) {
@@ -56,56 +56,64 @@ export class RtpengineControl {
     this.#resendUnanswered()
   }
 
-  /** Sends one command and waits for its answer, at most deadlineMs. Never rejects. */
+  /**
+   * Sends one command and waits for its answer, at most deadlineMs. Never rejects. After the deadline nothing is sent
+   * again: a close offer that arrived when its sender had already given it up would unmask a call.
+   */
   async request(command: NgCommand, request: NgRequest, options: { readonly deadlineMs: number }): Promise<NgResult> {
-    if (this.#closed || this.#pending >= PENDING_MAX) return { kind: 'silent' }
-    this.#pending += 1
+    if (this.#closed || this.#pending.size >= PENDING_MAX) return { kind: 'silent' }
     let timer: NodeJS.Timeout | undefined
+    let giveUp = (): void => undefined
     const deadline = new Promise<NgResult>((resolve) => {
-      timer = setTimeout(() => resolve({ kind: 'silent' }), options.deadlineMs)
+      giveUp = () => resolve({ kind: 'silent' })
+      timer = setTimeout(giveUp, options.deadlineMs)
     })
+    this.#pending.add(giveUp)
+    this.#resends = []
     const answer = this.#client[command](this.port, this.host, request).then(
       (reply): NgResult => (reply['result'] === 'error' ? refusal(reply['error-reason']) : { kind: 'ok', reply }),
       (reason: unknown): NgResult => (typeof reason === 'string' ? refusal(reason) : { kind: 'silent' }),
     )
+    const resends = this.#resends
     try {
       return await Promise.race([answer, deadline])
     } finally {
       clearTimeout(timer)
-      this.#pending -= 1
+      for (const resend of resends) clearTimeout(resend)
+      this.#pending.delete(giveUp)
     }
   }
 
-  /** Ends the socket; what is pending runs into its deadline. Safe to call twice. */
+  /** Ends the socket; what is pending is answered 'silent'. Safe to call twice. */
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    for (const timer of this.#resends) clearTimeout(timer)
+    for (const giveUp of [...this.#pending]) giveUp()
     this.#client.close()
   }
 
   #resendUnanswered(): void {
-    const { socket, messages } = this.#client
+    const { socket } = this.#client
     const send = socket.send.bind(socket) as (
-      datagram: Buffer,
+      datagram: Buffer | readonly Buffer[],
       port: number,
       host: string,
       callback?: (error: Error | null) => void,
     ) => void
     const resending = (
-      datagram: Buffer,
+      datagram: Buffer | readonly Buffer[],
       port: number,
       host: string,
       callback?: (error: Error | null) => void,
     ): void => {
-      const cookie = datagram.toString('latin1', 0, COOKIE_LENGTH)
+      // A list is a datagram that Node kept until the socket was bound: its resends are under way already.
+      if (!Buffer.isBuffer(datagram)) return send(datagram, port, host, callback)
       for (const afterMs of RESEND_AFTER_MS) {
-        const timer = setTimeout(() => {
-          this.#resends.delete(timer)
-          if (!this.#closed && messages.has(cookie)) send(datagram, port, host)
-        }, afterMs)
-        timer.unref()
-        this.#resends.add(timer)
+        this.#resends.push(
+          setTimeout(() => {
+            if (!this.#closed) send(datagram, port, host)
+          }, afterMs),
+        )
       }
       send(datagram, port, host, callback)
     }

@@ -30,6 +30,8 @@ export type Sbc = {
   close(): Promise<void>
 }
 
+/** INVITEs that are being set up at one time: a flood of them must not take the memory of the calls that stand. */
+const SET_UPS_MAX = 1_000
 /** How long BYEs may take to be answered when the process ends. */
 const BYE_MS_MAX = 1_500
 
@@ -56,7 +58,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     },
     logger,
   })
-  const countedWindows = new Set<string>()
+  const countedWindows = new WeakMap<Call, string>()
   const callDependencies: CallDependencies = {
     guards,
     forms: configuration.forms,
@@ -87,6 +89,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
       lost: () => {
         logger.error({ code: 'sip_lost', count: directory.size }, 'the SIP server is gone, and every dialog with it')
         for (const call of directory.all()) call.end('sip_lost')
+        giveUpSetUps()
       },
       options: (request, response) => {
         if (trunks.bySource(request.source_address) === null) response.send(403)
@@ -113,24 +116,34 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     },
   }
   let closed = false
+  let settingUp = 0
+  let setUps = new AbortController()
 
   async function take(request: SipRequest, response: SipResponse): Promise<void> {
+    settingUp += 1
     try {
-      if (closed || directory.isFull) response.send(503, 'Service Unavailable', { headers: { 'Retry-After': '5' } })
-      else await setUpCall(setUp, request, response)
+      if (closed || directory.isFull || settingUp > SET_UPS_MAX)
+        response.send(503, 'Service Unavailable', { headers: { 'Retry-After': '5' } })
+      else await setUpCall(setUp, request, response, setUps.signal)
     } catch (error) {
       logger.error({ code: 'invite_failed', ...errorFields(error) }, 'an INVITE could not be handled')
       if (!response.finalResponseSent) response.send(500)
+    } finally {
+      settingUp -= 1
     }
     if (response.finalResponseSent && response.status >= 300) counters.invites.inc({ outcome: 'refused' })
   }
 
+  function giveUpSetUps(): void {
+    setUps.abort()
+    setUps = new AbortController()
+  }
+
   function countWindow(call: Call): void {
     const { payment } = call
-    if (payment?.state !== 'closed' || countedWindows.has(payment.windowId)) return
-    countedWindows.add(payment.windowId)
+    if (payment?.state !== 'closed' || countedWindows.get(call) === payment.windowId) return
+    countedWindows.set(call, payment.windowId)
     counters.windows.inc({ outcome: payment.token !== null ? 'token' : (payment.failure ?? 'none') })
-    if (call.isEnded) countedWindows.delete(payment.windowId)
   }
 
   await engines.start()
@@ -155,8 +168,10 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
       if (closed) return
       closed = true
       const calls = directory.all()
+      const isBusy = calls.length > 0 || settingUp > 0
       for (const call of calls) call.end('closing')
-      if (calls.length > 0) await new Promise((resolve) => setTimeout(resolve, BYE_MS_MAX))
+      giveUpSetUps()
+      if (isBusy) await new Promise((resolve) => setTimeout(resolve, BYE_MS_MAX))
       await desks.close()
       closeAll()
     },

@@ -35,6 +35,8 @@ export type SipDialogEvent = 'modify' | 'info' | 'refer' | 'update' | 'message' 
 
 export type SipDialog = {
   readonly sip: { readonly callId: string }
+  /** False once a BYE was sent or received. */
+  readonly connected: boolean
   readonly local: { readonly sdp: string }
   destroy(options?: { readonly headers?: SipHeaders }): Promise<unknown>
   modify(sdp: string): Promise<string>
@@ -45,6 +47,33 @@ export type SipDialog = {
   }): Promise<SipMessage & { readonly status: number }>
   on(event: SipDialogEvent, listener: (request: SipRequest, response: SipResponse) => void): void
   on(event: 'destroy', listener: (request: SipRequest) => void): void
+}
+
+/** A re-INVITE has its answer after 32 s at most (RFC 3261 Timer B); from a SIP server that was lost there is none. */
+const REINVITE_MS_MAX = 35_000
+
+/** Sends a re-INVITE with a new description; ok: the answer to it. Never rejects. status 500: it was not sent. */
+export async function reinvite(
+  dialog: SipDialog,
+  sdp: string,
+): Promise<{ readonly kind: 'ok'; readonly sdp: string } | { readonly kind: 'rejected'; readonly status: number }> {
+  const deadline = new AbortController()
+  const unanswered = delay(REINVITE_MS_MAX, { kind: 'rejected', status: 408 } as const, {
+    signal: deadline.signal,
+  }).catch(() => ({ kind: 'rejected', status: 408 }) as const)
+  const answered = dialog.modify(sdp).then(
+    (answer) => ({ kind: 'ok', sdp: answer }) as const,
+    (error: unknown) => {
+      const { status } = error as { readonly status?: unknown }
+      return { kind: 'rejected', status: typeof status === 'number' && status >= 400 ? status : 500 } as const
+    },
+  )
+  const result = await Promise.race([answered, unanswered])
+  deadline.abort()
+  // The library counts a re-INVITE that was not accepted as still under way, and would queue every later one for ever.
+  const counted = (dialog as { readonly _reinvitesInProgress?: { count: number } })._reinvitesInProgress
+  if (result.kind === 'rejected' && counted !== undefined) counted.count = 0
+  return result
 }
 
 export type OutgoingInvite = { cancel(): void }
