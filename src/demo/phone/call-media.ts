@@ -93,6 +93,12 @@ export class CallMedia implements MediaSide {
     this.#before = this.#ours
   }
 
+  /** Stops sending and closes all ports. Safe to call twice. */
+  close(): void {
+    this.stop()
+    for (const port of this.#ports) port.close()
+  }
+
   /** Prepares the next offer of a re-INVITE. Returns false when a new port cannot be had. */
   async change(options: ReinviteOptions): Promise<boolean> {
     let port = this.#ours.port
