@@ -1,7 +1,8 @@
+import { errorFields } from '../kit/log.ts'
 import type { Application, ApplicationRequest } from './control-server.ts'
 import type { DialogGroup } from './dialog-group.ts'
 import { openEnvelope, type Envelope } from './envelope.ts'
-import type { Flow } from './flow.ts'
+import type { Address, Flow } from './flow.ts'
 import { networkFields } from './frame-fields.ts'
 import { parseMessage } from './message-parser.ts'
 import { listOf, serialize, type Header, type SipMessage, type SipRequest } from './message.ts'
@@ -12,7 +13,7 @@ import type { SipdMetrics } from './sipd-metrics.ts'
 import { parseSipUri } from './uri.ts'
 import { UserAgentClient } from './user-agent-client.ts'
 import { UserAgentServer } from './user-agent-server.ts'
-import { parseVia, stampVia } from './via.ts'
+import { parseVia, stampVia, type Via } from './via.ts'
 
 /** The SIP user agent that applications drive: sorts what comes from both sides, ends what is left behind. */
 export class SipAgent {
@@ -31,8 +32,17 @@ export class SipAgent {
     this.#server = new UserAgentServer(core, { ackTimeout: (group) => this.#endUnacknowledged(group) })
   }
 
-  /** Bytes of one message from the network. Never throws. */
+  /** Bytes of one message from the network. Never throws: one message must not end the calls of all others. */
   fromNetwork(bytes: Buffer, flow: Flow): void {
+    try {
+      this.#sort(bytes, flow)
+    } catch (error) {
+      this.#metrics.fault()
+      this.#core.logger.error({ transport: flow.transport, ...errorFields(error) }, 'a message could not be handled')
+    }
+  }
+
+  #sort(bytes: Buffer, flow: Flow): void {
     const parsed = parseMessage(bytes)
     if (parsed.kind === 'keep_alive') return
     if (parsed.kind === 'refused') {
@@ -99,18 +109,19 @@ export class SipAgent {
 
   #request(request: SipRequest, envelope: Envelope, flow: Flow, bytes: number): void {
     const stamped = this.#stripOwnRoute(stampTopVia(request, flow))
-    this.#server.receive(stamped, envelope, { flow: this.#replyFlow(flow, envelope), bytes })
+    this.#server.receive(stamped, envelope, { flow: this.#replyFlow(flow, envelope.via), bytes })
   }
 
-  /** Over UDP without rport the answer goes to the port that the Via names (RFC 3261 section 18.2.2, RFC 3581 section 4). */
-  #replyFlow(flow: Flow, envelope: Envelope): Flow {
-    if (flow.transport !== 'udp' || envelope.via.parameters.has('rport')) return flow
-    const port = envelope.via.port ?? 5060
-    if (port === flow.remote.port) return flow
-    return (
-      this.#core.transports.flowTo({ transport: 'udp', remote: { host: flow.remote.host, port }, from: flow.local }) ??
-      flow
-    )
+  /**
+   * Where the answer goes: over UDP to the source port if rport asks for it, else to the port that the Via names; over
+   * TCP back on the connection, or when that is gone on a new one to the Via's port (RFC 3261 section 18.2.2, RFC 3581).
+   */
+  #replyFlow(flow: Flow, via: Via): Flow {
+    if (flow.transport === 'udp' && via.parameters.has('rport')) return flow
+    const remote: Address = { host: flow.remote.host, port: via.port ?? 5060 }
+    const named = this.#core.transports.flowTo({ transport: flow.transport, remote, from: flow.local }) ?? flow
+    if (flow.transport === 'udp') return named
+    return { ...flow, send: (bytes, failed) => flow.send(bytes, () => named.send(bytes, failed)) }
   }
 
   /** A request that was routed to us by name has arrived: our own entry comes off (RFC 3261 section 16.4). */
@@ -129,12 +140,7 @@ export class SipAgent {
     const via = top === undefined ? undefined : parseVia(top)
     if (via === undefined) return
     const bytes = serialize(buildResponse(stampTopVia(partial, flow), { status }))
-    const port = via.parameters.has('rport') ? flow.remote.port : (via.port ?? 5060)
-    const reply =
-      flow.transport === 'udp'
-        ? this.#core.transports.flowTo({ transport: 'udp', remote: { host: flow.remote.host, port }, from: flow.local })
-        : flow
-    reply?.send(bytes, () => undefined)
+    this.#replyFlow(flow, via).send(bytes, () => undefined)
   }
 
   /** Our 2xx was never acknowledged: BYE to the peer, and the application is told by the same BYE. */

@@ -22,6 +22,8 @@ const METHODS = new Set([
 
 export type SipdMetrics = {
   malformed(transport: TransportName | 'control'): void
+  /** A message that our own code stumbled over: a bug, to be alarmed on. */
+  fault(): void
   received(transport: TransportName, message: SipMessage): void
   /** Called now and then with how many there are. */
   counts(counts: {
@@ -42,7 +44,12 @@ export function createSipdMetrics(metrics: Metrics): SipdMetrics {
   const transactions = metrics.gauge('tonewall_sipd_transactions', 'SIP transactions that are open', ['side'])
   const dialogs = metrics.gauge('tonewall_sipd_dialogs', 'SIP dialogs, early ones included')
   const applications = metrics.gauge('tonewall_sipd_applications', 'Applications connected and authenticated')
+  const faults = metrics.counter(
+    'tonewall_sipd_faults_total',
+    'Messages that could not be handled because of an error of ours',
+  )
   return {
+    fault: () => faults.inc(),
     malformed: (transport) => malformed.inc({ transport }),
     received: (transport, message) => messages.inc({ transport, kind: kindOf(message) }),
     counts: (counts) => {

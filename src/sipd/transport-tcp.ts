@@ -75,7 +75,7 @@ export class TcpTransport {
 
   /** A flow that uses the open connection to this peer, or opens one with the first send. */
   flowTo(remote: Address): Flow {
-    return this.#flow(remote, () => this.#byPeer.get(peerKey(remote)))
+    return this.#flow(remote, () => usable(this.#byPeer.get(peerKey(remote))) ?? this.#connect(remote))
   }
 
   async close(): Promise<void> {
@@ -94,10 +94,8 @@ export class TcpTransport {
       local: this.#advertised(remote),
       remote,
       send: (bytes, failed) => {
-        let socket = current()
-        if (socket === undefined || socket.destroyed || !socket.writable)
-          socket = this.#byPeer.get(peerKey(remote)) ?? this.#connect(remote)
-        if (socket === undefined || socket.destroyed || socket.writableLength > WRITE_QUEUE_BYTES_MAX) {
+        const socket = current()
+        if (socket === undefined || socket.writableLength > WRITE_QUEUE_BYTES_MAX) {
           queueMicrotask(failed)
           return
         }
@@ -132,7 +130,8 @@ export class TcpTransport {
     }
     const key = peerKey(remote)
     const stream = new MessageStream()
-    const flow = this.#flow(remote, () => socket)
+    // The far port of a connection that a peer opened answers nobody: such a flow ends with its connection.
+    const flow = this.#flow(remote, () => usable(socket))
     this.#sockets.add(socket)
     this.#byPeer.set(key, socket)
     socket.setTimeout(this.#limits.tcpIdleMs, () => socket.destroy())
@@ -152,6 +151,10 @@ export class TcpTransport {
       }
     })
   }
+}
+
+function usable(socket: Socket | undefined): Socket | undefined {
+  return socket === undefined || socket.destroyed || !socket.writable ? undefined : socket
 }
 
 function peerKey(remote: Address): string {

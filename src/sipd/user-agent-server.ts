@@ -231,7 +231,9 @@ export class UserAgentServer {
     invite: InboundInvite | undefined,
   ): void {
     if (invite === undefined) {
-      this.#refuse(transaction, request, envelope, 481)
+      // The INVITE may be known although no application was given it; then there is nothing left to cancel.
+      const known = this.#core.transactions.server(serverKey(request, envelope, 'INVITE')) !== undefined
+      this.#refuse(transaction, request, envelope, known ? 200 : 481)
       return
     }
     transaction.respond(200, serialize(buildResponse(request, { status: 200, to: invite.to })))

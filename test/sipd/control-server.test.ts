@@ -89,8 +89,8 @@ t.test(
     for (const application of [one, two]) t.same(await application.ask('2|route|options'), ['response', '2', 'OK'])
     t.same(await one.ask('3|route|options'), ['response', '3', 'OK'], 'srf repeats its routes')
     t.same(await other.ask('2|route|invite'), ['response', '2', 'OK'])
-      for (const application of [two, one, two, one]) {
-    peer.request(udp, { method: 'OPTIONS' })
+    for (const application of [two, one, two, one]) {
+      peer.request(udp, { method: 'OPTIONS' })
       const frame = await application.next()
       const fields = frame.split('\r\n', 1)[0]?.split('|') ?? []
       t.same(fields.slice(1, 3), ['sip', 'network'])
