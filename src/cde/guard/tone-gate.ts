@@ -1,13 +1,14 @@
+import { BAND_LINES, keyEvidence, LINES_HZ, NO_EVIDENCE, SPACINGS_HZ } from './tone-evidence.ts'
+
 /**
  * Answers, for each 5 ms of payer audio: could anybody read a key out of this? A DTMF receiver asks whether a digit is
  * valid and may stay silent when unsure; the gate suspects when unsure, for the masker masks what it suspects.
  *
- * A key is one of four low and one of four high frequencies at once (ITU-T Q.23). For windows of 10, 20 and 40 ms the
- * gate measures how much of all energy the best pair holds ("share of all"), and how much of the energy in the low and
- * in the high band the pair's two lines hold ("purity"). A bare tone has a share of all near one. Under talk-over that
- * falls, but the lines stay pure within their bands, exactly where Q.23 puts them; speech that is as pure lies there
- * only by chance. So purity is asked for less where the frequencies are nominal and more where both are off by the
- * same part, as a sender with a bad clock has them.
+ * It looks at windows of 10, 20, 40 and 80 ms, and suspects what lies in or beside a window
+ * - whose strongest line in the low and in the high band hold nearly all energy (a tone, and nobody speaks), or
+ * - whose two lines look like a key's under speech (see tone-evidence), or
+ * - which is a burst too short to be speech.
+ * After a key that is beyond doubt more keys follow, so for some seconds the gate asks for much less evidence.
  *
  * Blocks may come in any order and with holes. Time is counted in blocks of 40 samples from anywhere, ever upwards.
  */
@@ -21,17 +22,45 @@ export type GateVerdict = 'clean' | 'tone' | 'edge'
 /** Blocks remembered, 640 ms: far more than look-ahead and the widest window; a power of two. */
 const SLOTS = 128
 
-/** ITU-T Q.23. */
-const LOW_HZ = [697, 770, 852, 941] as const
-const HIGH_HZ = [1209, 1336, 1477, 1633] as const
+type WindowRule = {
+  readonly blocks: 2 | 4 | 8 | 16
+  /** Suspicious if the best pair has more than this of all energy in the window. */
+  readonly shareMax: number
+  /** The same with more keys expected. */
+  readonly alertShareMax: number
+  /** Suspicious if there is more evidence than this. */
+  readonly evidenceMax: number
+  /** Blocks either side of a suspicious window that are suspected too. */
+  readonly margin: number
+}
 
-/** Q.24 wants 1.8 % accepted; the widest window is 25 Hz wide, so these five cover 3.5 % either way without holes. */
-const OFFSETS = [-0.03, -0.015, 0, 0.015, 0.03] as const
-const LINES = LOW_HZ.length * OFFSETS.length
-const FREQUENCIES_HZ = [...linesOf(LOW_HZ), ...linesOf(HIGH_HZ)]
+/** Set by measurement on 24 minutes of prompts, against keys with talk-over of -20 to +6 dB; see test/leak. */
+const RULES: readonly [WindowRule, WindowRule, WindowRule, WindowRule] = [
+  { blocks: 2, shareMax: 0.85, alertShareMax: 0.7, evidenceMax: 99, margin: 3 },
+  { blocks: 4, shareMax: 0.75, alertShareMax: 0.55, evidenceMax: 3, margin: 2 },
+  { blocks: 8, shareMax: 0.7, alertShareMax: 0.5, evidenceMax: 2.4, margin: 1 },
+  { blocks: 16, shareMax: 0.6, alertShareMax: 0.5, evidenceMax: 0.5, margin: 0 },
+]
 
-/** Real and imaginary part of each frequency, low band first. */
-const SPECTRUM = FREQUENCIES_HZ.length * 2
+/** With more keys expected, this much less evidence is asked for. */
+const ALERT_SLACK = 4
+
+/** Within this many blocks of a suspicious window, windows with this much less evidence count as well. */
+const NEAR_BLOCKS = 8
+const NEAR_SLACK = 2.5
+
+/** Two windows of 40 ms, 20 ms apart, with this much evidence are a key beyond doubt. Prompts get there every ten minutes. */
+const PROVEN_EVIDENCE = 4
+const PROVEN_RULE = 2
+const PROVEN_APART_BLOCKS = 4
+
+/** How long more keys are expected after a proven one, in blocks: ten seconds, for a pause between groups of digits. */
+const ALERT_BLOCKS = 2000
+
+/** A burst has this many times the energy of what is 10 ms before and 10 ms after it. */
+const BURST_RATIO = 30
+const ALERT_BURST_RATIO = 10
+const BURST_REACH_BLOCKS = 2
 
 /**
  * Mean square below which a window is silence and no tone: -68 dBm0, less than one step of G.711 around zero.
@@ -39,61 +68,42 @@ const SPECTRUM = FREQUENCIES_HZ.length * 2
  */
 const SILENCE_MEAN_SQUARE = 40
 
-type WindowRule = {
-  readonly blocks: number
-  /** Suspicious if the best pair has more than this of all energy in the window. */
-  readonly shareMax: number
-  /** Suspicious if the lines are purer than this, for each offset, and hold at least `shareMin` of all energy. */
-  readonly purityMax: readonly number[]
-  readonly shareMin: number
-  /** Blocks either side of a suspicious window that are suspected too. */
-  readonly margin: number
-}
-
-/** Set by measurement on 24 minutes of prompts against tones with talk-over of -20 to +6 dB; see test/leak. */
-const RULES: readonly WindowRule[] = [
-  { blocks: 2, shareMax: 0.75, purityMax: [9, 9, 9, 9, 9], shareMin: 0, margin: 3 },
-  { blocks: 4, shareMax: 0.6, purityMax: [0.95, 0.83, 0.7, 0.83, 0.95], shareMin: 0.15, margin: 2 },
-  { blocks: 8, shareMax: 0.5, purityMax: [0.66, 0.59, 0.46, 0.59, 0.66], shareMin: 0.08, margin: 1 },
-]
-
-/** Lines further apart in level than this are no key; Q.24 asks for 8 dB, the attack bench for 12. */
-const TWIST_RATIO_MAX = 63
-
 /** A block with fewer known blocks than this on either side is judged as an edge. */
 const EDGE_BLOCKS = 4
 
-/** How much below its limit a window beside missing audio may stay before it counts. */
-const EDGE_SLACK = 0.15
+/** How much less evidence is asked for beside missing audio. */
+const EDGE_SLACK = 4
 
-/** Share of all energy in 5 ms alone, or 10 ms, beside missing audio. A line is 200 Hz wide there, so speech has it too. */
+/** Share of all energy in 5 or 10 ms alone, beside missing audio. A line is 200 Hz wide there, so speech has it too. */
 const EDGE_SHARE_MAX = 0.5
+
+/** Real and imaginary part of each line. */
+const SPECTRUM = LINES_HZ.length * 2
 
 export class ToneGate {
   readonly #tags = new Float64Array(SLOTS).fill(-1)
-  readonly #energy = new Float64Array(SLOTS)
-  /** Spectra of 1, 2, 4 and 8 blocks from the slot's block on, all with the phase of one common clock. */
-  readonly #spectra = Array.from({ length: RULES.length + 1 }, () => new Float32Array(SLOTS * SPECTRUM))
-  readonly #energies = Array.from({ length: RULES.length }, () => new Float64Array(SLOTS))
-  /** By how much the window that starts at this slot's block exceeds its rule; UNJUDGED while a block is missing. */
-  readonly #excess = RULES.map(() => new Float32Array(SLOTS).fill(UNJUDGED))
-  readonly #even = new Float32Array(GATE_BLOCK_SAMPLES / 2)
-  readonly #odd = new Float32Array(GATE_BLOCK_SAMPLES / 2)
-  readonly #power = new Float64Array(FREQUENCIES_HZ.length)
+  /** For 1, 2, 4, 8 and 16 blocks from the slot's block on; spectra all have the phase of one common clock. */
+  readonly #levels = Array.from({ length: RULES.length + 1 }, newLevel)
+  readonly #even = new Float64Array(GATE_BLOCK_SAMPLES / 2)
+  readonly #odd = new Float64Array(GATE_BLOCK_SAMPLES / 2)
+  #alertUntil = -1
 
   /** Takes the 40 samples of one block from `start` on. A block that is older than the memory is forgotten at once. */
   analyse(block: number, samples: Int16Array, start: number): void {
     const slot = block & (SLOTS - 1)
     if ((this.#tags[slot] ?? -1) > block) return
     this.#tags[slot] = block
-    for (const excess of this.#excess) excess[slot] = UNJUDGED
+    for (const level of this.#levels) {
+      level.share[slot] = 0
+      level.evidence[slot] = NO_EVIDENCE
+    }
     this.#transform(block, samples, start)
     // Windows that this block completes: only those that end with it, unless it fills a hole.
-    const last = this.knows(block + 1) ? block : -1
+    const fillsHole = this.knows(block + 1)
     for (let rule = 0; rule < RULES.length; rule += 1) {
-      const blocks = RULES[rule]?.blocks ?? 0
+      const blocks = RULES[rule]?.blocks ?? 1
       const first = block - blocks + 1
-      for (let from = first; from <= Math.max(first, last); from += 1) this.#judge(rule, from)
+      for (let from = first; from <= (fillsHole ? block : first); from += 1) this.#measure(rule, from)
     }
   }
 
@@ -101,52 +111,87 @@ export class ToneGate {
     return block >= 0 && this.#tags[block & (SLOTS - 1)] === block
   }
 
+  /** Somebody else is sure of a key at this block: more are expected. */
+  expectKeys(block: number): void {
+    this.#alertUntil = Math.max(this.#alertUntil, block + ALERT_BLOCKS)
+  }
+
   /** What is thought of a block that is known, with all that has been analysed up to now. */
   verdict(block: number): GateVerdict {
+    const alert = block <= this.#alertUntil
+    const slack = alert ? ALERT_SLACK : 0
+    let near = false
+    let weak = false
     for (let rule = 0; rule < RULES.length; rule += 1) {
-      const { blocks, margin } = RULES[rule] ?? NO_RULE
-      if (this.#exceeds({ rule, from: block - blocks + 1 - margin, to: block + margin, limit: 0 })) return 'tone'
+      const { blocks, margin, evidenceMax, shareMax, alertShareMax } = RULES[rule] ?? RULES[0]
+      const level = this.#levels[rule + 1] ?? NO_LEVEL
+      const evidence = evidenceMax - slack
+      const share = alert ? alertShareMax : shareMax
+      const reach = rule === 0 ? margin : NEAR_BLOCKS
+      for (let from = block - blocks + 1 - reach; from <= block + reach; from += 1) {
+        const slot = from & (SLOTS - 1)
+        if (this.#tags[slot] !== from) continue
+        const touches = from > block - blocks && from <= block
+        const found = level.evidence[slot] ?? NO_EVIDENCE
+        if (found > evidence || (level.share[slot] ?? 0) > share) {
+          near = true
+          if (from > block - blocks - margin && from <= block + margin) return 'tone'
+        }
+        if (touches && found > evidence - NEAR_SLACK) weak = true
+      }
     }
+    if (near && weak) return 'tone'
     let left = 0
     while (left < EDGE_BLOCKS && this.knows(block - left - 1)) left += 1
     let right = 0
     while (right < EDGE_BLOCKS && this.knows(block + right + 1)) right += 1
+    const ratio = alert ? ALERT_BURST_RATIO : BURST_RATIO
+    for (let at = block - 1; at <= block + 1; at += 1) if (this.#isBurst(at, ratio)) return 'tone'
     if (left === EDGE_BLOCKS && right === EDGE_BLOCKS) return 'clean'
-    return this.#couldBePart({ block, left, right }) ? 'edge' : 'clean'
+    return this.#couldBePart({ block, left, right, slack }) ? 'edge' : 'clean'
   }
 
-  /** Beside missing audio: the wider windows with some slack, the short ones by their share alone. */
-  #couldBePart(place: { readonly block: number; readonly left: number; readonly right: number }): boolean {
+  /** A block much louder than both what is shortly before and shortly after it; nothing known there counts as silence. */
+  #isBurst(block: number, ratio: number): boolean {
+    if (!this.knows(block)) return false
+    const energies = this.#levels[0]?.energy ?? NO_LEVEL.energy
+    const floor = SILENCE_MEAN_SQUARE * GATE_BLOCK_SAMPLES
+    const limit = (energies[block & (SLOTS - 1)] ?? 0) / ratio
+    if (limit <= floor) return false
+    for (const beside of [block - BURST_REACH_BLOCKS, block + BURST_REACH_BLOCKS]) {
+      if (this.knows(beside) && (energies[beside & (SLOTS - 1)] ?? 0) >= limit) return false
+    }
+    return true
+  }
+
+  /** Beside missing audio: the wider windows with less evidence, the short ones by their share alone. */
+  #couldBePart(place: {
+    readonly block: number
+    readonly left: number
+    readonly right: number
+    readonly slack: number
+  }): boolean {
     const { block, left, right } = place
     if (left + right === 0) return true
     for (let rule = 1; rule < RULES.length; rule += 1) {
-      const blocks = RULES[rule]?.blocks ?? 0
-      if (this.#exceeds({ rule, from: block - blocks + 1, to: block, limit: -EDGE_SLACK })) return true
+      const { blocks, evidenceMax } = RULES[rule] ?? RULES[0]
+      const evidence = this.#levels[rule + 1]?.evidence ?? NO_LEVEL.evidence
+      for (let from = block - blocks + 1; from <= block; from += 1) {
+        const slot = from & (SLOTS - 1)
+        const enough = (evidence[slot] ?? NO_EVIDENCE) > evidenceMax - Math.max(place.slack, EDGE_SLACK)
+        if (enough && this.#tags[slot] === from) return true
+      }
     }
-    // A tone that begins or ends in a known block next to the hole reaches back over the blocks between.
-    for (let near = block - Math.min(left, 1); near <= block + Math.min(right, 1); near += 1) {
-      if (this.#shareOf({ spectrum: 0, from: near, blocks: 1 }) > EDGE_SHARE_MAX) return true
-      if (this.knows(near + 1) && this.#shareOf({ spectrum: 1, from: near, blocks: 2 }) > EDGE_SHARE_MAX) return true
-    }
-    return false
-  }
-
-  #exceeds(span: {
-    readonly rule: number
-    readonly from: number
-    readonly to: number
-    readonly limit: number
-  }): boolean {
-    const excess = this.#excess[span.rule]
-    if (excess === undefined) return false
-    for (let from = span.from; from <= span.to; from += 1) {
-      const slot = from & (SLOTS - 1)
-      if ((excess[slot] ?? UNJUDGED) > span.limit && this.#tags[slot] === from) return true
+    // A tone that begins or ends in a block next to this one reaches into it.
+    for (let at = block - Math.min(left, 1); at <= block + Math.min(right, 1); at += 1) {
+      const slot = at & (SLOTS - 1)
+      if ((this.#levels[0]?.share[slot] ?? 0) > EDGE_SHARE_MAX || (this.#levels[1]?.share[slot] ?? 0) > EDGE_SHARE_MAX)
+        return true
     }
     return false
   }
 
-  /** One block's 40 lines. Folded about its middle, cosines need the even and sines the odd half of the samples. */
+  /** One block's lines. Folded about its middle, cosines need the even and sines the odd half of the samples. */
   #transform(block: number, samples: Int16Array, start: number): void {
     const half = GATE_BLOCK_SAMPLES / 2
     const even = this.#even
@@ -159,11 +204,13 @@ export class ToneGate {
       even[n] = after + before
       odd[n] = after - before
     }
+    const level = this.#levels[0] ?? NO_LEVEL
     const slot = block & (SLOTS - 1)
-    this.#energy[slot] = energy
-    const spectrum = this.#spectra[0] ?? NO_SPECTRUM
+    level.energy[slot] = energy
+    const spectra = level.spectra
+    const blockTurn = block % TURNS
     let table = 0
-    for (let line = 0; line < FREQUENCIES_HZ.length; line += 1) {
+    for (let line = 0; line < LINES_HZ.length; line += 1) {
       let re = 0
       let im = 0
       for (let n = 0; n < half; n += 1) {
@@ -172,119 +219,123 @@ export class ToneGate {
         table += 1
       }
       // Turned back to the common clock: whole frequencies repeat after 200 blocks (one second).
-      const turn = ((FREQUENCIES_HZ[line] ?? 0) * (block % TURNS)) % TURNS
+      const turn = ((WHOLE_HZ[line] ?? 0) * blockTurn) % TURNS
       const cosine = TURN_COSINES[turn] ?? 0
       const sine = TURN_SINES[turn] ?? 0
       const at = slot * SPECTRUM + line * 2
-      spectrum[at] = re * cosine + im * sine
-      spectrum[at + 1] = im * cosine - re * sine
+      spectra[at] = re * cosine + im * sine
+      spectra[at + 1] = im * cosine - re * sine
     }
+    this.#sumUp(level, { slot, samples: GATE_BLOCK_SAMPLES })
   }
 
-  /** Sums two half windows to a whole one, if all of it is known, and compares it with its rule. */
-  #judge(ruleIndex: number, from: number): void {
-    const rule = RULES[ruleIndex]
-    if (rule === undefined || from < 0) return
-    for (let block = from; block < from + rule.blocks; block += 1) if (!this.knows(block)) return
-    const half = rule.blocks / 2
+  /** Adds two half windows to a whole one, if all of it is known, and measures it. */
+  #measure(rule: number, from: number): void {
+    const blocks = RULES[rule]?.blocks ?? 2
+    if (from < 0) return
+    for (let block = from; block < from + blocks; block += 1) if (!this.knows(block)) return
+    const half = this.#levels[rule] ?? NO_LEVEL
+    const whole = this.#levels[rule + 1] ?? NO_LEVEL
     const slot = from & (SLOTS - 1)
-    const second = (from + half) & (SLOTS - 1)
-    const halves = this.#spectra[ruleIndex] ?? NO_SPECTRUM
-    const whole = this.#spectra[ruleIndex + 1] ?? NO_SPECTRUM
-    const halfEnergies = ruleIndex === 0 ? this.#energy : (this.#energies[ruleIndex - 1] ?? NO_SPECTRUM)
-    const energy = (halfEnergies[slot] ?? 0) + (halfEnergies[second] ?? 0)
-    const energies = this.#energies[ruleIndex]
-    if (energies !== undefined) energies[slot] = energy
-    const power = this.#power
-    const a = slot * SPECTRUM
-    const b = second * SPECTRUM
-    for (let line = 0; line < FREQUENCIES_HZ.length; line += 1) {
-      const re = (halves[a + line * 2] ?? 0) + (halves[b + line * 2] ?? 0)
-      const im = (halves[a + line * 2 + 1] ?? 0) + (halves[b + line * 2 + 1] ?? 0)
-      whole[a + line * 2] = re
-      whole[a + line * 2 + 1] = im
-      power[line] = re * re + im * im
+    const other = (from + blocks / 2) & (SLOTS - 1)
+    const energy = (half.energy[slot] ?? 0) + (half.energy[other] ?? 0)
+    whole.energy[slot] = energy
+    const first = slot * SPECTRUM
+    const second = other * SPECTRUM
+    for (let index = 0; index < SPECTRUM; index += 1) {
+      whole.spectra[first + index] = (half.spectra[first + index] ?? 0) + (half.spectra[second + index] ?? 0)
     }
-    const excess = this.#excess[ruleIndex]
-    if (excess !== undefined) excess[slot] = excessOf({ rule, power, energy })
+    this.#sumUp(whole, { slot, samples: blocks * GATE_BLOCK_SAMPLES })
+    if (blocks === 2 || energy < SILENCE_MEAN_SQUARE * blocks * GATE_BLOCK_SAMPLES) return
+    whole.evidence[slot] = keyEvidence({
+      blocks,
+      spectra: half.spectra,
+      first,
+      second,
+      energy,
+      lowBand: (half.lowBand[slot] ?? 0) + (half.lowBand[other] ?? 0),
+      highBand: (half.highBand[slot] ?? 0) + (half.highBand[other] ?? 0),
+      low: whole.low[slot] ?? 0,
+      high: whole.high[slot] ?? 0,
+    })
+    if (rule === PROVEN_RULE && this.#isProven(from)) this.expectKeys(from)
   }
 
-  /** The best pair's part of all energy in a window of one or two blocks. */
-  #shareOf(window: { readonly spectrum: number; readonly from: number; readonly blocks: number }): number {
-    const slot = window.from & (SLOTS - 1)
-    const spectrum = this.#spectra[window.spectrum] ?? NO_SPECTRUM
-    const energy = (window.spectrum === 0 ? this.#energy : this.#energies[0])?.[slot] ?? 0
-    const samples = window.blocks * GATE_BLOCK_SAMPLES
-    if (energy < SILENCE_MEAN_SQUARE * samples) return 0
+  #isProven(from: number): boolean {
+    const evidence = this.#levels[PROVEN_RULE + 1]?.evidence ?? NO_LEVEL.evidence
+    const before = from - PROVEN_APART_BLOCKS
+    if (!this.knows(before)) return false
+    return Math.min(evidence[from & (SLOTS - 1)] ?? 0, evidence[before & (SLOTS - 1)] ?? 0) > PROVEN_EVIDENCE
+  }
+
+  /** Band energies, strongest lines and their share of all energy: a line of power p over n samples has 2 p / n. */
+  #sumUp(level: Level, window: { readonly slot: number; readonly samples: number }): void {
+    const { slot, samples } = window
+    const spectra = level.spectra
+    let at = slot * SPECTRUM
+    let lowBand = 0
+    let highBand = 0
     let low = 0
-    let high = 0
-    for (let line = 0; line < FREQUENCIES_HZ.length; line += 1) {
-      const at = slot * SPECTRUM + line * 2
-      const power = (spectrum[at] ?? 0) ** 2 + (spectrum[at + 1] ?? 0) ** 2
-      if (line < LINES) low = Math.max(low, power)
-      else high = Math.max(high, power)
+    let high = BAND_LINES
+    let lowPower = -1
+    let highPower = -1
+    for (let line = 0; line < BAND_LINES; line += 1, at += 2) {
+      const re = spectra[at] ?? 0
+      const im = spectra[at + 1] ?? 0
+      const power = re * re + im * im
+      lowBand += power * (SPACINGS_HZ[line] ?? 0)
+      if (power > lowPower) {
+        lowPower = power
+        low = line
+      }
     }
-    return ((low + high) * 2) / samples / energy
-  }
-}
-
-/** Above zero: suspicious. The energy of a line of power p over n samples is 2 p / n. */
-function excessOf(window: {
-  readonly rule: WindowRule
-  readonly power: Float64Array
-  readonly energy: number
-}): number {
-  const { rule, power, energy } = window
-  const samples = rule.blocks * GATE_BLOCK_SAMPLES
-  if (energy < SILENCE_MEAN_SQUARE * samples) return SILENT
-  const bandwidth = 8000 / samples
-  let lowBand = 1e-9
-  let highBand = 1e-9
-  for (let line = 0; line < LINES; line += 1) {
-    lowBand += (power[line] ?? 0) * (SPACINGS_HZ[line] ?? 0)
-    highBand += (power[LINES + line] ?? 0) * (SPACINGS_HZ[LINES + line] ?? 0)
-  }
-  let best = SILENT
-  for (let offset = 0; offset < OFFSETS.length; offset += 1) {
-    let low = 0
-    let high = 0
-    for (let line = offset; line < LINES; line += OFFSETS.length) {
-      low = Math.max(low, power[line] ?? 0)
-      high = Math.max(high, power[LINES + line] ?? 0)
+    for (let line = BAND_LINES; line < 2 * BAND_LINES; line += 1, at += 2) {
+      const re = spectra[at] ?? 0
+      const im = spectra[at + 1] ?? 0
+      const power = re * re + im * im
+      highBand += power * (SPACINGS_HZ[line] ?? 0)
+      if (power > highPower) {
+        highPower = power
+        high = line
+      }
     }
-    const share = ((low + high) * 2) / samples / energy
-    best = Math.max(best, share - rule.shareMax)
-    if (share < rule.shareMin || low > high * TWIST_RATIO_MAX || high > low * TWIST_RATIO_MAX) continue
-    const purity = (bandwidth * Math.sqrt(low * high)) / Math.sqrt(lowBand * highBand)
-    best = Math.max(best, purity - (rule.purityMax[offset] ?? 9))
+    level.lowBand[slot] = lowBand
+    level.highBand[slot] = highBand
+    level.low[slot] = low
+    level.high[slot] = high
+    const energy = level.energy[slot] ?? 0
+    const silent = energy < SILENCE_MEAN_SQUARE * samples
+    level.share[slot] = silent ? 0 : ((lowPower + highPower) * 2) / samples / energy
   }
-  return best
 }
 
-const UNJUDGED = -9
-const SILENT = -8
-const NO_SPECTRUM = new Float32Array(0)
-const NO_RULE: WindowRule = { blocks: 0, shareMax: 9, purityMax: [], shareMin: 9, margin: 0 }
+/** What is known of all windows of one length, by the slot of their first block. */
+type Level = ReturnType<typeof newLevel>
 
-function linesOf(band: readonly number[]): number[] {
-  return band.flatMap((frequency) => OFFSETS.map((offset) => Math.round(frequency * (1 + offset))))
+function newLevel() {
+  return {
+    spectra: new Float32Array(SLOTS * SPECTRUM),
+    energy: new Float64Array(SLOTS),
+    lowBand: new Float64Array(SLOTS),
+    highBand: new Float64Array(SLOTS),
+    low: new Uint8Array(SLOTS),
+    high: new Uint8Array(SLOTS),
+    share: new Float64Array(SLOTS),
+    evidence: new Float64Array(SLOTS).fill(NO_EVIDENCE),
+  }
 }
 
-/** The part of its band that each line stands for: half way to its neighbours. */
-const SPACINGS_HZ = Float64Array.from(FREQUENCIES_HZ, (_, line) => {
-  const start = line < LINES ? 0 : LINES
-  const below = FREQUENCIES_HZ[Math.max(line - 1, start)] ?? 0
-  const above = FREQUENCIES_HZ[Math.min(line + 1, start + LINES - 1)] ?? 0
-  return line === start || line === start + LINES - 1 ? above - below : (above - below) / 2
-})
+const NO_LEVEL = newLevel()
 
-const HALF_TABLE = FREQUENCIES_HZ.flatMap((frequency) =>
+const WHOLE_HZ = Int32Array.from(LINES_HZ)
+
+const ANGLES = LINES_HZ.flatMap((frequency) =>
   Array.from({ length: GATE_BLOCK_SAMPLES / 2 }, (_, n) => (2 * Math.PI * frequency * (n + 0.5)) / 8000),
 )
-const COSINES = Float32Array.from(HALF_TABLE, Math.cos)
-const SINES = Float32Array.from(HALF_TABLE, Math.sin)
+const COSINES = Float64Array.from(ANGLES, Math.cos)
+const SINES = Float64Array.from(ANGLES, Math.sin)
 
 /** Blocks in a second. */
 const TURNS = 200
-const TURN_COSINES = Float32Array.from({ length: TURNS }, (_, turn) => Math.cos((2 * Math.PI * turn) / TURNS))
-const TURN_SINES = Float32Array.from({ length: TURNS }, (_, turn) => Math.sin((2 * Math.PI * turn) / TURNS))
+const TURN_COSINES = Float64Array.from({ length: TURNS }, (_, turn) => Math.cos((2 * Math.PI * turn) / TURNS))
+const TURN_SINES = Float64Array.from({ length: TURNS }, (_, turn) => Math.sin((2 * Math.PI * turn) / TURNS))

@@ -1,0 +1,168 @@
+/**
+ * How much a stretch of audio looks like a key of a telephone, from the spectrum around the eight frequencies of ITU-T
+ * Q.23. Pure arithmetic on spectra; the tone gate decides what to do with it.
+ */
+
+/** ITU-T Q.23. */
+const LOW_HZ = [697, 770, 852, 941] as const
+const HIGH_HZ = [1209, 1336, 1477, 1633] as const
+
+/** Q.24 wants 1.8 % accepted; lines at these five cover 3.5 % either way, and a window of 40 ms sees 12 Hz beside each. */
+const OFFSETS = [-0.03, -0.015, 0, 0.015, 0.03] as const
+
+/** Lines in each of the two bands. */
+export const BAND_LINES = LOW_HZ.length * OFFSETS.length
+
+/** Whole numbers, low band first, five for each frequency of Q.23. */
+export const LINES_HZ: readonly number[] = [...linesOf(LOW_HZ), ...linesOf(HIGH_HZ)]
+
+/** The part of its band that each line stands for: half way to its neighbours. */
+export const SPACINGS_HZ = Float64Array.from(LINES_HZ, (_, line) => {
+  const start = line < BAND_LINES ? 0 : BAND_LINES
+  const below = LINES_HZ[Math.max(line - 1, start)] ?? 0
+  const above = LINES_HZ[Math.min(line + 1, start + BAND_LINES - 1)] ?? 0
+  return line === start || line === start + BAND_LINES - 1 ? above - below : (above - below) / 2
+})
+
+/** A line may be found this much further off than half its spacing. */
+const LINE_SLACK_HZ = 6
+
+/** Nothing at all. */
+export const NO_EVIDENCE = -99
+
+/**
+ * Weights of a logistic regression: windows of prompts against the same with keys of -9 to 9 dB twist, up to 3.5 % off
+ * and -10 to 9 dB of speech over them. Natural logarithms; zero would be even odds in that sample.
+ */
+type Weights = {
+  readonly bias: number
+  /** Each of the two lines' part of the energy in its band, logarithms added. */
+  readonly purity: number
+  /** Both lines' part of all energy. */
+  readonly share: number
+  /** High line over low line: speech falls with frequency, keys do not. */
+  readonly twist: number
+  readonly twistSquared: number
+  /** Percent that the worse of the two lines is beside its frequency of Q.23. */
+  readonly offset: number
+  /** Percent by which the two are off differently: a bad clock moves both alike. */
+  readonly discord: number
+  /** How much the lines' levels change from the first half to the second. */
+  readonly unsteadiness: number
+}
+
+const WEIGHTS: { readonly [Blocks in 4 | 8 | 16]: Weights } = {
+  4: {
+    bias: 7.41,
+    purity: 1.78,
+    share: 1.79,
+    twist: 0.65,
+    twistSquared: -0.42,
+    offset: -0.69,
+    discord: -0.45,
+    unsteadiness: -0.67,
+  },
+  8: {
+    bias: 9.15,
+    purity: 1.67,
+    share: 2.1,
+    twist: 0.77,
+    twistSquared: -0.48,
+    offset: -0.66,
+    discord: -0.56,
+    unsteadiness: -1.07,
+  },
+  16: {
+    bias: 7.92,
+    purity: 1.32,
+    share: 1.76,
+    twist: 0.64,
+    twistSquared: -0.13,
+    offset: -0.62,
+    discord: -0.67,
+    unsteadiness: -1.39,
+  },
+}
+
+/** The two halves of a window. Spectra are pairs of real and imaginary part, with the phase of one clock. */
+export type Halves = {
+  readonly blocks: 4 | 8 | 16
+  readonly spectra: Float32Array
+  /** Index of the first number of each half's spectrum. */
+  readonly first: number
+  readonly second: number
+  /** Energy of the whole window, and of its two bands, the latter times Hz. */
+  readonly energy: number
+  readonly lowBand: number
+  readonly highBand: number
+  /** Numbers of the strongest line in each band, over the whole window. */
+  readonly low: number
+  readonly high: number
+}
+
+const BLOCK_SAMPLES = 40
+
+/** Log odds that the window holds a key. */
+export function keyEvidence(window: Halves): number {
+  const samples = window.blocks * BLOCK_SAMPLES
+  const bandwidth = 8000 / (samples / 2)
+  measureLine(window, window.low, lowLine)
+  measureLine(window, window.high, highLine)
+  const low = (2 * lowLine.power) / samples
+  const high = (2 * highLine.power) / samples
+  const share = (low + high) / window.energy
+  if (share < SHARE_MIN) return NO_EVIDENCE
+  // Energy in the halves, each over half the samples.
+  const lowPurity = Math.min(PURITY_MAX, low / ((4 * window.lowBand) / (samples * bandwidth) + 1e-6))
+  const highPurity = Math.min(PURITY_MAX, high / ((4 * window.highBand) / (samples * bandwidth) + 1e-6))
+  const twist = Math.log((high + 1) / (low + 1))
+  const weights = WEIGHTS[window.blocks]
+  return (
+    weights.bias +
+    weights.purity * Math.log((lowPurity + FLOOR) * (highPurity + FLOOR)) +
+    weights.share * Math.log(Math.min(share, SHARE_MAX) + FLOOR) +
+    weights.twist * twist +
+    weights.twistSquared * twist * twist +
+    weights.offset * Math.max(Math.abs(lowLine.offset), Math.abs(highLine.offset)) +
+    weights.discord * Math.abs(lowLine.offset - highLine.offset) +
+    weights.unsteadiness * Math.min(UNSTEADINESS_MAX, lowLine.unsteadiness + highLine.unsteadiness)
+  )
+}
+
+/** Bounds of the regression's inputs, as they were when the weights were fitted. */
+const SHARE_MIN = 0.01
+const SHARE_MAX = 1.2
+const PURITY_MAX = 3
+const UNSTEADINESS_MAX = 3
+const FLOOR = 0.02
+
+type Line = { power: number; offset: number; unsteadiness: number }
+
+/** Written and read within one call, so that no window makes garbage. */
+const lowLine: Line = { power: 0, offset: 0, unsteadiness: 0 }
+const highLine: Line = { power: 0, offset: 0, unsteadiness: 0 }
+
+/** Where a line really lies follows from how its phase moves from one half to the other (one turn for 1 / half, in Hz). */
+function measureLine(window: Halves, line: number, into: Line): void {
+  const a = window.first + line * 2
+  const b = window.second + line * 2
+  const aRe = window.spectra[a] ?? 0
+  const aIm = window.spectra[a + 1] ?? 0
+  const bRe = window.spectra[b] ?? 0
+  const bIm = window.spectra[b + 1] ?? 0
+  const halfSeconds = (window.blocks * BLOCK_SAMPLES) / 2 / 8000
+  const drift = Math.atan2(bIm * aRe - bRe * aIm, bRe * aRe + bIm * aIm) / (2 * Math.PI * halfSeconds)
+  const near = Math.abs(drift) < (SPACINGS_HZ[line] ?? 0) / 2 + LINE_SLACK_HZ
+  const first = Math.sqrt(aRe * aRe + aIm * aIm)
+  const second = Math.sqrt(bRe * bRe + bIm * bIm)
+  // A line that is where its phase says adds up whole; else what the halves give together.
+  into.power = near ? (first + second) ** 2 : (aRe + bRe) ** 2 + (aIm + bIm) ** 2
+  const nominal =
+    line < BAND_LINES ? LOW_HZ[(line / OFFSETS.length) | 0] : HIGH_HZ[((line - BAND_LINES) / OFFSETS.length) | 0]
+  into.offset = (((LINES_HZ[line] ?? 0) + (near ? drift : 0)) / (nominal ?? 1) - 1) * 100
+  into.unsteadiness = Math.abs(Math.log((second + 1) / (first + 1)))
+}
+
+function linesOf(band: readonly number[]): number[] {
+  return band.flatMap((frequency) => OFFSETS.map((offset) => Math.round(frequency * (1 + offset))))
+}
