@@ -9,6 +9,7 @@ const FOLDER = join(import.meta.dirname, 'page')
 /** What the page is made of. A module keeps its name, so that its imports hold as they are written. */
 const MODULES = [
   'main.ts',
+  'announcement.ts',
   'announcer.ts',
   'api.ts',
   'backoff.ts',

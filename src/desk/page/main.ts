@@ -1,5 +1,6 @@
 import type { CallView } from '../../wire/call-protocol.ts'
-import { announce, announcementOf } from './announcer.ts'
+import { announcementOf } from './announcement.ts'
+import { announce } from './announcer.ts'
 import { callApi, type ApiAnswer } from './api.ts'
 import { callHead, callList } from './call-panel.ts'
 import { element } from './element.ts'

@@ -1,5 +1,8 @@
 import t from 'tap'
 import type { Page } from 'playwright-core'
+import { FAILURES, PROBLEMS } from '../../../src/desk/page/sentences.ts'
+import type { PaymentFailure } from '../../../src/wire/call-protocol.ts'
+import type { Problem } from '../../../src/wire/window-progress.ts'
 import { callOf, fieldOf, makeDeskBench, paymentOf, startFakeSbc } from '../fake-sbc.ts'
 import { allText, launchBrowser, until } from '../page-bench.ts'
 
@@ -8,7 +11,10 @@ const bench = makeDeskBench()
 let sbc = await startFakeSbc(bench.certificates)
 let desk = await bench.startDesk({ sbcPort: sbc.port })
 const browser = await launchBrowser()
-const context = await browser.newContext({ permissions: ['clipboard-read', 'clipboard-write'] })
+const context = await browser.newContext({
+  viewport: { width: 1_200, height: 900 },
+  permissions: ['clipboard-read', 'clipboard-write'],
+})
 t.teardown(async () => {
   await browser.close()
   await desk.close()
@@ -116,6 +122,42 @@ t.test('every failure and every problem has a sentence, and the page can try aga
   await page.getByRole('button', { name: 'Try again' }).click()
   await page.getByText('The line could not be secured. Do not ask for the card; try again.').first().waitFor()
   sbc.answer = () => ({ type: 'done', callId: 'a'.repeat(20), windowId: 'w'.repeat(16) })
+  await page.close()
+})
+
+t.test('nothing jumps, whatever happens and whatever there is to say', async (t) => {
+  const page = await openPage()
+  tell({})
+  await headline(page, 'Ask for the card number')
+  const placeOf = async (selector: string) => {
+    const box = await page.locator(selector).boundingBox()
+    return [box?.x, box?.y]
+  }
+  const places = async () => [await placeOf('.instruction'), await placeOf('.actions'), await placeOf('.fields')]
+  const usual = await places()
+  const fields = [number({ state: 'accepted', entered: 16, lastFour: '1111' }), fieldOf('expiry')]
+  for (const problem of Object.keys(PROBLEMS) as Problem[]) {
+    tell({ fields: [number({ state: 'refused', entered: 16, problem }), fieldOf('expiry')] })
+    await page.locator(`[data-problem=${problem}]`).waitFor()
+    t.same(await places(), usual, problem)
+  }
+  for (const failure of Object.keys(FAILURES) as PaymentFailure[]) {
+    if (failure === 'cancelled') continue
+    tell({ state: 'held', failure, fields })
+    await headline(page, FAILURES[failure].headline)
+    t.same(await places(), usual, failure)
+  }
+  for (const state of ['opening', 'storing', 'cooling', 'closed'] as const) {
+    tell({
+      state,
+      fields,
+      token: state === 'cooling' || state === 'closed' ? TOKEN : null,
+      lastFour: '1111',
+      brand: 'visa',
+    })
+    await headline(page, { opening: 'Do not ask', storing: 'Storing', cooling: 'stored', closed: 'stored' }[state])
+    t.same(await places(), usual, state)
+  }
   await page.close()
 })
 
