@@ -48,13 +48,12 @@ export function payerStream(options: {
     keys.forEach((key, press) => {
       const pressedMs = leadMs + press * (onMs + offMs)
       const sinceMs = atMs - pressedMs
-      if (sinceMs < 0 || sinceMs >= onMs + PTIME_MS) return
-      const isEnd = sinceMs + PTIME_MS > onMs
+      if (sinceMs < 0 || sinceMs >= onMs) return
+      const isEnd = sinceMs + PTIME_MS >= onMs
       const durationMs = Math.min(onMs, sinceMs + PTIME_MS)
       const duration = durationMs * 8
       const payload2 = Uint8Array.of(key, (isEnd ? 0x80 : 0) | 10, duration >> 8, duration & 0xff)
       for (let copy = 0; copy < (isEnd ? END_PACKETS : 1); copy += 1) {
-        if (sinceMs >= onMs) continue
         send(atMs, {
           marker: sinceMs < PTIME_MS,
           payloadType: EVENT_PAYLOAD_TYPE,

@@ -127,6 +127,11 @@ export class Capture {
     return this.#keys.isKeyDown(nowMs)
   }
 
+  /** Nothing more is to be captured, whether keys are still heard or not. */
+  get isOver(): boolean {
+    return this.#endedMs !== null
+  }
+
   /** Since when nothing was heard of a key and nothing more is to be captured, or null while something is. */
   quietSinceMs(nowMs: number): number | null {
     if (this.#endedMs === null || this.#keys.isKeyDown(nowMs)) return null

@@ -27,7 +27,7 @@ export type WindowMediaOptions = {
   readonly toPayer: Send
   readonly toAgent: Send
   /** Judges each packet before it leaves for the agent. */
-  readonly sentinel: Sentinel
+  readonly sentinel: Sentinel | null
   /** Each good packet of the payer, for the key receiver. */
   readonly heard: (packet: RtpPacket, nowMs: number) => void
   readonly alarm: (code: 'sentinel' | 'payer_silent') => void
@@ -230,7 +230,7 @@ export class WindowMedia {
   #sendToAgent(packet: Buffer, nowMs: number): void {
     const to = this.#agent.address
     if (to === null) return
-    if (this.#options.sentinel.hearsTone(packet)) {
+    if (this.#options.sentinel?.hearsTone(packet) === true) {
       this.#dropped('dropped')
       this.#masker.toHard()
       this.#options.alarm('sentinel')

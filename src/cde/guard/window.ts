@@ -22,7 +22,7 @@ export type WindowOptions = {
   readonly toAgent: Send
   readonly tell: (message: GuardToSbc) => void
   readonly vault: CaptureVault
-  readonly sentinel: Sentinel
+  readonly sentinel: Sentinel | null
   readonly metrics: GuardMetrics
 }
 
@@ -133,8 +133,8 @@ export class Window {
   dueMs(nowMs: number): number {
     if (this.#closed) return Infinity
     const progressMs = this.#dirty ? this.#toldMs + PROGRESS_EVERY_MS : Infinity
-    const isCooling = !this.#safeTold && this.#capture.quietSinceMs(nowMs) !== null
-    const coolMs = isCooling && !this.#media.isDrained ? nowMs + COOL_EVERY_MS : Infinity
+    const isCooling = this.#capture.isOver && this.#media.isConnected && !this.#safeTold && !this.#media.isDrained
+    const coolMs = isCooling ? nowMs + COOL_EVERY_MS : Infinity
     return Math.min(this.#media.dueMs(), this.#capture.dueMs(), progressMs, coolMs)
   }
 
