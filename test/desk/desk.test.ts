@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
 import t from 'tap'
+import { seededRandom } from '../fakes/seeded-random.ts'
 import { callOf, DONE, makeDeskBench, paymentOf, startFakeSbc } from './fake-sbc.ts'
 
 const bench = makeDeskBench()
@@ -132,6 +133,56 @@ t.test('requests that do not fit the API are refused, and none fails the desk', 
   t.match(await ask('/nothing'), { status: 404, body: { code: 'not_found' } })
   t.match(await ask('/calls', { method: 'PUT' }), { status: 404 })
   t.match(await ask('/calls', { headers: { 'x-large': 'x'.repeat(20_000) } }), { status: 431 })
+})
+
+t.test('a thousand damaged requests are each answered, and none is a failure of the desk', async (t) => {
+  const random = seededRandom(20)
+  const pick = <Value>(values: readonly Value[]) => values[random.below(values.length)] as Value
+  const paths = [
+    'calls',
+    'a'.repeat(20),
+    'b'.repeat(20),
+    'window',
+    'windows',
+    'clear',
+    '%00',
+    '..',
+    '%2e',
+    '\u00e9',
+    '?agent=',
+    '?sipCallId=%7f',
+  ]
+  const bodies = [
+    '{"form":"card"}',
+    '{"field":"expiry"}',
+    '{"masking":null}',
+    '[[[[',
+    '"',
+    '{"form":{"form":1}}',
+    'null',
+    '\0',
+    '1e999',
+  ]
+  const outcomes = new Set<number>()
+  for (let round = 0; round < 1_000; round += 1) {
+    const path = Array.from({ length: 1 + random.below(4) }, () => pick(paths)).join('/')
+    const method = pick(['GET', 'POST', 'DELETE', 'PATCH'])
+    const body = method === 'GET' ? null : pick(bodies).slice(0, 1 + random.below(24))
+    const headers = { 'content-type': pick(['application/json', 'application/json; charset=x', 'text/html', '']) }
+    const authorization = `Bearer ${bench.tokens.alice}`
+    const answer = await fetch(`${desk.address}api/v1/${path}`, {
+      method,
+      body,
+      headers: { ...headers, authorization },
+    })
+    await answer.arrayBuffer()
+    outcomes.add(answer.status)
+  }
+  t.same(
+    [...outcomes].filter((status) => status >= 500),
+    [],
+  )
+  t.ok(outcomes.has(400) && outcomes.has(404) && outcomes.has(200))
 })
 
 t.test('what is no HTTP, or never ends its headers, is answered once and closed', async (t) => {

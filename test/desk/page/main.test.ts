@@ -4,7 +4,7 @@ import { FAILURES, PROBLEMS } from '../../../src/desk/page/sentences.ts'
 import type { PaymentFailure } from '../../../src/wire/call-protocol.ts'
 import type { Problem } from '../../../src/wire/window-progress.ts'
 import { callOf, fieldOf, makeDeskBench, paymentOf, startFakeSbc } from '../fake-sbc.ts'
-import { allText, launchBrowser, until } from '../page-bench.ts'
+import { allText, launchBrowser, startLine, until } from '../page-bench.ts'
 
 const TOKEN = 'tok_qhzkvbwmxrtyplncdsfg7_1111'
 const bench = makeDeskBench()
@@ -29,7 +29,7 @@ async function openPage(address = `${desk.address}#token=${bench.tokens.alice}`)
   const page = await context.newPage()
   page.setDefaultTimeout(8_000)
   page.on('request', (request) => {
-    if (!request.url().startsWith(desk.address)) foreign.push(request.url())
+    if (new URL(request.url()).hostname !== '127.0.0.1') foreign.push(request.url())
   })
   page.on('pageerror', (error) => errors.push(error.message))
   page.on('console', (message) => {
@@ -202,6 +202,36 @@ t.test('a desk that dies is told within three seconds, and the page catches up b
   await page.getByText('Connected').waitFor()
   tell({ fields: [number({ state: 'entering', entered: 9 })] })
   await dots(page, 9)
+  await page.close()
+})
+
+t.test('a connection that only falls silent is noticed within three seconds too', async (t) => {
+  const line = await startLine(Number(new URL(desk.address).port))
+  const address = `http://127.0.0.1:${line.port}/`
+  const page = await openPage(`${address}#token=${bench.tokens.alice}`)
+  await page.getByText('Connected').waitFor()
+  const silentAtMs = performance.now()
+  line.freeze()
+  await page.getByText('Reconnecting… The customer stays masked.').waitFor()
+  t.ok(performance.now() - silentAtMs < 3_000, 'in time')
+  line.thaw()
+  await page.getByText('Connected').waitFor()
+  await page.close()
+  await line.close()
+})
+
+t.test('fifteen minutes without input end the session, after a warning', async (t) => {
+  const page = await context.newPage()
+  await page.clock.install()
+  await page.goto(`${desk.address}#token=${bench.tokens.alice}`)
+  await page.getByText('Connected').waitFor()
+  await page.clock.fastForward('14:01')
+  await page.getByText('You will be signed out in a minute.').waitFor()
+  await page.keyboard.press('Shift')
+  await page.getByText('Connected').waitFor()
+  await page.clock.fastForward('15:01')
+  await page.getByText('You were signed out after 15 minutes without input.').waitFor()
+  t.equal(await page.evaluate('sessionStorage.length'), 0)
   await page.close()
 })
 
