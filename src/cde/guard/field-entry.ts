@@ -155,8 +155,8 @@ export class FieldEntry {
 
   /** Overwrites all digits, and ends the entry if it is not at its end. Safe to call twice. */
   wipe(): void {
-    if (this.#state.kind === 'idle' || this.#state.kind === 'entering') this.#state = { kind: 'cancelled' }
-    for (const field of this.#fields) field.digits.wipe()
+    const isOpen = this.#state.kind === 'idle' || this.#state.kind === 'entering'
+    this.#end(isOpen ? { kind: 'cancelled' } : this.#state)
   }
 
   #current(): Field | undefined {
@@ -269,7 +269,10 @@ export class FieldEntry {
 
   #end(state: EntryState): void {
     this.#state = state
-    for (const field of this.#fields) field.digits.wipe()
+    for (const field of this.#fields) {
+      field.digits.wipe()
+      if (field.state === 'entering') field.state = 'waiting'
+    }
   }
 }
 

@@ -143,7 +143,13 @@ t.test('cancelling wipes, and no later input changes anything', (t) => {
   type('1111')
   entry.step({ kind: 'clear', field: null })
   t.same(entry.state, { kind: 'cancelled' })
+  t.match(entry.progress()[0], { state: 'waiting', entered: 0 })
   t.throws(() => cardOf(entry))
+  entry.wipe()
+  const wiped = entered('41').entry
+  wiped.wipe()
+  t.match(wiped.progress()[0], { state: 'waiting', entered: 0 })
+  t.same(wiped.state, { kind: 'cancelled' })
   t.end()
 })
 
