@@ -169,7 +169,8 @@ export class Supervisor {
       file: logFile,
       line: (line) => {
         const text = warningText(line)
-        if (text !== null) say(`${plan.name}: ${text}`)
+        // At the end everybody misses somebody, as they should.
+        if (text !== null && !this.#isClosing) say(`${plan.name}: ${text}`)
       },
     })
     this.#logs.push(log)
