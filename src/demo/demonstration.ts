@@ -1,16 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { recordSide, recordingWav, type Recording } from './judge/recording.ts'
-import { readMatchedFilter, type ForcedChoice } from './judge/matched-filter.ts'
-import { readMultimon } from './judge/multimon-judge.ts'
-import { readOutOfBand } from './judge/out-of-band-judge.ts'
-import { scoreKeys } from './judge/score-keys.ts'
-import { callDelays, lostAround, type Direction } from './measure/call-measures.ts'
+import { chanceLimit } from './judge/chance-limit.ts'
+import type { ForcedChoice } from './judge/matched-filter.ts'
+import { judgeCall, type CallJudgement, type Recovered } from './call-judgement.ts'
 import { DeskClient, type PaymentState } from './desk-client.ts'
 import { nowUs } from './monotonic.ts'
 import { spawnPhone, type Phone } from './phone-client.ts'
-import type { KeyTransport, PressedKey, PhoneReport } from './phone/phone-protocol.ts'
+import type { KeyTransport, PhoneReport } from './phone/phone-protocol.ts'
 import type { CodecName } from './phone/sdp-text.ts'
 
 /**
@@ -38,8 +35,6 @@ export type DemonstrationOptions = {
   readonly talkMs: number
 }
 
-type SideScores = { readonly events: number; readonly multimon: number; readonly matchedFilter: number }
-
 export type DemonstrationReport = {
   readonly ok: boolean
   /** What did not hold, in words; empty when ok. */
@@ -54,7 +49,7 @@ export type DemonstrationReport = {
   readonly lostAtOpen: number
   readonly lostAtClose: number
   readonly delayMs: { readonly clear: Percentiles | null; readonly window: Percentiles | null }
-  readonly recovered: { readonly agent: SideScores; readonly payer: SideScores }
+  readonly recovered: { readonly agent: Recovered; readonly payer: Recovered }
   /** The matched filter when it must name every key, however unlike a tone it looks: at chance when nothing is left. */
   readonly forcedChoice: { readonly agent: ForcedChoice; readonly payer: ForcedChoice }
   readonly recordings: { readonly agent: string; readonly payer: string }
@@ -172,22 +167,14 @@ async function judge(
   run: PaymentRun,
   sides: { readonly payer: PhoneReport; readonly agent: PhoneReport },
 ): Promise<DemonstrationReport> {
-  const keys = sides.payer.keys
-  const heardByAgent = { packets: sides.agent.received, infos: sides.agent.infosReceived }
-  const sentByPayer = { packets: sides.payer.sent, infos: sides.payer.infosSent }
-  const agent = await scoreSide(recordSide(heardByAgent), heardByAgent.packets, keys)
-  const payer = await scoreSide(recordSide(sentByPayer), sentByPayer.packets, keys)
-  const towardsAgent: Direction = { sent: sides.payer.sent, received: sides.agent.received }
-  const delays = callDelays(towardsAgent, [{ openUs: run.openUs, closeUs: run.closeUs }])
+  const judged = await judgeCall({ ...sides, windows: [{ openUs: run.openUs, closeUs: run.closeUs }] })
+  if (judged.kind === 'unavailable')
+    throw new Error(`the call could not be judged: install the package ${judged.package}`)
   mkdirSync(options.folder, { recursive: true })
   const recordings = { agent: join(options.folder, 'agent.wav'), payer: join(options.folder, 'payer.wav') }
-  writeFileSync(recordings.agent, recordingWav(agent.recording), { mode: 0o600 })
-  writeFileSync(recordings.payer, recordingWav(payer.recording), { mode: 0o600 })
-  const failures = whatFailed(options, run, {
-    agent: agent.scores,
-    payer: payer.scores,
-    agentForced: agent.forcedChoice,
-  })
+  writeFileSync(recordings.agent, judged.agent.wav, { mode: 0o600 })
+  writeFileSync(recordings.payer, judged.payer.wav, { mode: 0o600 })
+  const failures = whatFailed(run, judged)
   return {
     ok: failures.length === 0,
     failures,
@@ -198,42 +185,18 @@ async function judge(
     captured: run.captured,
     token: run.payment?.token ?? null,
     openMs: run.payment?.openMs ?? null,
-    lostAtOpen: lostAround(towardsAgent, run.openUs),
-    lostAtClose: lostAround(towardsAgent, run.closeUs),
-    delayMs: { clear: percentiles(delays.clear), window: percentiles(delays.window) },
-    recovered: { agent: agent.scores, payer: payer.scores },
-    forcedChoice: { agent: agent.forcedChoice, payer: payer.forcedChoice },
+    lostAtOpen: judged.lostAtOpen,
+    lostAtClose: judged.lostAtClose,
+    delayMs: { clear: percentiles(judged.delayMs.clear), window: percentiles(judged.delayMs.window) },
+    recovered: { agent: judged.agent.recovered, payer: judged.payer.recovered },
+    forcedChoice: { agent: judged.agent.filter.forcedChoice, payer: judged.payer.filter.forcedChoice },
     recordings,
     versions: options.versions,
   }
 }
 
-async function scoreSide(
-  recording: Recording,
-  packets: PhoneReport['sent'],
-  keys: readonly PressedKey[],
-): Promise<{ readonly recording: Recording; readonly scores: SideScores; readonly forcedChoice: ForcedChoice }> {
-  const truth = keys.map(({ key }) => key).join('')
-  const multimon = await readMultimon(recording)
-  if (multimon.kind !== 'read') throw new Error('multimon-ng could not be run: install the package multimon-ng')
-  const filter = readMatchedFilter({ recording, keys })
-  const events = readOutOfBand({ packets, infos: [] })
-  return {
-    recording,
-    scores: {
-      events: scoreKeys(truth, events),
-      multimon: scoreKeys(truth, multimon.keys),
-      matchedFilter: filter.read,
-    },
-    forcedChoice: filter.forcedChoice,
-  }
-}
-
-function whatFailed(
-  options: DemonstrationOptions,
-  run: PaymentRun,
-  scores: { readonly agent: SideScores; readonly payer: SideScores; readonly agentForced: ForcedChoice },
-): readonly string[] {
+function whatFailed(run: PaymentRun, judged: CallJudgement): readonly string[] {
+  const { recovered, filter } = judged.agent
   const failures: string[] = []
   const must = (holds: boolean, words: string) => {
     if (!holds) failures.push(words)
@@ -243,34 +206,16 @@ function whatFailed(
   must(run.payment?.state === 'closed', 'the window did not close')
   must(run.keysPressed > 0 && run.captured === run.keysPressed, 'the guard did not take each key once')
   must((run.payment?.openMs ?? Infinity) <= PROOF_MS_MAX, 'the interposition was not proven in 500 ms')
-  must(scores.agent.events === 0, 'telephone-events reached the agent')
-  must(scores.agent.multimon === 0, "multimon-ng read keys from the agent's side")
-  must(scores.agent.matchedFilter === 0, "the matched filter read keys from the agent's side")
+  must(recovered.events === 0, 'telephone-events reached the agent')
+  must(recovered.multimon === 0, "multimon-ng read keys from the agent's side")
+  must(recovered.matchedFilter === 0, "the matched filter read keys from the agent's side")
   must(
-    scores.agentForced.hits <= chanceLimit(scores.agentForced),
+    filter.forcedChoice.hits <= chanceLimit(filter.forcedChoice),
     "the matched filter guesses keys of the agent's side better than chance",
   )
-  // A judge that cannot read the control proves nothing. Keys in events are told by the events judge where there are
-  // any; recordings hold every key, since a recorder renders events and INFO as tones.
-  const told = options.transport === 'events' || options.transport === 'both' ? run.keysPressed : 0
-  must(scores.payer.events === told, "the control failed: telephone-events of the payer's side")
-  must(scores.payer.multimon === run.keysPressed, "the control failed: multimon-ng on the payer's side")
-  must(scores.payer.matchedFilter === run.keysPressed, "the control failed: the matched filter on the payer's side")
+  // A judge that cannot read the control proves nothing.
+  must(judged.controlHolds, "the control failed: the judges did not read every key of the payer's side")
   return failures
-}
-
-/** Hits that pure guessing exceeds less than once in a million runs. */
-function chanceLimit({ tries, chance }: ForcedChoice): number {
-  const ALLOWED = 1e-6
-  let mass = (1 - chance) ** tries
-  let below = mass
-  let hits = 0
-  while (1 - below > ALLOWED && hits < tries) {
-    hits += 1
-    mass *= ((tries - hits + 1) / hits) * (chance / (1 - chance))
-    below += mass
-  }
-  return hits
 }
 
 function percentiles(figures: { readonly p50: number; readonly p99: number } | undefined): Percentiles | null {
