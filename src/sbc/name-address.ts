@@ -6,7 +6,9 @@ const USER_LENGTH_MAX = 64
 /** The user part of a SIP or tel URI, of a From, To or Contact value, unescaped, or '' when there is none. */
 export function userOf(value: string | undefined): string {
   if (value === undefined) return ''
-  const uri = /<([^>]{0,512})>/.exec(value)?.[1] ?? value
+  // What a display name says in quotes is not the address, whatever it looks like.
+  const unquoted = value.replace(/^\s*"(?:[^"\\]|\\.)*"/, '')
+  const uri = /<([^>]{0,512})>/.exec(unquoted)?.[1] ?? unquoted
   const tel = /^\s*tel:([^;>\s]{1,64})/i.exec(uri)
   const user = tel?.[1] ?? /^\s*sips?:([^@>\s]{1,256})@/i.exec(uri)?.[1] ?? ''
   const bare = user.split(/[;:]/)[0] ?? ''

@@ -98,13 +98,14 @@ export function hideOrigin(
 ): string | null {
   const lines = sdpLines(sdp)
   if (lines === null) return null
+  // The origin's own address may be a host name of somebody; where the media is, the other side knows anyhow.
+  const host = connectionHost(lines) ?? '0.0.0.0'
   const kept: string[] = []
   for (const line of lines) {
     const kind = line.slice(0, 2)
-    if (kind === 'o=') {
-      const address = line.split(' ').slice(-3).join(' ')
-      kept.push(`o=- ${origin.sessionId} ${origin.version} ${address}`)
-    } else if (kind === 's=') kept.push('s=-')
+    if (kind === 'o=')
+      kept.push(`o=- ${origin.sessionId} ${origin.version} IN ${isIP(host) === 6 ? 'IP6' : 'IP4'} ${host}`)
+    else if (kind === 's=') kept.push('s=-')
     else if (kind === 'a=') {
       const name = line.slice(2).split(':')[0] ?? ''
       if (PASSED_ATTRIBUTES.has(name)) kept.push(line)

@@ -1,0 +1,124 @@
+import t from 'tap'
+import { stepPayment, type PaymentInput } from '../../src/sbc/payment-state.ts'
+import type { Payment } from '../../src/wire/call-protocol.ts'
+import type { WindowProgress } from '../../src/wire/window-progress.ts'
+
+const STATES = ['opening', 'capturing', 'storing', 'cooling', 'held', 'closed'] as const
+const TOKEN = 'tok_abcdefghijklmnopqrst1_4242'
+
+function payment(state: Payment['state'], more: Partial<Payment> = {}): Payment {
+  return {
+    windowId: 'abcdefghijklmnop',
+    form: 'card',
+    masking: 'talk-through',
+    state,
+    fields: [],
+    token: null,
+    lastFour: null,
+    brand: null,
+    failure: null,
+    openMs: null,
+    ...more,
+  }
+}
+
+function progress(state: WindowProgress['state'], more: Partial<WindowProgress> = {}): PaymentInput {
+  return {
+    type: 'progress',
+    progress: {
+      state,
+      masking: 'talk-through',
+      fields: [],
+      token: null,
+      lastFour: null,
+      brand: null,
+      failure: null,
+      ...more,
+    },
+  }
+}
+
+const INPUTS: Readonly<Record<string, PaymentInput>> = {
+  masking: progress('masking'),
+  capturing: progress('capturing'),
+  storing: progress('storing'),
+  finished: progress('finished', { token: TOKEN, lastFour: '4242', brand: 'visa' }),
+  cancelled: progress('cancelled'),
+  failed: progress('failed', { failure: 'tries_exhausted' }),
+  proven: { type: 'proven', openMs: 12 },
+  'guard-lost': { type: 'guard-lost' },
+  held: { type: 'held' },
+  'given-up': { type: 'failed', failure: 'call_ended' },
+  closed: { type: 'closed' },
+}
+
+/** The state after each input, by the state before: opening, capturing, storing, cooling, held. */
+const TABLE: Readonly<Record<string, readonly Payment['state'][]>> = {
+  masking: ['opening', 'capturing', 'storing', 'cooling', 'held'],
+  capturing: ['opening', 'capturing', 'capturing', 'capturing', 'held'],
+  storing: ['opening', 'storing', 'storing', 'storing', 'held'],
+  finished: ['cooling', 'cooling', 'cooling', 'cooling', 'held'],
+  cancelled: ['cooling', 'cooling', 'cooling', 'cooling', 'held'],
+  failed: ['cooling', 'cooling', 'cooling', 'cooling', 'held'],
+  proven: ['capturing', 'capturing', 'storing', 'cooling', 'held'],
+  'guard-lost': ['held', 'held', 'held', 'held', 'held'],
+  held: ['held', 'held', 'held', 'held', 'held'],
+  'given-up': ['opening', 'capturing', 'storing', 'cooling', 'held'],
+  closed: ['closed', 'closed', 'closed', 'closed', 'closed'],
+}
+
+t.test('each state goes where the table says for each input', (t) => {
+  for (const [name, states] of Object.entries(TABLE)) {
+    const input = INPUTS[name]
+    if (input === undefined) return void t.fail(name)
+    states.forEach((expected, index) => {
+      const state = STATES[index] ?? 'closed'
+      t.equal(stepPayment(payment(state), input).state, expected, `${state}, ${name}`)
+    })
+  }
+  t.end()
+})
+
+t.test('closed is the end: no input changes anything of it', (t) => {
+  const closed = payment('closed', { failure: 'cancelled' })
+  for (const [name, input] of Object.entries(INPUTS)) t.equal(stepPayment(closed, input), closed, name)
+  t.end()
+})
+
+t.test('only the input closed leads to closed', (t) => {
+  for (const state of STATES.slice(0, 5))
+    for (const [name, input] of Object.entries(INPUTS))
+      if (name !== 'closed' && stepPayment(payment(state), input).state === 'closed') t.fail(`${state}, ${name}`)
+  t.end()
+})
+
+t.test('the first failure is the one that is told', (t) => {
+  const failed = stepPayment(payment('capturing'), { type: 'failed', failure: 'cancelled' })
+  t.equal(failed.failure, 'cancelled')
+  t.equal(stepPayment(failed, { type: 'failed', failure: 'call_ended' }).failure, 'cancelled')
+  t.equal(stepPayment(failed, { type: 'guard-lost' }).failure, 'cancelled')
+  t.equal(stepPayment(failed, progress('failed', { failure: 'time_limit' })).failure, 'cancelled')
+  t.end()
+})
+
+t.test('a token that was returned stays, and what happens after it is no failure of the payment', (t) => {
+  const done = stepPayment(payment('storing'), INPUTS['finished'] ?? { type: 'closed' })
+  t.match(done, { state: 'cooling', token: TOKEN, lastFour: '4242', brand: 'visa', failure: null })
+  for (const name of ['guard-lost', 'held', 'given-up', 'masking', 'cancelled', 'closed']) {
+    const after = stepPayment(done, INPUTS[name] ?? { type: 'closed' })
+    t.match(after, { token: TOKEN, lastFour: '4242', failure: null }, name)
+  }
+  t.end()
+})
+
+t.test('a guard that took over changes neither fields nor outcome, only the masking that is shown', (t) => {
+  const held = payment('held', { failure: 'guard_lost' })
+  t.same(stepPayment(held, progress('finished', { masking: 'hard', token: TOKEN })), { ...held, masking: 'hard' })
+  t.end()
+})
+
+t.test('the time to open is kept from the proof on', (t) => {
+  t.equal(stepPayment(payment('opening'), { type: 'proven', openMs: 7 }).openMs, 7)
+  t.equal(stepPayment(payment('held'), { type: 'proven', openMs: 7 }).openMs, null)
+  t.end()
+})

@@ -1,0 +1,80 @@
+import t from 'tap'
+import { Trunks } from '../../src/sbc/trunks.ts'
+import type { TrunkConfiguration } from '../../src/wire/configuration.ts'
+
+function trunk(name: string, side: TrunkConfiguration['side'], sources: readonly string[]): TrunkConfiguration {
+  return {
+    name,
+    side,
+    sources,
+    target: { host: '192.0.2.1', port: 5060, transport: 'udp' },
+    agentHeader: null,
+    lookAheadMs: 60,
+    masking: 'talk-through',
+  }
+}
+
+const trunks = new Trunks({
+  trunks: [
+    trunk('carrier', 'carrier', ['192.0.2.0/24', '2001:db8:1::/48', '198.51.100.7']),
+    trunk('second', 'carrier', ['192.0.2.0/25', '203.0.113.0/24']),
+    trunk('centre', 'contact-centre', ['10.0.0.0/8', '2001:db8:2::9']),
+  ],
+  routes: [
+    { from: 'carrier', prefix: '49', to: 'centre' },
+    { from: 'carrier', prefix: '4', to: 'second' },
+    { from: 'centre', prefix: '', to: 'carrier' },
+    { from: 'second', prefix: '1', to: 'nowhere' },
+  ],
+})
+
+t.test('a source address tells the trunk, by single address and by CIDR range of both families', (t) => {
+  t.equal(trunks.bySource('192.0.2.200')?.name, 'carrier')
+  t.equal(trunks.bySource('198.51.100.7')?.name, 'carrier')
+  t.equal(trunks.bySource('2001:db8:1:ffff::1')?.name, 'carrier')
+  t.equal(trunks.bySource('10.255.0.1')?.name, 'centre')
+  t.equal(trunks.bySource('2001:db8:2::9')?.name, 'centre')
+  t.equal(trunks.bySource('::ffff:10.0.0.1')?.name, 'centre', 'an IPv4 address as an IPv6 socket shows it')
+  t.end()
+})
+
+t.test('where two trunks hold an address, the first is taken', (t) => {
+  t.equal(trunks.bySource('192.0.2.1')?.name, 'carrier')
+  t.equal(trunks.bySource('203.0.113.1')?.name, 'second')
+  t.end()
+})
+
+t.test('a stranger and what is no address belong to no trunk', (t) => {
+  for (const address of [
+    '198.51.100.8',
+    '2001:db8:2::a',
+    '9.255.255.255',
+    '',
+    'example.com',
+    '10.0.0.1:5060',
+    '10.0.0',
+  ])
+    t.equal(trunks.bySource(address), null, address)
+  t.end()
+})
+
+t.test('a carrier is the side of the payer and a contact centre that of the agent', (t) => {
+  t.equal(trunks.bySource('192.0.2.1')?.party, 'payer')
+  t.equal(trunks.bySource('10.0.0.1')?.party, 'agent')
+  t.end()
+})
+
+t.test('the first route that fits is taken', (t) => {
+  t.equal(trunks.route({ from: 'carrier', number: '4989' })?.name, 'centre')
+  t.equal(trunks.route({ from: 'carrier', number: '43' })?.name, 'second')
+  t.equal(trunks.route({ from: 'centre', number: '' })?.name, 'carrier')
+  t.end()
+})
+
+t.test('no route, or a route to a trunk that does not exist, is null', (t) => {
+  t.equal(trunks.route({ from: 'carrier', number: '5' }), null)
+  t.equal(trunks.route({ from: 'carrier', number: '' }), null)
+  t.equal(trunks.route({ from: 'second', number: '1' }), null)
+  t.equal(trunks.route({ from: 'unheard-of', number: '49' }), null)
+  t.end()
+})
