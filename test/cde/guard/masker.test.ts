@@ -96,10 +96,11 @@ t.test('speech-like audio passes bit by bit, with the same header, after exactly
       const arrivals = stream(quiet(4800), { size, payloadType })
       const left = run(newMasker(), arrivals)
       t.equal(left.length, arrivals.length)
-      // The first and last packet stand beside audio that is not known.
+      // The first and last 20 ms stand beside audio that is not known.
       for (const index of left.keys()) {
+        if (index * size < 160 || (index + 2) * size + 160 > 4800) continue
         t.equal(left[index]?.atMs, (arrivals[index]?.atMs ?? 0) + 40)
-        if (index > 0 && index < left.length - 1) t.same(left[index]?.datagram, arrivals[index]?.datagram)
+        t.same(left[index]?.datagram, arrivals[index]?.datagram)
       }
     }
   }
