@@ -1,4 +1,5 @@
 import type { CaptureVault } from '../../src/cde/guard/capture.ts'
+import { EgressSentinel } from '../../src/cde/guard/egress-sentinel.ts'
 import { guardMetrics } from '../../src/cde/guard/guard-metrics.ts'
 import { Window, type WindowOptions, type WindowOrder } from '../../src/cde/guard/window.ts'
 import type { TokenizeAnswer } from '../../src/cde/vault-client.ts'
@@ -61,7 +62,7 @@ export class WindowBench {
   constructor(
     options: { readonly order?: Partial<PrepareWindow>; readonly hearsTone?: (datagram: Buffer) => boolean } = {},
   ) {
-    const { order = {}, hearsTone = () => false } = options
+    const { order = {}, hearsTone } = options
     const parts: WindowOptions = {
       order: { ...ORDER, ...order },
       clockMs: () => this.nowMs,
@@ -70,7 +71,7 @@ export class WindowBench {
       toAgent: (datagram) => this.toAgent.push({ atMs: this.nowMs, datagram }),
       tell: (message) => this.told.push({ atMs: this.nowMs, message }),
       vault: this.vault,
-      sentinel: { hearsTone },
+      sentinel: hearsTone === undefined ? new EgressSentinel() : { hearsTone },
       metrics: guardMetrics(this.metrics),
     }
     this.window = new Window(parts)

@@ -3,6 +3,7 @@ import type { Logger } from '../../kit/log.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import type { HostPort } from '../../wire/configuration.ts'
 import { VaultClient } from '../vault-client.ts'
+import { EgressSentinel } from './egress-sentinel.ts'
 import { guardMetrics } from './guard-metrics.ts'
 import { listenForSbcs } from './guard-server.ts'
 import { OpenWindows } from './open-windows.ts'
@@ -39,7 +40,7 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
     media,
     windowsMax,
     vault,
-    newSentinel: () => null,
+    newSentinel: () => new EgressSentinel(),
     clockMs: () => performance.now(),
     dateMs: () => Date.now(),
     logger,

@@ -20,7 +20,7 @@ export type OpenWindowsOptions = {
   readonly media: string
   readonly windowsMax: number
   readonly vault: CaptureVault
-  readonly newSentinel: () => Sentinel | null
+  readonly newSentinel: () => Sentinel
   readonly clockMs: () => number
   readonly dateMs: () => number
   readonly logger: Logger

@@ -27,7 +27,7 @@ export type WindowMediaOptions = {
   readonly toPayer: Send
   readonly toAgent: Send
   /** Judges each packet before it leaves for the agent. */
-  readonly sentinel: Sentinel | null
+  readonly sentinel: Sentinel
   /** Each good packet of the payer, for the key receiver. */
   readonly heard: (packet: RtpPacket, nowMs: number) => void
   readonly alarm: (code: 'sentinel' | 'payer_silent') => void
@@ -204,9 +204,11 @@ export class WindowMedia {
       drain.done('key_down')
       return
     }
-    for (const packet of result.packets) this.#sendToAgent(packet, nowMs)
     this.#drained = true
-    drain.done('drained')
+    let passed = true
+    for (const packet of result.packets) passed = this.#sendToAgent(packet, nowMs) && passed
+    if (!passed) this.resume(nowMs)
+    drain.done(passed ? 'drained' : 'key_down')
   }
 
   /** Only rtpengine is listened to: anybody else who finds the port could put words into the call. */
@@ -227,14 +229,15 @@ export class WindowMedia {
     return true
   }
 
-  #sendToAgent(packet: Buffer, nowMs: number): void {
+  /** Returns false when the sentinel kept the packet back. */
+  #sendToAgent(packet: Buffer, nowMs: number): boolean {
     const to = this.#agent.address
-    if (to === null) return
-    if (this.#options.sentinel?.hearsTone(packet) === true) {
+    if (to === null) return true
+    if (this.#options.sentinel.hearsTone(packet)) {
       this.#dropped('dropped')
       this.#masker.toHard()
       this.#options.alarm('sentinel')
-      return
+      return false
     }
     this.#options.toAgent(packet, to)
     this.#agent.lastSentMs = nowMs
@@ -243,6 +246,7 @@ export class WindowMedia {
     const maskedMs = this.#maskedMs()
     if (maskedMs > this.#maskedMsTold) this.#options.metrics.masked(maskedMs - this.#maskedMsTold)
     this.#maskedMsTold = maskedMs
+    return true
   }
 
   #sendToPayer(packet: Buffer, nowMs: number): void {

@@ -22,7 +22,7 @@ export type WindowOptions = {
   readonly toAgent: Send
   readonly tell: (message: GuardToSbc) => void
   readonly vault: CaptureVault
-  readonly sentinel: Sentinel | null
+  readonly sentinel: Sentinel
   readonly metrics: GuardMetrics
 }
 

@@ -2,6 +2,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import t from 'tap'
 import { parseCardBody } from '../../../src/cde/card-body.ts'
+import { EgressSentinel } from '../../../src/cde/guard/egress-sentinel.ts'
 import { guardMetrics } from '../../../src/cde/guard/guard-metrics.ts'
 import { listenForSbcs } from '../../../src/cde/guard/guard-server.ts'
 import { OpenWindows } from '../../../src/cde/guard/open-windows.ts'
@@ -49,7 +50,7 @@ async function startServer(options: { readonly windowsMax?: number; readonly aba
     media: HOST,
     windowsMax,
     vault: client,
-    newSentinel: () => ({ hearsTone: () => false }),
+    newSentinel: () => new EgressSentinel(),
     clockMs: () => performance.now(),
     dateMs: () => Date.now(),
     logger,

@@ -2,7 +2,8 @@ import t from 'tap'
 import { parseRtp } from '../../../src/cde/guard/rtp-packet.ts'
 import { parseGuardToSbc } from '../../../src/wire/guard-protocol.ts'
 import { payerStream } from '../../fakes/payer-stream.ts'
-import { AGENT, PAYER, WINDOW_ID, WindowBench } from '../../fakes/window-bench.ts'
+import { seededRandom } from '../../fakes/seeded-random.ts'
+import { AGENT, ORDER, PAYER, WINDOW_ID, WindowBench } from '../../fakes/window-bench.ts'
 
 const keysOf = (text: string) => Array.from(text, (key) => (key === '#' ? 11 : key === '*' ? 10 : Number(key)))
 const CARD = keysOf('4111111111111111#1228#123#')
@@ -171,6 +172,53 @@ t.test('when the sentinel hears a tone that packet is not sent, and the window i
   t.equal(bench.toAgent.length, heard - 1)
   t.equal(bench.progress?.masking, 'hard')
   t.match(await bench.metrics.registry.metrics(), /tonewall_guard_alarms_total\{code="sentinel"[^}]*\} 1/)
+})
+
+t.test('a tone that the sentinel hears while draining keeps the window between the parties', (t) => {
+  let isTone = false
+  const bench = new WindowBench({ hearsTone: () => isTone }).open()
+  bench.simple('window.cancel')
+  const packets = payerStream({ keys: [], transport: 'inband', startMs: 1_005, leadMs: 400 })
+  bench.play(packets.slice(0, 10))
+  isTone = true
+  const replies = bench.simple('window.drain')
+  bench.play(packets.slice(10, 11))
+  t.same(replies, [{ type: 'refused', code: 'key_down' }])
+  isTone = false
+  const sent = bench.toAgent.length
+  bench.play(packets.slice(11))
+  bench.runTo(bench.nowMs + 100)
+  t.equal(bench.toAgent.length, sent + packets.length - 11)
+  t.equal(bench.progress?.masking, 'hard')
+  t.end()
+})
+
+t.test('no order of an sbc, in no state, makes a window throw', (t) => {
+  const random = seededRandom(5)
+  const simple = ['window.capture', 'window.cancel', 'window.drain', 'window.resume', 'window.count'] as const
+  const fields = ['card-number', 'expiry', 'card-code', null] as const
+  for (let round = 0; round < 200; round += 1) {
+    const bench = new WindowBench({ order: { form: random.next() < 0.2 ? null : ORDER.form, lookAheadMs: 20 } })
+    const packets = payerStream({ keys: CARD, transport: 'events', startMs: 1_005, onMs: 40, offMs: 40 })
+    for (const { atMs, datagram } of packets.slice(0, random.below(packets.length))) {
+      bench.runTo(atMs)
+      bench.window.fromPayer(datagram, PAYER, bench.nowMs)
+      if (random.next() < 0.8) continue
+      const choice = random.below(9)
+      const type = simple[choice]
+      if (type !== undefined) bench.simple(type)
+      else if (choice === 5) bench.order({ type: 'window.connect', windowId: WINDOW_ID, payer: PAYER, agent: AGENT })
+      else if (choice === 6)
+        bench.order({ type: 'window.clear', windowId: WINDOW_ID, field: fields[random.below(4)] ?? null })
+      else if (choice === 7)
+        bench.order({ type: 'window.info', windowId: WINDOW_ID, relay: random.next() < 0.5, body: 'U2lnbmFsPTU=' })
+    }
+    bench.runTo(bench.nowMs + 500)
+    if (bench.toAgent.some(({ datagram }) => ((datagram[1] ?? 0) & 0x7f) !== 0)) t.fail('an event left')
+    for (const { message } of bench.told) if (parseGuardToSbc(message) === null) t.fail('outside of the contract')
+    bench.window.close()
+  }
+  t.end()
 })
 
 t.test('a payer who is silent is reported once, and both sides are kept alive every ten seconds', (t) => {
