@@ -3,7 +3,7 @@ import type { CallBook } from './call-book.ts'
 import type { DeskEvent, EventRing } from './event-ring.ts'
 
 /** Also how a page notices within three seconds that the desk hangs or that the network is gone. */
-export const HEARTBEAT_MS = 1_000
+export const HEARTBEAT_MS = 500
 /** A comment (WHATWG HTML section 9.2.5): no event, but a sign of life. */
 const HEARTBEAT = ':\n\n'
 /** A reader that lets this much pile up, besides its snapshot, does not read: it is cut and may resume. */
@@ -32,7 +32,7 @@ type Open = {
 
 /**
  * Server-sent events (WHATWG HTML section 9.2) to all readers. Each gets first what it missed, by the id of the last
- * event it saw, or else a snapshot; then every event as it happens; and a comment each second.
+ * event it saw, or else a snapshot; then every event as it happens; and a comment twice a second.
  */
 export class EventStreams {
   readonly #book: CallBook

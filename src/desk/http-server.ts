@@ -13,7 +13,7 @@ const HEADER_BYTES_MAX = 16_384
 /** A person or a system sends its headers in one go; slower is somebody who wants to hold a connection. */
 const HEADERS_MS_MAX = 5_000
 const REQUEST_MS_MAX = 8_000
-/** An event stream writes every second, so a connection without any traffic is idle. */
+/** An event stream writes all the time, so a connection without any traffic is idle. */
 const IDLE_MS_MAX = 60_000
 const CONNECTIONS_MAX = 4_096
 /** How often node looks for connections that exceed the limits above. */

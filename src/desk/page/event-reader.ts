@@ -1,9 +1,9 @@
 import { backoffMs } from './backoff.ts'
 import { EventParser, type StreamEvent } from './event-parser.ts'
 
-/** The desk gives a sign of life each second; after this without one the page says that it is reconnecting. */
-const SILENCE_MS_MAX = 2_500
-const CHECK_EVERY_MS = 250
+/** The desk gives a sign of life twice a second; after this without one the page says that it is reconnecting. */
+const SILENCE_MS_MAX = 2_000
+const CHECK_EVERY_MS = 125
 
 export type ReaderHandlers = {
   readonly event: (event: StreamEvent) => void
