@@ -64,8 +64,11 @@ const SUBSTITUTE_SAMPLES_MAX = 60 * SAMPLES_PER_MS
 /** What an unknown payload is taken to last while no audio has told the packet time. */
 const PACKET_SAMPLES_DEFAULT = 20 * SAMPLES_PER_MS
 
-/** Tone audio leads and trails what the event packets say: gateways detect late, and echo comes back. */
-const EVENT_MARGIN_SAMPLES = 60 * SAMPLES_PER_MS
+/** Tone audio leads and trails what the event packets say; what is further off, the gate must catch by itself. */
+const EVENT_MARGIN_SAMPLES = 30 * SAMPLES_PER_MS
+
+/** How long a gateway may let the tone itself through before its events begin. */
+const LEAD_SAMPLES = 80 * SAMPLES_PER_MS
 
 /** RFC 4733 section 2.5.1.2: updates every 50 ms. Five missing in a row, and the key counts as released. */
 const EVENT_SILENCE_MS = 250
@@ -367,6 +370,10 @@ export class Masker {
     this.#lastSuspectMs = nowMs
     const from = position - content.lead - EVENT_MARGIN_SAMPLES
     this.#timeline.maskSpan({ from, to: position + content.duration + EVENT_MARGIN_SAMPLES })
+    // A tone that led the event in says that this payer's tones get through: watch for more of them.
+    if (this.#key === undefined && this.#timeline.suspects({ from: position - LEAD_SAMPLES, to: position })) {
+      this.#timeline.expectKeys(position)
+    }
     if (content.end) this.#key = undefined
     else this.#key = { from: Math.min(from, this.#key?.from ?? from), lastMs: nowMs }
   }

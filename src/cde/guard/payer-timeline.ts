@@ -71,6 +71,19 @@ export class PayerTimeline {
     return this.#gate.verdict(block)
   }
 
+  /** True when the gate suspects a tone anywhere in this time. */
+  suspects(span: Span): boolean {
+    for (let block = Math.floor(span.from / GATE_BLOCK_SAMPLES); block * GATE_BLOCK_SAMPLES < span.to; block += 1) {
+      if (this.verdict(block) === 'tone') return true
+    }
+    return false
+  }
+
+  /** A key is known to be at this position by other means than its tone. */
+  expectKeys(position: number): void {
+    this.#gate.expectKeys(Math.floor(position / GATE_BLOCK_SAMPLES))
+  }
+
   /** True when any of the block lies in a masked span. */
   inMaskedSpan(block: number): boolean {
     const from = block * GATE_BLOCK_SAMPLES

@@ -30,24 +30,28 @@ type WindowRule = {
   readonly alertShareMax: number
   /** Suspicious if there is more evidence than this. */
   readonly evidenceMax: number
+  /** The same with more keys expected. */
+  readonly alertEvidenceMax: number
   /** Blocks either side of a suspicious window that are suspected too. */
   readonly margin: number
 }
 
 /** Set by measurement on 24 minutes of prompts, against keys with talk-over of -20 to +6 dB; see test/leak. */
 const RULES: readonly [WindowRule, WindowRule, WindowRule, WindowRule] = [
-  { blocks: 2, shareMax: 0.85, alertShareMax: 0.7, evidenceMax: 99, margin: 3 },
-  { blocks: 4, shareMax: 0.75, alertShareMax: 0.55, evidenceMax: 3, margin: 2 },
-  { blocks: 8, shareMax: 0.7, alertShareMax: 0.5, evidenceMax: 2.4, margin: 1 },
-  { blocks: 16, shareMax: 0.6, alertShareMax: 0.5, evidenceMax: 0.5, margin: 0 },
+  { blocks: 2, shareMax: 0.85, alertShareMax: 0.7, evidenceMax: 99, alertEvidenceMax: 99, margin: 3 },
+  { blocks: 4, shareMax: 0.75, alertShareMax: 0.55, evidenceMax: 3, alertEvidenceMax: -1, margin: 2 },
+  { blocks: 8, shareMax: 0.7, alertShareMax: 0.5, evidenceMax: 2.4, alertEvidenceMax: -1.2, margin: 1 },
+  { blocks: 16, shareMax: 0.6, alertShareMax: 0.5, evidenceMax: 0.5, alertEvidenceMax: -1.5, margin: 0 },
 ]
-
-/** With more keys expected, this much less evidence is asked for. */
-const ALERT_SLACK = 4
 
 /** Within this many blocks of a suspicious window, windows with this much less evidence count as well. */
 const NEAR_BLOCKS = 8
 const NEAR_SLACK = 2.5
+const ALERT_NEAR_SLACK = 1
+
+/** A key is as loud all along: a block with less than this part of the lines' energy is beside it, not in it. */
+const LOUDNESS_MIN = 0.2
+const WIDE_BLOCKS = 8
 
 /** Two windows of 40 ms, 20 ms apart, with this much evidence are a key beyond doubt. Prompts get there every ten minutes. */
 const PROVEN_EVIDENCE = 4
@@ -56,6 +60,9 @@ const PROVEN_APART_BLOCKS = 4
 
 /** How long more keys are expected after a proven one, in blocks: ten seconds, for a pause between groups of digits. */
 const ALERT_BLOCKS = 2000
+
+/** Keys are expected to have at least this part of the energy of the quietest proven one: 30 dB less. */
+const ALERT_LEVEL_RATIO = 0.001
 
 /** A burst has this many times the energy of what is 10 ms before and 10 ms after it. */
 const BURST_RATIO = 30
@@ -86,7 +93,9 @@ export class ToneGate {
   readonly #levels = Array.from({ length: RULES.length + 1 }, newLevel)
   readonly #even = new Float64Array(GATE_BLOCK_SAMPLES / 2)
   readonly #odd = new Float64Array(GATE_BLOCK_SAMPLES / 2)
+  /** More keys are expected until this block, with lines of at least this energy in a block. */
   #alertUntil = -1
+  #alertLine = 0
 
   /** Takes the 40 samples of one block from `start` on. A block that is older than the memory is forgotten at once. */
   analyse(block: number, samples: Int16Array, start: number): void {
@@ -111,33 +120,37 @@ export class ToneGate {
     return block >= 0 && this.#tags[block & (SLOTS - 1)] === block
   }
 
-  /** Somebody else is sure of a key at this block: more are expected. */
+  /** Somebody else is sure of a key at this block: more are expected, of whatever level. */
   expectKeys(block: number): void {
     this.#alertUntil = Math.max(this.#alertUntil, block + ALERT_BLOCKS)
+    this.#alertLine = 0
   }
 
   /** What is thought of a block that is known, with all that has been analysed up to now. */
   verdict(block: number): GateVerdict {
     const alert = block <= this.#alertUntil
-    const slack = alert ? ALERT_SLACK : 0
+    const loudness = (this.#levels[0] ?? NO_LEVEL).energy[block & (SLOTS - 1)] ?? 0
     let near = false
     let weak = false
     for (let rule = 0; rule < RULES.length; rule += 1) {
-      const { blocks, margin, evidenceMax, shareMax, alertShareMax } = RULES[rule] ?? RULES[0]
+      const { blocks, margin, evidenceMax, alertEvidenceMax, shareMax, alertShareMax } = RULES[rule] ?? RULES[0]
       const level = this.#levels[rule + 1] ?? NO_LEVEL
-      const evidence = evidenceMax - slack
-      const share = alert ? alertShareMax : shareMax
       const reach = rule === 0 ? margin : NEAR_BLOCKS
       for (let from = block - blocks + 1 - reach; from <= block + reach; from += 1) {
         const slot = from & (SLOTS - 1)
         if (this.#tags[slot] !== from) continue
-        const touches = from > block - blocks && from <= block
         const found = level.evidence[slot] ?? NO_EVIDENCE
+        const line = level.line[slot] ?? 0
+        const wary = alert && line >= this.#alertLine
+        const evidence = wary ? alertEvidenceMax : evidenceMax
+        const share = wary ? alertShareMax : shareMax
+        const slack = wary ? ALERT_NEAR_SLACK : NEAR_SLACK
+        const loud = blocks < WIDE_BLOCKS || loudness >= LOUDNESS_MIN * line
         if (found > evidence || (level.share[slot] ?? 0) > share) {
           near = true
-          if (from > block - blocks - margin && from <= block + margin) return 'tone'
+          if (loud && from > block - blocks - margin && from <= block + margin) return 'tone'
         }
-        if (touches && found > evidence - NEAR_SLACK) weak = true
+        if (loud && found > evidence - slack && from > block - blocks && from <= block) weak = true
       }
     }
     if (near && weak) return 'tone'
@@ -148,7 +161,7 @@ export class ToneGate {
     const ratio = alert ? ALERT_BURST_RATIO : BURST_RATIO
     for (let at = block - 1; at <= block + 1; at += 1) if (this.#isBurst(at, ratio)) return 'tone'
     if (left === EDGE_BLOCKS && right === EDGE_BLOCKS) return 'clean'
-    return this.#couldBePart({ block, left, right, slack }) ? 'edge' : 'clean'
+    return this.#couldBePart({ block, left, right }) ? 'edge' : 'clean'
   }
 
   /** A block much louder than both what is shortly before and shortly after it; nothing known there counts as silence. */
@@ -165,20 +178,15 @@ export class ToneGate {
   }
 
   /** Beside missing audio: the wider windows with less evidence, the short ones by their share alone. */
-  #couldBePart(place: {
-    readonly block: number
-    readonly left: number
-    readonly right: number
-    readonly slack: number
-  }): boolean {
+  #couldBePart(place: { readonly block: number; readonly left: number; readonly right: number }): boolean {
     const { block, left, right } = place
     if (left + right === 0) return true
     for (let rule = 1; rule < RULES.length; rule += 1) {
-      const { blocks, evidenceMax } = RULES[rule] ?? RULES[0]
+      const { blocks, evidenceMax, alertEvidenceMax } = RULES[rule] ?? RULES[0]
       const evidence = this.#levels[rule + 1]?.evidence ?? NO_LEVEL.evidence
       for (let from = block - blocks + 1; from <= block; from += 1) {
         const slot = from & (SLOTS - 1)
-        const enough = (evidence[slot] ?? NO_EVIDENCE) > evidenceMax - Math.max(place.slack, EDGE_SLACK)
+        const enough = (evidence[slot] ?? NO_EVIDENCE) > Math.min(evidenceMax - EDGE_SLACK, alertEvidenceMax)
         if (enough && this.#tags[slot] === from) return true
       }
     }
@@ -258,7 +266,11 @@ export class ToneGate {
       low: whole.low[slot] ?? 0,
       high: whole.high[slot] ?? 0,
     })
-    if (rule === PROVEN_RULE && this.#isProven(from)) this.expectKeys(from)
+    if (rule === PROVEN_RULE && this.#isProven(from)) {
+      const line = (whole.line[slot] ?? 0) * ALERT_LEVEL_RATIO
+      this.#alertLine = from > this.#alertUntil ? line : Math.min(line, this.#alertLine)
+      this.#alertUntil = Math.max(this.#alertUntil, from + ALERT_BLOCKS)
+    }
   }
 
   #isProven(from: number): boolean {
@@ -305,7 +317,9 @@ export class ToneGate {
     level.high[slot] = high
     const energy = level.energy[slot] ?? 0
     const silent = energy < SILENCE_MEAN_SQUARE * samples
-    level.share[slot] = silent ? 0 : ((lowPower + highPower) * 2) / samples / energy
+    const line = ((lowPower + highPower) * 2) / samples
+    level.line[slot] = (line * GATE_BLOCK_SAMPLES) / samples
+    level.share[slot] = silent ? 0 : line / energy
   }
 }
 
@@ -321,6 +335,8 @@ function newLevel() {
     low: new Uint8Array(SLOTS),
     high: new Uint8Array(SLOTS),
     share: new Float64Array(SLOTS),
+    /** Energy that the strongest pair has in one block, if it is there all along. */
+    line: new Float64Array(SLOTS),
     evidence: new Float64Array(SLOTS).fill(NO_EVIDENCE),
   }
 }
