@@ -9,7 +9,7 @@ const PING_EVERY_MS = 1_000
 /** Three pings missed. */
 const SILENCE_MS_MAX = 3_500
 /** A peer that does not read this much is not working any more. */
-const UNSENT_BYTES_MAX = 8_388_608
+const UNSENT_BYTES_MAX = 33_554_432
 /** Requests that wait for a reply at one time. */
 const PENDING_MAX = 10_000
 const HANDSHAKE_MS_MAX = 3_000

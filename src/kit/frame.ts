@@ -11,8 +11,8 @@
  */
 export type Frame = { readonly header: unknown; readonly body: Buffer }
 
-/** The largest message of ours, a list of calls, stays well below this. */
-export const FRAME_BYTES_MAX = 1_048_576
+/** The largest message of ours is the list of 10,000 calls, at about 1 kB each. */
+export const FRAME_BYTES_MAX = 16_777_216
 
 const LENGTH_BYTES = 4
 
