@@ -1,0 +1,70 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync, symlinkSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import t from 'tap'
+import { DEFAULT_CONFIGURATION_FILE, INSTALLATION } from '../../src/main/configuration.ts'
+import { loadChanged } from '../fakes/changed-configuration.ts'
+
+const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
+
+function tonewall(...given: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...given], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  })
+  return { status, stdout, stderr }
+}
+
+t.test('check-config says ok, or each line, key and cure', (t) => {
+  t.same(tonewall('check-config', DEFAULT_CONFIGURATION_FILE), { status: 0, stdout: 'ok\n', stderr: '' })
+  const folder = t.testdir()
+  loadChanged(folder, { 'desk.port': 9201, 'routes.0.to': 'nowhere' })
+  const file = join(folder, 'site.yaml')
+  const { status, stdout, stderr } = tonewall('check-config', file)
+  t.equal(status, 1)
+  t.equal(stdout, '')
+  const lines = stderr.trimEnd().split('\n')
+  t.match(lines[0], /site\.yaml:\d+:\d+ routes\[0\]\.to: no trunk has this name; use one of: carrier, contact-centre$/)
+  t.match(lines[1], /site\.yaml:\d+:\d+ desk\.port: port 9201 is taken by guard-1 already; give each its own port$/)
+  t.equal(lines.length, 2)
+  t.end()
+})
+
+t.test('the version is that of the package, the help is on standard output', (t) => {
+  const { version } = JSON.parse(readFileSync(join(INSTALLATION, 'package.json'), 'utf8')) as {
+    readonly version: string
+  }
+  t.match(tonewall('version'), { status: 0, stdout: `${version}\n` })
+  t.match(tonewall('help'), { status: 0, stdout: /^usage: tonewall COMMAND/, stderr: '' })
+  t.end()
+})
+
+t.test('what it does not know it names, with the usage and exit code 2', (t) => {
+  t.match(tonewall('start', '--colour', 'red'), {
+    status: 2,
+    stdout: '',
+    stderr: /no option --colour\n\nusage: tonewall/,
+  })
+  t.match(tonewall(), { status: 2, stderr: /no command was given/ })
+  t.end()
+})
+
+t.test('a role that cannot start says why in its log and ends with 1', (t) => {
+  const folder = t.testdir()
+  loadChanged(folder, { dataFolder: 'data', certificates: { folder: '.', development: false } })
+  const { status, stdout } = tonewall('run', 'vault', '--config', join(folder, 'site.yaml'))
+  t.equal(status, 1)
+  t.match(JSON.parse(stdout), { role: 'vault', msg: 'cannot start', errorCode: 'ENOENT' })
+  t.match(tonewall('run', 'vault', '--config', join(folder, 'none.yaml')), { status: 1, stderr: /cannot be read/ })
+  t.end()
+})
+
+t.test('the installed command finds the pinned runtime, from wherever it is called', (t) => {
+  const link = join(t.testdir(), 'tonewall')
+  symlinkSync(join(INSTALLATION, 'src/tonewall.mjs'), link)
+  const { status, stdout } = spawnSync(link, ['version'], { encoding: 'utf8', cwd: '/' })
+  t.equal(status, 0)
+  t.match(stdout, /^\d+\.\d+\.\d+\n$/)
+  t.equal(spawnSync(link, ['stop'], { encoding: 'utf8' }).status, 2)
+  t.end()
+})
