@@ -1,6 +1,6 @@
-import creditCardType from 'credit-card-type'
+import cardValidator from 'card-validator'
 import { BRANDS, type Brand } from '../../wire/window-progress.ts'
-import { passesCheckDigit } from '../vault/check-digit.ts'
+import { hasGoodCheckDigit } from './check-digit.ts'
 
 /** What a brand's numbers look like, as card-validator has it. */
 export type CardBrand = {
@@ -44,8 +44,7 @@ export type NumberVerdict =
 
 /**
  * The brand whose ranges fit these digits (values 0 to 9), or null while several fit or none does. card-validator's
- * functions take strings, which cannot be wiped, so the table it works from (credit-card-type) is read once and compared
- * with bytes here: no digit of a card ever becomes a string.
+ * functions take strings, which cannot be wiped, so the table it works from is read once and compared with bytes here: no digit of a card ever becomes a string.
  */
 export function brandOf(digits: Uint8Array): CardBrand | null {
   let best: Range | null = null
@@ -75,7 +74,7 @@ export function isPanFull(digits: Uint8Array): boolean {
   const brand = brandOf(digits)
   if (brand === null) return false
   if (digits.length >= (brand.lengths.at(-1) ?? PAN_DIGITS_MAX)) return true
-  return digits.length === USUAL_LENGTH[brand.brand] && passesCheckDigit(digits)
+  return digits.length === USUAL_LENGTH[brand.brand] && hasGoodCheckDigit(digits)
 }
 
 /**
@@ -95,7 +94,7 @@ export function judgePan(digits: Uint8Array, accepted: readonly Brand[]): Number
   })
   if (accepted.length > 0 && !accepted.includes(brand.brand)) return refused('brand_not_accepted')
   if (!brand.lengths.includes(digits.length)) return refused('too_short')
-  return passesCheckDigit(digits) ? { kind: 'good', brand: brand.brand } : refused('check_digit')
+  return hasGoodCheckDigit(digits) ? { kind: 'good', brand: brand.brand } : refused('check_digit')
 }
 
 /** Digits of the card code for a brand. */
@@ -107,8 +106,12 @@ export function codeDigitsOf(brand: Brand): number {
 type Range = { readonly of: CardBrand; readonly first: Uint8Array; readonly last: Uint8Array }
 type BrandRanges = CardBrand & { readonly ranges: readonly Range[] }
 
+/** card-validator hands its table on as an ES module namespace, which its own types do not say: the function is the default. */
+const listCards = (cardValidator.creditCardType as unknown as { readonly default: ListCards }).default
+type ListCards = typeof cardValidator.creditCardType
+
 /** The brands of the wire; card-validator's two others are domestic schemes that also run on a brand named here. */
-const TABLE: readonly BrandRanges[] = creditCardType('').flatMap((type) => {
+const TABLE: readonly BrandRanges[] = listCards('').flatMap((type) => {
   const name = BRANDS.find((brand) => brand === type.type)
   if (name === undefined) return []
   const lengths = type.lengths.filter((length) => length >= PAN_DIGITS_MIN).sort((a, b) => a - b)
