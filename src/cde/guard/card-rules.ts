@@ -106,12 +106,8 @@ export function codeDigitsOf(brand: Brand): number {
 type Range = { readonly of: CardBrand; readonly first: Uint8Array; readonly last: Uint8Array }
 type BrandRanges = CardBrand & { readonly ranges: readonly Range[] }
 
-/** card-validator hands its table on as an ES module namespace, which its own types do not say: the function is the default. */
-const listCards = (cardValidator.creditCardType as unknown as { readonly default: ListCards }).default
-type ListCards = typeof cardValidator.creditCardType
-
 /** The brands of the wire; card-validator's two others are domestic schemes that also run on a brand named here. */
-const TABLE: readonly BrandRanges[] = listCards('').flatMap((type) => {
+const TABLE: readonly BrandRanges[] = cardValidator.creditCardType.default('').flatMap((type) => {
   const name = BRANDS.find((brand) => brand === type.type)
   if (name === undefined) return []
   const lengths = type.lengths.filter((length) => length >= PAN_DIGITS_MIN).sort((a, b) => a - b)
