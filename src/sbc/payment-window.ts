@@ -299,11 +299,14 @@ export class PaymentWindow {
   async #maskOn(hold: Hold): Promise<void> {
     const { media, exclusive } = this.#options
     if (this.#isEnded() || this.#hold !== hold || hold.sides === null) return
-    const [opened, resumed] = await Promise.all([media.openGuard(hold.sides), this.#askOk({ type: 'window.resume' })])
+    const opened = await media.openGuard(hold.sides)
     if (this.#isEnded() || this.#hold !== hold) return
-    if (opened.kind === 'failed' && opened.code === 'gone') this.#options.mediaGone()
-    else if (opened.kind === 'failed' || !resumed)
-      void delay(RECOVER_EVERY_MS).then(() => exclusive(() => this.#maskOn(hold)))
+    if (opened.kind === 'failed' && opened.code === 'gone') return this.#options.mediaGone()
+    const masks =
+      opened.kind === 'ok' &&
+      (await this.#askOk({ type: 'window.connect', payer: opened.value.payer, agent: opened.value.agent })) &&
+      (await this.#askOk({ type: 'window.resume' }))
+    if (!masks) void delay(RECOVER_EVERY_MS).then(() => exclusive(() => this.#maskOn(hold)))
     else if (hold.provenMs === null) void this.#proveHeld(hold)
   }
 

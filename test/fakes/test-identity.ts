@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, rmdirSync } from 'node:fs'
+import { mkdirSync, rmdirSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -19,17 +19,6 @@ export async function testIdentity(role: Role): Promise<Identity> {
     rmdirSync(lock)
   }
   return readIdentity({ folder, role })
-}
-
-/** An identity of the same role that another authority signed: a stranger. */
-export function strangerIdentity(role: Role): Identity {
-  const folder = mkdtempSync(join(tmpdir(), 'tonewall-stranger-'))
-  try {
-    makeDevelopmentAuthority(folder)
-    return readIdentity({ folder, role })
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
 }
 
 /** A folder is made by one process only. One that was left behind by a killed test run is taken over. */
