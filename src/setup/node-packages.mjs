@@ -10,7 +10,9 @@ export function installNodePackages({ folder, say, run = spawnSync }) {
   const runtime = join(folder, 'node_modules/.bin/node')
   if (existsSync(runtime) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return true
   say('installing the packages of package-lock.json with npm ci (the pinned Node runtime is among them)')
-  const outcome = run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], {
+  // npm itself runs on the Node of this machine, which may be older than what packages of the pinned runtime ask for:
+  // warnings about that would only worry people.
+  const outcome = run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: folder,
     stdio: ['ignore', 'inherit', 'inherit'],
     // Without node_modules/.bin: npm would else run on the very runtime that it is about to replace.
