@@ -7,7 +7,7 @@ import { testCard } from '../../fakes/test-card.ts'
 import { GUARD, openTestVault, tokenOf, type TestVault } from './open-test-vault.ts'
 
 /** No digit follows itself or its neighbour, so that no clock, counter or size looks like a run of them. */
-const CANARY = { pan: '4719385062841738', cardCode: '9274' }
+const CANARY = { pan: '4263982640269299', cardCode: '9274' }
 const RUN = 6
 
 /** Packed decimal puts six digits into three bytes, which meet by chance in any seal; ten digits do not. */

@@ -1,73 +1,34 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { makeDevelopmentAuthority } from '../../../certs/development-authority.ts'
 import { VaultClient } from '../../../src/cde/vault-client.ts'
 import { readIdentity } from '../../../src/kit/identity.ts'
 import { Acquirer, declines } from '../../fakes/acquirer.ts'
+import { needlesOf, searchMemory, type Needle } from '../../fakes/canary-search.ts'
 import { testCard } from '../../fakes/test-card.ts'
 
-const CANARY = { pan: '4719385062841738', cardCode: '9274' }
-const RUN = 6
+const CANARY = { pan: '4263982640269299', cardCode: '9274' }
 const CLEAN_WITHIN_MS = 2_000
-const CHUNK_BYTES = 65_536
-/** Longer than any needle, so that none falls between two chunks. */
-const OVERLAP_BYTES = 64
 
-const runs = [0, 5, 10].map((start) => CANARY.pan.slice(start, start + RUN))
-const needles: readonly (readonly [string, Buffer])[] = [
-  ...runs.flatMap((run, index): [string, Buffer][] => [
-    [`characters ${index}`, Buffer.from(run)],
-    [`values ${index}`, Buffer.from(Array.from(run, Number))],
-    [`UTF-16 ${index}`, Buffer.from(run, 'utf16le')],
-  ]),
-  ['code in JSON', Buffer.from(`"${CANARY.cardCode}"`)],
+const needles: readonly Needle[] = [
+  ...needlesOf(CANARY.pan, { forMemory: true }),
+  { name: 'code in JSON', bytes: Buffer.from(`"${CANARY.cardCode}"`) },
   // Its length stands before it in a body; four small values alone can meet by chance in as much memory.
-  ['code in a body', Buffer.from([4, ...Array.from(CANARY.cardCode, Number)])],
+  { name: 'code in a body', bytes: Buffer.from([4, ...Array.from(CANARY.cardCode, Number)]) },
 ]
 
-/** Every needle that stands in the writable memory of a process, by name. */
-function searchMemory(pid: number): string[] {
-  const found = new Set<string>()
-  const zeros = Buffer.alloc(CHUNK_BYTES + OVERLAP_BYTES)
-  const memory = openSync(`/proc/${pid}/mem`, 'r')
-  for (const line of readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n')) {
-    const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? []
-    if (from === undefined || to === undefined) continue
-    const end = parseInt(to, 16)
-    for (let at = parseInt(from, 16); at < end; at += CHUNK_BYTES) {
-      const chunk = Buffer.alloc(Math.min(CHUNK_BYTES + OVERLAP_BYTES, end - at))
-      const bytes = readAt(memory, chunk, at)
-      if (chunk.equals(zeros.subarray(0, chunk.length))) continue
-      const read = chunk.subarray(0, bytes)
-      for (const [name, needle] of needles) if (read.includes(needle)) found.add(name)
-    }
-  }
-  closeSync(memory)
-  return [...found]
-}
-
-/** As above, after the process had time to overwrite what its TLS has read: the client's rinse is on its way behind the request. */
-async function leftInMemory(pid: number): Promise<string[]> {
-  const found = searchMemory(pid)
+/** What is left once the process had time to overwrite what its TLS has read: the client's rinse is on its way behind the request. */
+async function leftInMemory(pid: number): Promise<readonly string[]> {
+  const found = searchMemory(pid, needles)
   if (found.length === 0) return found
   await new Promise((resolve) => setTimeout(resolve, CLEAN_WITHIN_MS))
-  return searchMemory(pid)
-}
-
-/** Zero for a range that the kernel does not show, such as its own. */
-function readAt(descriptor: number, chunk: Buffer, position: number): number {
-  try {
-    return readSync(descriptor, chunk, 0, chunk.length, position)
-  } catch {
-    return 0
-  }
+  return searchMemory(pid, needles)
 }
 
 t.test('the search finds the canary in a process that holds it', (t) => {
-  t.ok(searchMemory(process.pid).length >= needles.length)
+  t.ok(searchMemory(process.pid, needles).length >= needles.length)
   t.end()
 })
 
