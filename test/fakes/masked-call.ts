@@ -35,6 +35,8 @@ export const PLAIN_PLAN: Omit<CallPlan, 'audio' | 'presses'> = {
 }
 
 export type MaskedCall = {
+  /** All that left, as linear samples at its place: what the agent's side records. */
+  readonly heard: Float64Array
   /** What left, as linear samples at its place, zero where masked or lost. */
   readonly passed: Float64Array
   /** What arrived at the masker, in the same way: the control. */
@@ -42,8 +44,14 @@ export type MaskedCall = {
   /** 1 where a sample that arrived was masked. */
   readonly masked: Uint8Array
   readonly sent: readonly Buffer[]
+  /** The audio packets that arrived, in order of arrival. */
+  readonly received: readonly Buffer[]
+  readonly firstTimestamp: number
   readonly counters: MaskerCounters
 }
+
+/** So that it wraps within the call. */
+const FIRST_TIMESTAMP = 4_294_900_000
 
 type Arrival = { readonly atMs: number; readonly datagram: Buffer }
 
@@ -83,11 +91,14 @@ export function maskedCall(plan: CallPlan): MaskedCall {
     lookAheadMs: plan.lookAheadMs,
   })
   const sent: Buffer[] = []
+  const received: Buffer[] = []
   const arrived = new Float64Array(audio.length)
   for (const { atMs, datagram } of arrivals) {
     while (masker.nextDueMs !== undefined && masker.nextDueMs <= atMs) sent.push(...masker.due(masker.nextDueMs))
     masker.accept(datagram, atMs)
-    if ((datagram[1] ?? 0) === 0) place(datagram, arrived)
+    if ((datagram[1] ?? 0) !== 0) continue
+    received.push(datagram)
+    place(datagram, arrived)
   }
   while (masker.nextDueMs !== undefined) sent.push(...masker.due(masker.nextDueMs))
   const passed = new Float64Array(audio.length)
@@ -98,11 +109,20 @@ export function maskedCall(plan: CallPlan): MaskedCall {
     if (out[index] === arrived[index]) passed[index] = arrived[index] ?? 0
     else masked[index] = 1
   }
-  return { passed, arrived, masked, sent, counters: masker.counters }
+  return {
+    heard: out,
+    passed,
+    arrived,
+    masked,
+    sent,
+    received,
+    firstTimestamp: FIRST_TIMESTAMP,
+    counters: masker.counters,
+  }
 }
 
 function header(payloadType: number, sequence: number, timestamp: number, payload: Uint8Array): Buffer {
-  return buildRtp({ payloadType, marker: false, sequence, timestamp: timestamp + 4294900000, ssrc: 7, payload })
+  return buildRtp({ payloadType, marker: false, sequence, timestamp: timestamp + FIRST_TIMESTAMP, ssrc: 7, payload })
 }
 
 /** An event packet for each packet time in which the key is down, and three with the end bit. */
@@ -130,7 +150,7 @@ function eventPackets(sent: {
 }
 
 function place(packet: Buffer, into: Float64Array): void {
-  const at = (packet.readUInt32BE(4) - 4294900000) >>> 0
+  const at = (packet.readUInt32BE(4) - FIRST_TIMESTAMP) >>> 0
   for (let index = 12; index < packet.length; index += 1) {
     if (at + index - 12 < into.length) into[at + index - 12] = ULAW_TO_LINEAR[packet[index] ?? 0xff] ?? 0
   }

@@ -16,6 +16,9 @@ export const BAND_LINES = LOW_HZ.length * OFFSETS.length
 /** Whole numbers, low band first, five for each frequency of Q.23. */
 export const LINES_HZ: readonly number[] = [...linesOf(LOW_HZ), ...linesOf(HIGH_HZ)]
 
+/** The frequency of Q.23 that each line stands beside. */
+const NOMINAL_HZ = [...LOW_HZ, ...HIGH_HZ].flatMap((frequency) => OFFSETS.map(() => frequency))
+
 /** The part of its band that each line stands for: half way to its neighbours. */
 export const SPACINGS_HZ = Float64Array.from(LINES_HZ, (_, line) => {
   const start = line < BAND_LINES ? 0 : BAND_LINES
@@ -29,6 +32,9 @@ const LINE_SLACK_HZ = 6
 
 /** Nothing at all. */
 export const NO_EVIDENCE = -99
+
+/** Nobody asks for evidence as low as this. */
+export const EVIDENCE_MIN = -3
 
 /**
  * Weights of a logistic regression: windows of prompts against the same with keys of -9 to 9 dB twist, up to 3.5 % off
@@ -102,30 +108,45 @@ export type Halves = {
 
 const BLOCK_SAMPLES = 40
 
-/** Log odds that the window holds a key. */
+/**
+ * Log odds that the window holds a key. Below EVIDENCE_MIN, where nobody asks any more, it may be any number that is
+ * also below.
+ */
 export function keyEvidence(window: Halves): number {
   const samples = window.blocks * BLOCK_SAMPLES
-  const bandwidth = 8000 / (samples / 2)
+  const weights = WEIGHTS[window.blocks]
+  measureHalves(window, window.low, lowLine)
+  measureHalves(window, window.high, highLine)
+  const bound = oddsOf(window, weights)
+  if (bound + weights.twistSquared * TWIST_BEST ** 2 + weights.twist * TWIST_BEST < EVIDENCE_MIN - 1) return bound - 1
   measureLine(window, window.low, lowLine)
   measureLine(window, window.high, highLine)
-  const low = (2 * lowLine.power) / samples
-  const high = (2 * highLine.power) / samples
-  const share = (low + high) / window.energy
-  if (share < SHARE_MIN) return NO_EVIDENCE
-  // Energy in the halves, each over half the samples.
-  const lowPurity = Math.min(PURITY_MAX, low / ((4 * window.lowBand) / (samples * bandwidth) + 1e-6))
-  const highPurity = Math.min(PURITY_MAX, high / ((4 * window.highBand) / (samples * bandwidth) + 1e-6))
-  const twist = Math.log((high + 1) / (low + 1))
-  const weights = WEIGHTS[window.blocks]
+  const twist = Math.log(((2 * highLine.power) / samples + 1) / ((2 * lowLine.power) / samples + 1))
   return (
-    weights.bias +
-    weights.purity * Math.log((lowPurity + FLOOR) * (highPurity + FLOOR)) +
-    weights.share * Math.log(Math.min(share, SHARE_MAX) + FLOOR) +
+    oddsOf(window, weights) +
     weights.twist * twist +
     weights.twistSquared * twist * twist +
     weights.offset * Math.max(Math.abs(lowLine.offset), Math.abs(highLine.offset)) +
     weights.discord * Math.abs(lowLine.offset - highLine.offset) +
-    weights.unsteadiness * Math.min(UNSTEADINESS_MAX, lowLine.unsteadiness + highLine.unsteadiness)
+    weights.unsteadiness * Math.min(UNSTEADINESS_MAX, unsteadinessOf(lowLine) + unsteadinessOf(highLine))
+  )
+}
+
+/** The part of the evidence that purity and share give: nothing but twist can add to it, and that not much. */
+function oddsOf(window: Halves, weights: Weights): number {
+  const samples = window.blocks * BLOCK_SAMPLES
+  const low = (2 * lowLine.power) / samples
+  const high = (2 * highLine.power) / samples
+  const share = (low + high) / window.energy
+  if (share < SHARE_MIN) return NO_EVIDENCE
+  // The bands' energy was measured in the halves, each over half the samples, with lines twice as wide.
+  const width = 4 / (samples * (8000 / (samples / 2)))
+  const lowPurity = Math.min(PURITY_MAX, low / (window.lowBand * width + 1e-6))
+  const highPurity = Math.min(PURITY_MAX, high / (window.highBand * width + 1e-6))
+  return (
+    weights.bias +
+    weights.purity * Math.log((lowPurity + FLOOR) * (highPurity + FLOOR)) +
+    weights.share * Math.log(Math.min(share, SHARE_MAX) + FLOOR)
   )
 }
 
@@ -136,11 +157,27 @@ const PURITY_MAX = 3
 const UNSTEADINESS_MAX = 3
 const FLOOR = 0.02
 
-type Line = { power: number; offset: number; unsteadiness: number }
+/** About where the two twist terms together are largest. */
+const TWIST_BEST = 0.8
+
+type Line = { first: number; second: number; power: number; offset: number }
 
 /** Written and read within one call, so that no window makes garbage. */
-const lowLine: Line = { power: 0, offset: 0, unsteadiness: 0 }
-const highLine: Line = { power: 0, offset: 0, unsteadiness: 0 }
+const lowLine: Line = { first: 0, second: 0, power: 0, offset: 0 }
+const highLine: Line = { first: 0, second: 0, power: 0, offset: 0 }
+
+/** A line's level in both halves, and the power it has if the halves add up whole. */
+function measureHalves(window: Halves, line: number, into: Line): void {
+  const a = window.first + line * 2
+  const b = window.second + line * 2
+  const aRe = window.spectra[a] ?? 0
+  const aIm = window.spectra[a + 1] ?? 0
+  const bRe = window.spectra[b] ?? 0
+  const bIm = window.spectra[b + 1] ?? 0
+  into.first = Math.sqrt(aRe * aRe + aIm * aIm)
+  into.second = Math.sqrt(bRe * bRe + bIm * bIm)
+  into.power = (into.first + into.second) ** 2
+}
 
 /** Where a line really lies follows from how its phase moves from one half to the other (one turn for 1 / half, in Hz). */
 function measureLine(window: Halves, line: number, into: Line): void {
@@ -153,14 +190,13 @@ function measureLine(window: Halves, line: number, into: Line): void {
   const halfSeconds = (window.blocks * BLOCK_SAMPLES) / 2 / 8000
   const drift = Math.atan2(bIm * aRe - bRe * aIm, bRe * aRe + bIm * aIm) / (2 * Math.PI * halfSeconds)
   const near = Math.abs(drift) < (SPACINGS_HZ[line] ?? 0) / 2 + LINE_SLACK_HZ
-  const first = Math.sqrt(aRe * aRe + aIm * aIm)
-  const second = Math.sqrt(bRe * bRe + bIm * bIm)
-  // A line that is where its phase says adds up whole; else what the halves give together.
-  into.power = near ? (first + second) ** 2 : (aRe + bRe) ** 2 + (aIm + bIm) ** 2
-  const nominal =
-    line < BAND_LINES ? LOW_HZ[(line / OFFSETS.length) | 0] : HIGH_HZ[((line - BAND_LINES) / OFFSETS.length) | 0]
-  into.offset = (((LINES_HZ[line] ?? 0) + (near ? drift : 0)) / (nominal ?? 1) - 1) * 100
-  into.unsteadiness = Math.abs(Math.log((second + 1) / (first + 1)))
+  // A line that is not where its phase says has only what the halves give together.
+  if (!near) into.power = (aRe + bRe) ** 2 + (aIm + bIm) ** 2
+  into.offset = (((LINES_HZ[line] ?? 0) + (near ? drift : 0)) / (NOMINAL_HZ[line] ?? 1) - 1) * 100
+}
+
+function unsteadinessOf(line: Line): number {
+  return Math.abs(Math.log((line.second + 1) / (line.first + 1)))
 }
 
 function linesOf(band: readonly number[]): number[] {

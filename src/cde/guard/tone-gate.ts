@@ -44,6 +44,8 @@ const RULES: readonly [WindowRule, WindowRule, WindowRule, WindowRule] = [
   { blocks: 16, shareMax: 0.6, alertShareMax: 0.5, evidenceMax: 0.5, alertEvidenceMax: -1.5, margin: 0 },
 ]
 
+const WIDEST_BLOCKS = 16
+
 /** Within this many blocks of a suspicious window, windows with this much less evidence count as well. */
 const NEAR_BLOCKS = 8
 const NEAR_SLACK = 2.5
@@ -108,11 +110,15 @@ export class ToneGate {
     }
     this.#transform(block, samples, start)
     // Windows that this block completes: only those that end with it, unless it fills a hole.
-    const fillsHole = this.knows(block + 1)
+    let before = 0
+    while (before < WIDEST_BLOCKS - 1 && this.knows(block - before - 1)) before += 1
+    let after = 0
+    while (after < WIDEST_BLOCKS - 1 && this.knows(block + after + 1)) after += 1
     for (let rule = 0; rule < RULES.length; rule += 1) {
-      const blocks = RULES[rule]?.blocks ?? 1
-      const first = block - blocks + 1
-      for (let from = first; from <= (fillsHole ? block : first); from += 1) this.#measure(rule, from)
+      const blocks = RULES[rule]?.blocks ?? 2
+      const first = block - Math.min(before, blocks - 1)
+      const last = block + Math.min(after, blocks - 1) - blocks + 1
+      for (let from = first; from <= last; from += 1) this.#measure(rule, from)
     }
   }
 
@@ -193,8 +199,7 @@ export class ToneGate {
     // A tone that begins or ends in a block next to this one reaches into it.
     for (let at = block - Math.min(left, 1); at <= block + Math.min(right, 1); at += 1) {
       const slot = at & (SLOTS - 1)
-      if ((this.#levels[0]?.share[slot] ?? 0) > EDGE_SHARE_MAX || (this.#levels[1]?.share[slot] ?? 0) > EDGE_SHARE_MAX)
-        return true
+      if (this.#blockShare(at) > EDGE_SHARE_MAX || (this.#levels[1]?.share[slot] ?? 0) > EDGE_SHARE_MAX) return true
     }
     return false
   }
@@ -215,46 +220,45 @@ export class ToneGate {
     const level = this.#levels[0] ?? NO_LEVEL
     const slot = block & (SLOTS - 1)
     level.energy[slot] = energy
+    level.share[slot] = UNKNOWN_SHARE
     const spectra = level.spectra
-    const blockTurn = block % TURNS
+    const turns = (block % TURNS) * LINES_HZ.length
     let table = 0
     for (let line = 0; line < LINES_HZ.length; line += 1) {
       let re = 0
       let im = 0
-      for (let n = 0; n < half; n += 1) {
+      for (let n = 0; n < half; n += 1, table += 1) {
         re += (even[n] ?? 0) * (COSINES[table] ?? 0)
         im -= (odd[n] ?? 0) * (SINES[table] ?? 0)
-        table += 1
       }
       // Turned back to the common clock: whole frequencies repeat after 200 blocks (one second).
-      const turn = ((WHOLE_HZ[line] ?? 0) * blockTurn) % TURNS
+      const turn = TURN_OF[turns + line] ?? 0
       const cosine = TURN_COSINES[turn] ?? 0
       const sine = TURN_SINES[turn] ?? 0
       const at = slot * SPECTRUM + line * 2
       spectra[at] = re * cosine + im * sine
       spectra[at + 1] = im * cosine - re * sine
     }
-    this.#sumUp(level, { slot, samples: GATE_BLOCK_SAMPLES })
   }
 
-  /** Adds two half windows to a whole one, if all of it is known, and measures it. */
+  /** Adds two half windows, all of which is known, to a whole one, and measures it. */
   #measure(rule: number, from: number): void {
     const blocks = RULES[rule]?.blocks ?? 2
-    if (from < 0) return
-    for (let block = from; block < from + blocks; block += 1) if (!this.knows(block)) return
     const half = this.#levels[rule] ?? NO_LEVEL
     const whole = this.#levels[rule + 1] ?? NO_LEVEL
     const slot = from & (SLOTS - 1)
     const other = (from + blocks / 2) & (SLOTS - 1)
-    const energy = (half.energy[slot] ?? 0) + (half.energy[other] ?? 0)
-    whole.energy[slot] = energy
     const first = slot * SPECTRUM
     const second = other * SPECTRUM
-    for (let index = 0; index < SPECTRUM; index += 1) {
-      whole.spectra[first + index] = (half.spectra[first + index] ?? 0) + (half.spectra[second + index] ?? 0)
-    }
-    this.#sumUp(whole, { slot, samples: blocks * GATE_BLOCK_SAMPLES })
-    if (blocks === 2 || energy < SILENCE_MEAN_SQUARE * blocks * GATE_BLOCK_SAMPLES) return
+    const energy = (half.energy[slot] ?? 0) + (half.energy[other] ?? 0)
+    whole.energy[slot] = energy
+    addUp({ half: half.spectra, whole, slot, first, second })
+    const samples = blocks * GATE_BLOCK_SAMPLES
+    const line = ((whole.lowPower[slot] ?? 0) + (whole.highPower[slot] ?? 0)) * (2 / samples)
+    whole.line[slot] = line / blocks
+    if (energy < SILENCE_MEAN_SQUARE * samples) return
+    whole.share[slot] = line / energy
+    if (blocks === 2) return
     whole.evidence[slot] = keyEvidence({
       blocks,
       spectra: half.spectra,
@@ -267,8 +271,8 @@ export class ToneGate {
       high: whole.high[slot] ?? 0,
     })
     if (rule === PROVEN_RULE && this.#isProven(from)) {
-      const line = (whole.line[slot] ?? 0) * ALERT_LEVEL_RATIO
-      this.#alertLine = from > this.#alertUntil ? line : Math.min(line, this.#alertLine)
+      const quietest = (whole.line[slot] ?? 0) * ALERT_LEVEL_RATIO
+      this.#alertLine = from > this.#alertUntil ? quietest : Math.min(quietest, this.#alertLine)
       this.#alertUntil = Math.max(this.#alertUntil, from + ALERT_BLOCKS)
     }
   }
@@ -280,46 +284,69 @@ export class ToneGate {
     return Math.min(evidence[from & (SLOTS - 1)] ?? 0, evidence[before & (SLOTS - 1)] ?? 0) > PROVEN_EVIDENCE
   }
 
-  /** Band energies, strongest lines and their share of all energy: a line of power p over n samples has 2 p / n. */
-  #sumUp(level: Level, window: { readonly slot: number; readonly samples: number }): void {
-    const { slot, samples } = window
-    const spectra = level.spectra
-    let at = slot * SPECTRUM
-    let lowBand = 0
-    let highBand = 0
-    let low = 0
-    let high = BAND_LINES
-    let lowPower = -1
-    let highPower = -1
-    for (let line = 0; line < BAND_LINES; line += 1, at += 2) {
-      const re = spectra[at] ?? 0
-      const im = spectra[at + 1] ?? 0
-      const power = re * re + im * im
-      lowBand += power * (SPACINGS_HZ[line] ?? 0)
-      if (power > lowPower) {
-        lowPower = power
-        low = line
-      }
-    }
-    for (let line = BAND_LINES; line < 2 * BAND_LINES; line += 1, at += 2) {
-      const re = spectra[at] ?? 0
-      const im = spectra[at + 1] ?? 0
-      const power = re * re + im * im
-      highBand += power * (SPACINGS_HZ[line] ?? 0)
-      if (power > highPower) {
-        highPower = power
-        high = line
-      }
-    }
-    level.lowBand[slot] = lowBand
-    level.highBand[slot] = highBand
-    level.low[slot] = low
-    level.high[slot] = high
+  /** The best pair's part of all energy in one block; asked for beside missing audio only, and so not kept ready. */
+  #blockShare(block: number): number {
+    const level = this.#levels[0] ?? NO_LEVEL
+    const slot = block & (SLOTS - 1)
+    const known = level.share[slot] ?? 0
+    if (known !== UNKNOWN_SHARE) return known
     const energy = level.energy[slot] ?? 0
-    const silent = energy < SILENCE_MEAN_SQUARE * samples
-    const line = ((lowPower + highPower) * 2) / samples
-    level.line[slot] = (line * GATE_BLOCK_SAMPLES) / samples
-    level.share[slot] = silent ? 0 : line / energy
+    let low = 0
+    let high = 0
+    for (let line = 0; line < LINES_HZ.length; line += 1) {
+      const at = slot * SPECTRUM + line * 2
+      const power = (level.spectra[at] ?? 0) ** 2 + (level.spectra[at + 1] ?? 0) ** 2
+      if (line < BAND_LINES) low = Math.max(low, power)
+      else high = Math.max(high, power)
+    }
+    const silent = energy < SILENCE_MEAN_SQUARE * GATE_BLOCK_SAMPLES
+    const share = silent ? 0 : ((low + high) * 2) / GATE_BLOCK_SAMPLES / energy
+    level.share[slot] = share
+    return share
+  }
+}
+
+/** Written and read within one call. */
+const POWERS = new Float64Array(LINES_HZ.length)
+
+/** Adds the spectra of two halves, and finds each band's energy (times Hz) and its strongest line. */
+function addUp(window: {
+  readonly half: Float32Array
+  readonly whole: Level
+  readonly slot: number
+  readonly first: number
+  readonly second: number
+}): void {
+  const { half, whole, slot } = window
+  const { spectra } = whole
+  let a = window.first
+  let b = window.second
+  for (let band = 0; band < 2; band += 1) {
+    const end = (band + 1) * BAND_LINES
+    let energy = 0
+    let bestPower = -1
+    for (let line = end - BAND_LINES; line < end; line += 1, a += 2, b += 2) {
+      const re = (half[a] ?? 0) + (half[b] ?? 0)
+      const im = (half[a + 1] ?? 0) + (half[b + 1] ?? 0)
+      spectra[a] = re
+      spectra[a + 1] = im
+      const power = re * re + im * im
+      POWERS[line] = power
+      energy += power * (SPACINGS_HZ[line] ?? 0)
+      bestPower = Math.max(bestPower, power)
+    }
+    // Looked up afterwards: a branch on each new maximum could not be predicted and costs more than this.
+    let best = end - BAND_LINES
+    while (best < end - 1 && POWERS[best] !== bestPower) best += 1
+    if (band === 0) {
+      whole.lowBand[slot] = energy
+      whole.low[slot] = best
+      whole.lowPower[slot] = bestPower
+    } else {
+      whole.highBand[slot] = energy
+      whole.high[slot] = best
+      whole.highPower[slot] = bestPower
+    }
   }
 }
 
@@ -334,6 +361,8 @@ function newLevel() {
     highBand: new Float64Array(SLOTS),
     low: new Uint8Array(SLOTS),
     high: new Uint8Array(SLOTS),
+    lowPower: new Float64Array(SLOTS),
+    highPower: new Float64Array(SLOTS),
     share: new Float64Array(SLOTS),
     /** Energy that the strongest pair has in one block, if it is there all along. */
     line: new Float64Array(SLOTS),
@@ -343,7 +372,8 @@ function newLevel() {
 
 const NO_LEVEL = newLevel()
 
-const WHOLE_HZ = Int32Array.from(LINES_HZ)
+/** A block's share that has not been asked for yet. */
+const UNKNOWN_SHARE = -1
 
 const ANGLES = LINES_HZ.flatMap((frequency) =>
   Array.from({ length: GATE_BLOCK_SAMPLES / 2 }, (_, n) => (2 * Math.PI * frequency * (n + 0.5)) / 8000),
@@ -351,7 +381,11 @@ const ANGLES = LINES_HZ.flatMap((frequency) =>
 const COSINES = Float64Array.from(ANGLES, Math.cos)
 const SINES = Float64Array.from(ANGLES, Math.sin)
 
-/** Blocks in a second. */
+/** Blocks in a second, and by how much of a turn (in as many parts) each line has moved on at each of them. */
 const TURNS = 200
+const TURN_OF = Uint8Array.from({ length: TURNS * LINES_HZ.length }, (_, index) => {
+  const block = Math.floor(index / LINES_HZ.length)
+  return ((LINES_HZ[index % LINES_HZ.length] ?? 0) * block) % TURNS
+})
 const TURN_COSINES = Float64Array.from({ length: TURNS }, (_, turn) => Math.cos((2 * Math.PI * turn) / TURNS))
 const TURN_SINES = Float64Array.from({ length: TURNS }, (_, turn) => Math.sin((2 * Math.PI * turn) / TURNS))
