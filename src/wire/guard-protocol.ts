@@ -31,7 +31,7 @@ const prepareShape = record({
   /** null: mask only, until no key was heard for the cool-down; used after a guard was lost in a window. */
   form: nullable(formShape),
   /** Letters, digits, dashes, with no run of digits as long as a card number. */
-  merchant: text(/^(?!.*\d{9})[a-z0-9-]{1,40}$/),
+  merchant: text(/^(?!.*\d{9})[a-z][a-z0-9-]{0,39}$/),
   coolDownMs: integer(500, 30_000),
 })
 export type PrepareWindow = Shaped<typeof prepareShape>
