@@ -6,15 +6,16 @@ import { MediaSession, type Party } from './media-session.ts'
 import { escapeUser, userOf } from './name-address.ts'
 import { hideOrigin, readAudio } from './sdp.ts'
 import { passableStatus, reasonOf } from './sip-reason.ts'
-import type {
-  InviteResult,
-  OutgoingInvite,
-  SipDialog,
-  SipHeaders,
-  SipMessage,
-  SipRequest,
-  SipResponse,
-  SipServer,
+import {
+  hearAfterAck,
+  type InviteResult,
+  type OutgoingInvite,
+  type SipDialog,
+  type SipHeaders,
+  type SipMessage,
+  type SipRequest,
+  type SipResponse,
+  type SipServer,
 } from './sip-server.ts'
 import type { Trunk, Trunks } from './trunks.ts'
 
@@ -215,6 +216,7 @@ function connect(
     dependencies: dependencies.call,
   })
   dependencies.answered(call)
+  hearAfterAck(result.dialog, callerDialog)
   call.endIfHungUp()
   return call
 }

@@ -49,6 +49,19 @@ export type SipDialog = {
   on(event: 'destroy', listener: (request: SipRequest) => void): void
 }
 
+/**
+ * Lets the requests of an answered dialog be heard once the caller has acknowledged its own answer: until then there
+ * is nobody to pass them on to, and unheard ones the library would accept by itself.
+ */
+export function hearAfterAck(dialog: SipDialog, caller: SipDialog): void {
+  const emitter = caller as unknown as { on(event: 'ack', listener: () => void): void }
+  emitter.on('ack', () => holdRequests(dialog, false))
+}
+
+function holdRequests(dialog: SipDialog, isHeld: boolean): void {
+  Object.assign(dialog, { queueRequests: isHeld })
+}
+
 /** A re-INVITE has its answer after 32 s at most (RFC 3261 Timer B); from a SIP server that was lost there is none. */
 const REINVITE_MS_MAX = 35_000
 
@@ -186,7 +199,7 @@ export class SipServer {
     return this.#isConnected
   }
 
-  /** Sends an INVITE. `sent` hands over what can cancel it. Never rejects. */
+  /** Sends an INVITE. `sent` hands over what can cancel it. Requests of the callee wait for hearAfterAck. Never rejects. */
   async invite(
     uri: string,
     options: {
@@ -216,6 +229,7 @@ export class SipServer {
           cbProvisional: progress.provisional,
         },
       )
+      holdRequests(dialog, true)
       return { kind: 'answered', dialog, response: dialog.res }
     } catch (error) {
       const rejection = error as { readonly status?: unknown; readonly res?: SipMessage }
