@@ -250,10 +250,11 @@ export class Call {
       return
     }
     if (answered.kind === 'rejected') {
-      response.send(passableStatus(answered.status))
-      // The other side keeps what it had, so the media goes back to it too.
+      // The other side keeps what it had, so the media goes back to it too; before the refusal, after which the next
+      // change may come at once.
       await this.media.offer(leg.party, before, { live: true })
       await this.media.answer(leg.party, this.media.sdpOf(other.party), { live: true })
+      response.send(passableStatus(answered.status))
       // The other side knows of no such dialog any more (RFC 3261 section 12.2.1.2).
       if (answered.status === 408 || answered.status === 481) this.end('party_hung_up', other.party)
       return
