@@ -138,7 +138,8 @@ function oddsOf(window: Halves, weights: Weights): number {
   const low = (2 * lowLine.power) / samples
   const high = (2 * highLine.power) / samples
   const share = (low + high) / window.energy
-  if (share < SHARE_MIN) return NO_EVIDENCE
+  // Of no energy there is no share.
+  if (!(share >= SHARE_MIN)) return NO_EVIDENCE
   // The bands' energy was measured in the halves, each over half the samples, with lines twice as wide.
   const width = 4 / (samples * (8000 / (samples / 2)))
   const lowPurity = Math.min(PURITY_MAX, low / (window.lowBand * width + 1e-6))
