@@ -1,0 +1,14 @@
+import t from 'tap'
+import { randomLetters } from '../../src/sbc/letters.ts'
+
+t.test('an id has the length that was asked for and nothing but letters', (t) => {
+  for (const length of [0, 1, 16, 20]) t.match(randomLetters(length), new RegExp(`^[a-z]{${length}}$`))
+  t.end()
+})
+
+t.test('ids do not repeat, and every letter occurs', (t) => {
+  const ids = Array.from({ length: 2_000 }, () => randomLetters(16))
+  t.equal(new Set(ids).size, ids.length)
+  t.equal(new Set(ids.join('')).size, 26)
+  t.end()
+})
