@@ -121,7 +121,10 @@ async function ring(
       return null
     }
     await provisionals.done()
-    const shown = await answerOf(attempt, { result, provisionals })
+    const shown =
+      engine.lives === lives
+        ? await answerOf(attempt, { result, provisionals })
+        : ({ kind: 'failed', status: 503 } as const)
     if (shown.kind === 'failed' || end.isOver() || engine.lives !== lives) {
       hangUp(result.dialog)
       if (!end.isOver()) reject(response, shown.kind === 'failed' ? shown.status : 503)

@@ -276,10 +276,11 @@ t.test('BYE of the payer in a window: the window ends without a moment unmasked,
   t.notOk(sipCall.agent.marksSince(maskedMs).has(PAYER_MARK))
 })
 
-t.test('a call that ends for a reason of ours tells both sides which', async (t) => {
+t.test('a call that ends for a reason of ours tells both sides which', (t) => {
   sipCall.call.end('media_lost')
   t.match(sipCall.payerDialog.byes, [{ Reason: /Media relay lost/ }])
   t.match(sipCall.agentDialog.byes, [{ Reason: /Media relay lost/ }])
+  t.end()
 })
 
 t.test('a call whose media rtpengine lost ends at the next use of it, in the clear and in a window', async (t) => {
