@@ -9,6 +9,11 @@ import { WindowMedia, type Send, type Sentinel } from './window-media.ts'
 const PROGRESS_EVERY_MS = 100
 /** The masker hears more tones than there are, in speech; so much quiet of it is asked for besides the cool-down. */
 const MASKER_QUIET_MS = 1_000
+/**
+ * A customer who talks on can keep the masker suspicious for long. No key was heard for the cool-down and this time: the
+ * window may end, and what is still held is masked where it is suspect, as ever.
+ */
+const MASKER_QUIET_PATIENCE_MS = 4_000
 /** After a refused drain the sbc waits for the next safe-to-close. */
 const SAFE_AGAIN_MS = 300
 /** How often it is looked whether the cool-down is over. */
@@ -197,7 +202,8 @@ export class Window {
       return
     }
     if (this.#safeTold || this.#media.isDraining || this.#media.isDrained || nowMs < this.#safeNotBeforeMs) return
-    if (this.#media.quietForMs(nowMs) < Math.min(coolDownMs, MASKER_QUIET_MS)) return
+    const isPatient = nowMs - quietSinceMs < coolDownMs + MASKER_QUIET_PATIENCE_MS
+    if (isPatient && this.#media.quietForMs(nowMs) < Math.min(coolDownMs, MASKER_QUIET_MS)) return
     this.#safeTold = true
     this.#options.tell({ type: 'safe-to-close', windowId: this.windowId })
   }
