@@ -39,7 +39,8 @@ export class DeskServer {
             if (message.type === 'calls.watch') {
               if (channel !== null) this.#watchers.add(channel)
               const calls = this.#directory.views()
-              reply({ type: 'calls', calls: calls.slice(0, CALLS_IN_SNAPSHOT_MAX) })
+              // Not a reply, which a desk would read after the changes that came in the same piece.
+              channel?.send({ type: 'calls', calls: calls.slice(0, CALLS_IN_SNAPSHOT_MAX) })
               for (const call of calls.slice(CALLS_IN_SNAPSHOT_MAX)) channel?.send({ type: 'call', call })
             } else
               this.#order(message, reply).catch((error: unknown) => {
