@@ -18,7 +18,7 @@ const NODE_MAJOR_MIN = 20
 const PROGRAMS = {
   start: ['src/main.ts', 'start'],
   test: ['test/all.ts'],
-  bench: ['bench/all.ts'],
+  bench: ['bench/main.ts'],
 }
 
 const [command, ...rest] = process.argv.slice(2)

@@ -11,6 +11,14 @@ const SILENCE_MS_MAX = 15_000
 const PROBE_EVERY_MS = 50
 
 /**
+ * Core files would hold digits, so none is written (PCI DSS 3.3.1: not even in a crash). The environment is emptied but
+ * for the names that follow and for what Node's IPC channel needs.
+ */
+const LAUNCH = `ulimit -c 0
+exec env -i \${NODE_CHANNEL_FD+"NODE_CHANNEL_FD=$NODE_CHANNEL_FD"} \
+  \${NODE_CHANNEL_SERIALIZATION_MODE+"NODE_CHANNEL_SERIALIZATION_MODE=$NODE_CHANNEL_SERIALIZATION_MODE"} "$@"`
+
+/**
  * starting: it runs, and does not serve yet. waiting: it died, and is started again after a delay. failed: its first
  * start did not work, and nothing more is tried. closed: it has ended because it was told to.
  */
@@ -108,12 +116,11 @@ export class WatchedProcess {
     this.#startedMs = performance.now()
     this.#lastHeardMs = this.#startedMs
     // A session of its own: Ctrl-C at a terminal reaches the supervisor alone, which ends the others in order.
-    // Core files would hold digits, so none is written (PCI DSS 3.3.1: not even in a crash).
+    const environment = Object.entries(this.#options.environment).map(([name, value]) => `${name}=${value}`)
     const child = spawn(
       '/bin/sh',
-      ['-c', 'ulimit -c 0; exec "$@"', 'sh', this.#options.command, ...this.#options.arguments],
+      ['-c', LAUNCH, 'sh', ...environment, this.#options.command, ...this.#options.arguments],
       {
-        env: this.#options.environment,
         stdio: ['ignore', 'pipe', 'pipe', ...(probe === null ? (['ipc'] as const) : [])],
         detached: true,
         cwd: '/',

@@ -15,7 +15,7 @@ const door = (name, packagePath, file) => ({
   name: `door-${name}`,
   comment: `only ${file} imports ${packagePath}`,
   severity: 'error',
-  from: { path: '^(src|bench|test)/', pathNot: file },
+  from: { path: '^(src|bench)/', pathNot: file },
   to: { path: `(^|node_modules/)${packagePath}(/|$)` },
 })
 
