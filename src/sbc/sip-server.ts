@@ -96,12 +96,20 @@ export type InviteResult =
   | { readonly kind: 'answered'; readonly dialog: SipDialog; readonly response: SipMessage | null }
   | { readonly kind: 'rejected'; readonly status: number; readonly response: SipMessage | null }
 
+/** The library's own connection, which it can only be told to leave while it is up. */
+type LibraryConnection = {
+  closing?: boolean
+  readonly socket?: { destroy(): void }
+  readonly reconnectVars?: { readonly retryTimer?: NodeJS.Timeout | null }
+}
+
 type Library = {
+  readonly app?: { readonly client?: { readonly wp?: LibraryConnection } }
   connect(options: {
     readonly host: string
     readonly port: number
     readonly secret: string
-    readonly reconnect: { readonly maxAttempts: number }
+    readonly reconnect: { readonly maxAttempts: number; readonly retryMaxDelay: number }
   }): void
   disconnect(): void
   on(event: 'connect', listener: (error: unknown, hostPort: string) => void): void
@@ -130,8 +138,10 @@ type Library = {
 
 const Srf = createRequire(import.meta.url)('drachtio-srf') as new () => Library
 
-/** The library gives up after so many tries; a SIP server that was restarted is back within seconds. */
-const RECONNECT_ATTEMPTS = 100_000
+/** The library would give up after so many tries; without a SIP server there is nothing else to do. */
+const RECONNECT_ATTEMPTS = Number.MAX_SAFE_INTEGER
+/** Without a limit the library's pause grows by 1.7 with each try, to hours. */
+const RECONNECT_MS_MAX = 1_000
 const CONNECT_MS_MAX = 15_000
 
 export type SipServerHandlers = {
@@ -184,7 +194,7 @@ export class SipServer {
       host: options.host,
       port: options.port,
       secret: options.secret,
-      reconnect: { maxAttempts: RECONNECT_ATTEMPTS },
+      reconnect: { maxAttempts: RECONNECT_ATTEMPTS, retryMaxDelay: RECONNECT_MS_MAX },
     })
   }
 
@@ -261,7 +271,20 @@ export class SipServer {
     if (this.#closed) return
     this.#closed = true
     this.#isConnected = false
-    this.#library.disconnect()
+    try {
+      this.#library.disconnect()
+    } catch {
+      this.#stopConnecting()
+    }
+  }
+
+  /** While it is not connected, the library refuses to disconnect and would go on trying for ever. */
+  #stopConnecting(): void {
+    const connection = this.#library.app?.client?.wp
+    if (connection === undefined) return
+    connection.closing = true
+    clearTimeout(connection.reconnectVars?.retryTimer ?? undefined)
+    connection.socket?.destroy()
   }
 }
 

@@ -12,7 +12,7 @@ import { callViewShape } from '../../src/wire/call-protocol.ts'
 import { FakeDialog, FakeRequest, FakeResponse, FakeSip } from '../fakes/fake-sip.ts'
 import { RtpParty } from '../fakes/rtp-party.ts'
 import { freeUdpPort, startRtpengine, type Rtpengine } from '../fakes/rtpengine.ts'
-import { testIdentity } from '../fakes/test-identity.ts'
+import { sharedIdentity } from '../fakes/shared-certificates.ts'
 
 const logger = createLogger({ role: 'test', level: 'silent' })
 Object.assign(globalThis.console, { log: () => undefined })
@@ -37,7 +37,7 @@ t.before(async () => {
     logger,
   })
   await engines.start()
-  guards = new GuardPool({ guards: [], identity: await testIdentity('sbc'), logger })
+  guards = new GuardPool({ guards: [], identity: sharedIdentity('sbc'), logger })
   payer = await RtpParty.open({ mark: 1 })
   agent = await RtpParty.open({ mark: 2 })
 })

@@ -9,7 +9,7 @@ import { AGENT_MARK, PAYER_MARK } from '../fakes/guarded-call.ts'
 import { audioPort, RtpParty } from '../fakes/rtp-party.ts'
 import { startRtpengine, type Rtpengine } from '../fakes/rtpengine.ts'
 import { SipCall } from '../fakes/sip-call.ts'
-import { testIdentity } from '../fakes/test-identity.ts'
+import { sharedIdentity } from '../fakes/shared-certificates.ts'
 
 Object.assign(globalThis.console, { log: () => undefined })
 const IN_FLIGHT_MS = 25
@@ -21,10 +21,10 @@ let sipCall: SipCall
 
 t.before(async () => {
   engine = await startRtpengine()
-  identity = await testIdentity('sbc')
+  identity = sharedIdentity('sbc')
 })
 t.beforeEach(async () => {
-  guard = await FakeGuard.start({ identity: await testIdentity('guard') })
+  guard = await FakeGuard.start({ identity: sharedIdentity('guard') })
   sipCall = await SipCall.start({ enginePort: engine.port, identity, guardPorts: [guard.port] })
 })
 t.afterEach(async () => {

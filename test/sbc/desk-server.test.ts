@@ -25,7 +25,7 @@ type Desk = {
   watch(): Promise<SbcToDesk | undefined>
 }
 
-async function connect(t: Test, server: DeskServer, role: Role = 'desk'): Promise<Desk> {
+function connect(t: Test, server: DeskServer, role: Role = 'desk'): Desk {
   const heard: SbcToDesk[] = []
   const client = new ChannelClient<DeskToSbc, SbcToDesk>({
     host: '127.0.0.1',
@@ -87,7 +87,7 @@ t.test('a desk gets all calls once it watches, and each change after that', asyn
   const first = listed()
   directory.add(first)
   const server = await listen(t, directory)
-  const desk = await connect(t, server)
+  const desk = connect(t, server)
   await eventually(() => desk.client.isOpen)
   server.tell(first)
   t.same(await desk.watch(), { type: 'calls', calls: [first.view()] })
@@ -102,7 +102,7 @@ t.test('more calls than a frame holds come one by one after the list', async (t)
   const directory = new CallDirectory()
   for (let count = 0; count < 3_000; count += 1) directory.add(listed())
   const server = await listen(t, directory)
-  const desk = await connect(t, server)
+  const desk = connect(t, server)
   await eventually(() => desk.client.isOpen)
   const answer = await desk.watch()
   const first = answer?.type === 'calls' ? answer.calls : []
@@ -117,7 +117,7 @@ t.test('more calls than a frame holds come one by one after the list', async (t)
 
 t.test('an order for a call that is not there is refused', async (t) => {
   const server = await listen(t, new CallDirectory())
-  const desk = await connect(t, server)
+  const desk = connect(t, server)
   await eventually(() => desk.client.isOpen)
   const callId = randomLetters(20)
   for (const order of [
@@ -133,7 +133,7 @@ t.test('an order that throws is refused and does not end the process', async (t)
   const broken = Object.assign(listed(), { openWindow: () => Promise.reject(new Error('broken')) })
   directory.add(broken)
   const server = await listen(t, directory)
-  const desk = await connect(t, server)
+  const desk = connect(t, server)
   await eventually(() => desk.client.isOpen)
   const order = { type: 'window.open', callId: broken.facts.callId, form: 'card', masking: null } as const
   t.same(await desk.order(order), { type: 'refused', code: 'media_unavailable' })
@@ -150,7 +150,7 @@ t.test('a desk opens, clears and cancels a window of a real call, and sees each 
   const directory = new CallDirectory()
   directory.add(sipCall.call)
   const server = await listen(t, directory)
-  const desk = await connect(t, server, 'operator')
+  const desk = connect(t, server, 'operator')
   await eventually(() => desk.client.isOpen)
   const { callId } = sipCall.call.facts
   t.same(await desk.order({ type: 'window.clear', callId, field: null }), { type: 'refused', code: 'no_window' })
@@ -179,15 +179,15 @@ t.test('a desk opens, clears and cancels a window of a real call, and sees each 
 t.test('a role that is no desk may not connect', async (t) => {
   const server = await listen(t, new CallDirectory())
   for (const role of ['guard', 'vault', 'sipd'] as const) {
-    const stranger = await connect(t, server, role)
+    const stranger = connect(t, server, role)
     t.equal(await stranger.order({ type: 'window.cancel', callId: randomLetters(20) }), null, role)
   }
 })
 
 t.test('a desk that says nonsense is cut off, and the others go on', async (t) => {
   const server = await listen(t, new CallDirectory())
-  const good = await connect(t, server)
-  const bad = await connect(t, server)
+  const good = connect(t, server)
+  const bad = connect(t, server)
   await eventually(() => good.client.isOpen && bad.client.isOpen)
   const nonsense = { type: 'window.open', callId: '4242424242424242' } as unknown as DeskToSbc
   t.equal(await bad.order(nonsense), null)

@@ -5,15 +5,15 @@ import { GuardPool, type WindowListener } from '../../src/sbc/guard-link.ts'
 import { eventually } from '../fakes/eventually.ts'
 import { FakeGuard } from '../fakes/fake-guard.ts'
 import { freePort } from '../fakes/free-port.ts'
-import { testIdentity } from '../fakes/test-identity.ts'
+import { sharedIdentity } from '../fakes/shared-certificates.ts'
 
 const logger = createLogger({ role: 'test', level: 'silent' })
 let sbc: Identity
 let guardIdentity: Identity
 
-t.before(async () => {
-  sbc = await testIdentity('sbc')
-  guardIdentity = await testIdentity('guard')
+t.before(() => {
+  sbc = sharedIdentity('sbc')
+  guardIdentity = sharedIdentity('guard')
 })
 
 function pool(
@@ -123,7 +123,7 @@ t.test('windows of an earlier life are released when the guard says that it has 
 })
 
 t.test('a process that proves another role than guard is not a guard', async (t) => {
-  const wrongRole = await FakeGuard.start({ identity: await testIdentity('desk') })
+  const wrongRole = await FakeGuard.start({ identity: sharedIdentity('desk') })
   const guards = pool([{ name: 'wrong', rtpengine: 'engine', port: wrongRole.port }])
   await new Promise((resolve) => setTimeout(resolve, 300))
   t.equal(guards.upCount, 0)

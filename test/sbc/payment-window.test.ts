@@ -7,7 +7,7 @@ import { freePort } from '../fakes/free-port.ts'
 import { GuardedCall, PAYER_MARK, TEST_FORM } from '../fakes/guarded-call.ts'
 import { isCloseOffer } from '../fakes/ng-proxy.ts'
 import { startRtpengine, type Rtpengine } from '../fakes/rtpengine.ts'
-import { testIdentity } from '../fakes/test-identity.ts'
+import { sharedIdentity } from '../fakes/shared-certificates.ts'
 
 Object.assign(globalThis.console, { log: () => undefined })
 const TOKEN = 'tok_abcdefghijklmnopqrst1_4242'
@@ -18,8 +18,8 @@ let guardIdentity: Identity
 
 t.before(async () => {
   engine = await startRtpengine()
-  sbcIdentity = await testIdentity('sbc')
-  guardIdentity = await testIdentity('guard')
+  sbcIdentity = sharedIdentity('sbc')
+  guardIdentity = sharedIdentity('guard')
 })
 t.after(() => engine.close())
 
