@@ -89,8 +89,8 @@ export async function startSipSite(t: Test): Promise<SipSite> {
 /** sipp itself checks each message against its steps; a call that went otherwise makes its exit code 1. */
 export function bothSucceeded(t: Test, results: { readonly callee: SippResult; readonly caller: SippResult }): void {
   for (const side of ['caller', 'callee'] as const) {
-    const { exitCode, errors } = results[side]
+    const { exitCode, errors, messages } = results[side]
     t.equal(exitCode, 0, `every step of the ${side} went as it must`)
-    if (exitCode !== 0) t.comment(errors)
+    if (exitCode !== 0) t.comment(errors, ...messages.map(({ direction, text }) => `\n${direction} ${text}`))
   }
 }

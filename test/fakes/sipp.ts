@@ -29,7 +29,7 @@ export type SippOptions = {
   readonly arguments?: readonly string[]
 }
 
-/** A file of test/system/scenarios without `.xml`; `@NAME@` in it is replaced by the value of NAME. */
+/** A file of test/system/scenarios without `.xml`; `@NAME@` or `@NAME=usual@` in it is replaced by the value of NAME. */
 export type SippStep = string | readonly [file: string, values: Readonly<Record<string, string>>]
 
 const SCENARIOS = resolve(import.meta.dirname, '../system/scenarios')
@@ -120,8 +120,8 @@ function scenarioOf(steps: readonly SippStep[]): string {
 function stepText(file: string, values: Readonly<Record<string, string>>): string {
   const text = readFileSync(join(SCENARIOS, `${file}.xml`), 'utf8')
   const inside = /<scenario [^>]*>([^]*)<\/scenario>/.exec(text)?.[1] ?? ''
-  return inside.replace(/@([A-Z]+)@/g, (_whole, name: string) => {
-    const value = values[name]
+  return inside.replace(/@([A-Z]+)(?:=([^@]*))?@/g, (_whole, name: string, usual: string | undefined) => {
+    const value = values[name] ?? usual
     if (value === undefined) throw new Error('the step names a value that was not given')
     return value
   })

@@ -2,19 +2,21 @@ import t from 'tap'
 import { bothSucceeded, startSipSite, UDP_NUMBER, UNKNOWN_NUMBER } from '../fakes/sip-site.ts'
 import { startLines } from '../fakes/sipp.ts'
 
+/** Most of it is for a machine that does much else. */
+const FILE_MS_MAX = 110_000
+
 /** Calls one after the other through one running product. */
-t.test('a carrier and an agent, both sipp', async (t) => {
+t.test('a carrier and an agent, both sipp', { timeout: FILE_MS_MAX }, async (t) => {
   const site = await startSipSite(t)
   const { sip, agent } = site
   const carrier = { local: { host: site.carrier.host }, remote: { ...sip, number: UDP_NUMBER } }
   const waiting = { local: agent }
-  const soon = { LATEMS: '0' }
   const talk = ['talks', { TALKMS: '100' }] as const
 
   await t.test('a call rings, is answered, and the carrier hangs up', async (t) => {
     const results = await site.call(
-      { ...waiting, steps: [['is-called', soon], ['rings', { RINGMS: '50' }], 'answers', 'is-hung-up'] },
-      { ...carrier, steps: ['calls', 'hears-ringing', ['is-answered', soon], talk, 'hangs-up'] },
+      { ...waiting, steps: ['is-called', ['rings', { RINGMS: '50' }], 'answers', 'is-hung-up'] },
+      { ...carrier, steps: ['calls', 'hears-ringing', 'is-answered', talk, 'hangs-up'] },
     )
     bothSucceeded(t, results)
     t.same(startLines(results.callee.messages, 'received'), ['INVITE', 'ACK', 'BYE'])
@@ -22,19 +24,19 @@ t.test('a carrier and an agent, both sipp', async (t) => {
 
   await t.test('the agent hangs up', async (t) => {
     const results = await site.call(
-      { ...waiting, steps: [['is-called', soon], ['rings', { RINGMS: '0' }], 'answers', talk, 'hangs-up'] },
-      { ...carrier, steps: ['calls', ['is-answered', soon], 'is-hung-up'] },
+      { ...waiting, steps: ['is-called', 'rings', 'answers', talk, 'hangs-up'] },
+      { ...carrier, steps: ['calls', 'is-answered', 'is-hung-up'] },
     )
     bothSucceeded(t, results)
   })
 
   await t.test('an agent calls out through the carrier', async (t) => {
     const results = await site.call(
-      { local: site.carrier, steps: [['is-called', soon], ['rings', { RINGMS: '0' }], 'answers', 'is-hung-up'] },
+      { local: site.carrier, steps: ['is-called', 'rings', 'answers', 'is-hung-up'] },
       {
         local: { host: agent.host },
         remote: { ...sip, number: UDP_NUMBER },
-        steps: ['calls', ['is-answered', soon], 'hangs-up'],
+        steps: ['calls', 'is-answered', 'hangs-up'],
       },
     )
     bothSucceeded(t, results)
@@ -42,8 +44,8 @@ t.test('a carrier and an agent, both sipp', async (t) => {
 
   await t.test('early media is passed on with its description, and the answer repeats it', async (t) => {
     const results = await site.call(
-      { ...waiting, steps: [['is-called', soon], 'sends-early-media', 'answers', 'is-hung-up'] },
-      { ...carrier, steps: ['calls', 'hears-early-media', ['is-answered', soon], talk, 'hangs-up'] },
+      { ...waiting, steps: ['is-called', 'sends-early-media', 'answers', 'is-hung-up'] },
+      { ...carrier, steps: ['calls', 'hears-early-media', 'is-answered', talk, 'hangs-up'] },
     )
     bothSucceeded(t, results)
     const ports = results.caller.messages
@@ -67,11 +69,7 @@ t.test('a carrier and an agent, both sipp', async (t) => {
         const results = await site.call(
           {
             ...waiting,
-            steps: [
-              ['is-called', soon],
-              ['rings', { RINGMS: '0' }],
-              ['refuses', { STATUS }],
-            ],
+            steps: ['is-called', 'rings', ['refuses', { STATUS }]],
           },
           { ...carrier, steps: ['calls', ['is-refused', { STATUS, PHRASE }]] },
         )
@@ -84,7 +82,7 @@ t.test('a carrier and an agent, both sipp', async (t) => {
 
   await t.test('a caller who gives up while it rings hears 487, and the agent CANCEL', async (t) => {
     const results = await site.call(
-      { ...waiting, steps: [['is-called', soon], ['rings', { RINGMS: '0' }], 'is-cancelled'] },
+      { ...waiting, steps: ['is-called', 'rings', 'is-cancelled'] },
       {
         ...carrier,
         steps: ['calls', 'hears-ringing', 'cancels', ['is-refused', { STATUS: '487', PHRASE: 'Request Terminated' }]],

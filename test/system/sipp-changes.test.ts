@@ -2,9 +2,11 @@ import t, { type Test } from 'tap'
 import { bothSucceeded, startSipSite, UDP_NUMBER, type SipSite } from '../fakes/sip-site.ts'
 import { startLines, type SippStep } from '../fakes/sipp.ts'
 
+/** Most of it is for a machine that does much else. */
+const FILE_MS_MAX = 110_000
+
 const OWN = '[media_ip]'
 const BOTH_CODECS = '0 8 101'
-const soon = { LATEMS: '0' }
 
 /** An offer by whoever changes the call, what the other side must be offered, its answer, and what comes back. */
 type Change = {
@@ -53,7 +55,7 @@ const CHANGES: readonly Change[] = [
   },
 ]
 
-t.test('a call that changes while it lasts, both sides sipp', async (t) => {
+t.test('a call that changes while it lasts, both sides sipp', { timeout: FILE_MS_MAX }, async (t) => {
   const site = await startSipSite(t)
 
   for (const change of CHANGES) {
@@ -171,12 +173,12 @@ async function connected(
   const results = await site.call(
     {
       local: site.agent,
-      steps: [['is-called', soon], ['rings', { RINGMS: '0' }], 'answers', ...steps[1], 'is-hung-up'],
+      steps: ['is-called', 'rings', 'answers', ...steps[1], 'is-hung-up'],
     },
     {
       local: { host: site.carrier.host },
       remote: { ...site.sip, number: UDP_NUMBER },
-      steps: ['calls', ['is-answered', soon], ...steps[0], ['talks', { TALKMS: '100' }], 'hangs-up'],
+      steps: ['calls', 'is-answered', ...steps[0], ['talks', { TALKMS: '100' }], 'hangs-up'],
     },
   )
   bothSucceeded(t, results)
