@@ -195,6 +195,14 @@ export class Masker {
     this.#masking = 'hard'
   }
 
+  /**
+   * For the next ten seconds less evidence makes a tone. The masker does so by itself after a proven key; told before
+   * the first, it masks that one as well under talk-over, at the price of more speech.
+   */
+  expectKeys(): void {
+    this.#timeline.expectKeys(this.#heardUntil)
+  }
+
   get masking(): Masking {
     return this.#masking
   }

@@ -390,6 +390,17 @@ t.test('draining is refused while an event or a tone is held, and nothing change
   t.end()
 })
 
+t.test('told to expect keys it takes less for a tone', (t) => {
+  const arrivals = stream(toUlaw(Float64Array.from(recordedSpeech({ secondsMax: 9 }).samples)))
+  const calm = newMasker()
+  run(calm, arrivals)
+  const wary = newMasker()
+  wary.expectKeys()
+  run(wary, arrivals)
+  t.ok(wary.counters.samplesMasked > calm.counters.samplesMasked)
+  t.end()
+})
+
 t.test('quiet time counts from the last event or tone', (t) => {
   const masker = newMasker()
   run(masker, stream(quiet(8000)))
