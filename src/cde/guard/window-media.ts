@@ -172,6 +172,11 @@ export class WindowMedia {
   }
 
   /** From now on no payer sample crosses. */
+  /** A field is open: keys may come at any moment. */
+  expectKeys(): void {
+    this.#masker.expectKeys()
+  }
+
   toHard(): void {
     this.#masker.toHard()
   }

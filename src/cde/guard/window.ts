@@ -14,6 +14,8 @@ const MASKER_QUIET_MS = 1_000
  * window may end, and what is still held is masked where it is suspect, as ever.
  */
 const MASKER_QUIET_PATIENCE_MS = 4_000
+/** The masker asks for less evidence for 10 s after it is told that keys are expected. */
+const EXPECT_KEYS_EVERY_MS = 2_000
 /** After a refused drain the sbc waits for the next safe-to-close. */
 const SAFE_AGAIN_MS = 300
 /** How often it is looked whether the cool-down is over. */
@@ -48,6 +50,7 @@ export class Window {
   #dirty = false
   #safeTold = false
   #safeNotBeforeMs = -Infinity
+  #expectAgainMs = -Infinity
   #closed = false
 
   constructor(options: WindowOptions) {
@@ -128,6 +131,7 @@ export class Window {
   /** Does what is due by now. */
   tick(nowMs: number): void {
     if (this.#closed) return
+    this.#expectKeys(nowMs)
     this.#media.tick(nowMs)
     this.#capture.tick(nowMs)
     this.#tellProgress(nowMs)
@@ -151,6 +155,13 @@ export class Window {
 
   get isClosed(): boolean {
     return this.#closed
+  }
+
+  /** The first key under loud speech has nothing before it to be known by, so the masker is told what is awaited. */
+  #expectKeys(nowMs: number): void {
+    if (this.#capture.isOver || nowMs < this.#expectAgainMs) return
+    this.#expectAgainMs = nowMs + EXPECT_KEYS_EVERY_MS
+    this.#media.expectKeys()
   }
 
   #drain(nowMs: number, reply: (message: GuardToSbc) => void): void {
