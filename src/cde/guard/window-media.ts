@@ -171,12 +171,12 @@ export class WindowMedia {
     )
   }
 
-  /** From now on no payer sample crosses. */
   /** A field is open: keys may come at any moment. */
   expectKeys(): void {
     this.#masker.expectKeys()
   }
 
+  /** From now on no payer sample crosses. */
   toHard(): void {
     this.#masker.toHard()
   }
