@@ -64,6 +64,11 @@ export class DeskClient {
     await this.#request('DELETE', `/calls/${callId}/window`)
   }
 
+  /** Empties the field that is being typed, so that the payer can key it again. */
+  async clearField(callId: string): Promise<void> {
+    await this.#request('POST', `/calls/${callId}/window/clear`)
+  }
+
   async payment(callId: string): Promise<PaymentState> {
     return (await this.#request('GET', `/calls/${callId}/window`)) as PaymentState
   }
