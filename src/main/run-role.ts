@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs'
 import { readIdentity, type Identity } from '../kit/identity.ts'
 import { createLogger, errorFields, type Logger } from '../kit/log.ts'
 import { Metrics, serveMetrics } from '../kit/metrics.ts'
@@ -8,6 +9,7 @@ import type { RoleName } from './role-name.ts'
 
 /** The supervisor waits a little longer; without one, systemd does. */
 const CLOSE_MS_MAX = 4_500
+const STANDARD_OUTPUT = 1
 
 /** What every role's entry point is given beside its part of the configuration. */
 type RoleTools = { readonly identity: Identity; readonly logger: Logger; readonly metrics: Metrics }
@@ -25,7 +27,7 @@ export async function runRole(options: {
   readonly configuration: Configuration
 }): Promise<number> {
   const { role, name, configuration } = options
-  const logger = createLogger({ role: name, level: configuration.logLevel })
+  const logger = createLogger({ role: name, level: configuration.logLevel, stream: { write: writeLine } })
   exitWhenBroken(logger)
   let running: RunningRole
   try {
@@ -100,6 +102,18 @@ function metricsAddress(role: RoleName, name: string, configuration: Configurati
   const { host, ports } = configuration.metrics
   if (role !== 'guard') return { host, port: ports[role] }
   return { host, port: configuration.guards.find((guard) => guard.name === name)?.metricsPort ?? 0 }
+}
+
+/**
+ * One line to standard output. A line that nobody takes is dropped: pino's own stream would try again for ever, at the
+ * exit too, so that a process whose supervisor died would never end.
+ */
+function writeLine(line: string): void {
+  try {
+    writeSync(STANDARD_OUTPUT, line)
+  } catch {
+    // The reader is gone or does not read: calls matter more than lines.
+  }
 }
 
 /** A broken assumption may have broken masking too: the process ends, and a fresh one takes its place. */
