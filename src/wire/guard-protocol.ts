@@ -1,10 +1,23 @@
-import { either, integer, list, literal, nullable, parser, record, text, truth, type Shaped } from './shape.ts'
+import { isIP } from 'node:net'
+import {
+  either,
+  integer,
+  list,
+  literal,
+  nullable,
+  parser,
+  record,
+  text,
+  truth,
+  type Shape,
+  type Shaped,
+} from './shape.ts'
 import { brandShape, fieldNameShape, maskingShape, windowIdShape, windowProgressShape } from './window-progress.ts'
 
 /** The protocol between an sbc and a guard: the sbc orders windows, the guard masks, captures and reports. */
 
 /** An IP literal; names are resolved before they get here. */
-export const ipShape = text(/^[0-9a-fA-F.:]{2,45}$/)
+export const ipShape: Shape<string> = (value): value is string => typeof value === 'string' && isIP(value) !== 0
 export const addressShape = record({ host: ipShape, port: integer(1, 65_535) })
 export type Address = Shaped<typeof addressShape>
 
@@ -30,8 +43,8 @@ const prepareShape = record({
   headers: literal('same', 'own'),
   /** null: mask only, until no key was heard for the cool-down; used after a guard was lost in a window. */
   form: nullable(formShape),
-  /** Letters, digits, dashes, with no run of digits as long as a card number. */
-  merchant: text(/^(?!.*\d{9})[a-z][a-z0-9-]{0,39}$/),
+  /** Letters, digits, dashes, with fewer digits than a card number has. */
+  merchant: text(/^(?!(.*\d){9})[a-z][a-z0-9-]{0,39}$/),
   coolDownMs: integer(500, 30_000),
 })
 export type PrepareWindow = Shaped<typeof prepareShape>
