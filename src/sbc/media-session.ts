@@ -1,28 +1,14 @@
 import assert from 'node:assert/strict'
 import type { Address } from '../wire/guard-protocol.ts'
+import { learntEndpoint, readFacts, type MediaFacts } from './media-facts.ts'
+import { guardTag, otherParty, type Party } from './party.ts'
 import type { NgCommand, NgRequest, NgResult, RtpengineControl } from './rtpengine-control.ts'
 import { readAudio, voiceCodecs, withEndpoint, type AudioStream, type Direction } from './sdp.ts'
-
-/** The two parties of a call in rtpengine, and the guard's two sides while a window is open. */
-export type Party = 'payer' | 'agent'
-type Tag = Party | 'guard-payer' | 'guard-agent'
 
 /** gone: rtpengine no longer knows the call. silent: it does not answer. refused: it could not. unusable: no audio in the description. */
 export type MediaFailure = 'gone' | 'silent' | 'refused' | 'unusable'
 export type MediaResult<Value> =
   { readonly kind: 'ok'; readonly value: Value } | { readonly kind: 'failed'; readonly code: MediaFailure }
-
-/** What `query` says about who hears whom. packetsFrom counts what arrived from each side. */
-export type MediaFacts = {
-  readonly guardIsBetween: boolean
-  readonly partiesAreDirect: boolean
-  readonly packetsFrom: {
-    readonly payer: number
-    readonly agent: number
-    readonly guardPayer: number
-    readonly guardAgent: number
-  }
-}
 
 /** A local rtpengine answers in milliseconds; a call set-up can wait this long for one that is busy. */
 const SET_UP_DEADLINE_MS = 2_000
@@ -79,7 +65,7 @@ export class MediaSession {
     assert(this.#guard === null, 'an offer between the parties would take the guard out')
     const before = this.#sdp[from]
     this.#sdp[from] = sdp
-    const to = other(from)
+    const to = otherParty(from)
     const reply = await this.#send(
       'offer',
       {
@@ -99,7 +85,7 @@ export class MediaSession {
   async answer(offerer: Party, sdp: string, options: { readonly live: boolean }): Promise<MediaResult<string>> {
     if (readAudio(sdp) === null) return { kind: 'failed', code: 'unusable' }
     assert(this.#guard === null, 'an answer between the parties would take the guard out')
-    const answerer = other(offerer)
+    const answerer = otherParty(offerer)
     this.#answerer = answerer
     this.#sdp[answerer] = sdp
     const reply = await this.#send(
@@ -345,14 +331,6 @@ export type GuardCodec = 'PCMU' | 'PCMA'
 
 const NO_AUDIO: AudioStream = { host: '0.0.0.0', port: 0, protocol: 'RTP/AVP', codecs: [], direction: 'inactive' }
 
-function other(party: Party): Party {
-  return party === 'payer' ? 'agent' : 'payer'
-}
-
-function guardTag(party: Party): Tag {
-  return party === 'payer' ? 'guard-payer' : 'guard-agent'
-}
-
 /** The direction that answers an offered one (RFC 3264 section 6.1). */
 function mirrored(offered: AudioStream | null): Direction {
   const direction = offered?.direction ?? 'sendrecv'
@@ -373,57 +351,4 @@ function failureOf(result: Exclude<NgResult, { kind: 'ok' }>): MediaFailure {
 function replySdp(reply: Readonly<Record<string, unknown>>): string {
   const sdp = reply['sdp']
   return typeof sdp === 'string' ? sdp : ''
-}
-
-/** Reads the parts of a query reply that prove who hears whom. Nothing in it is trusted to be there. */
-export function readFacts(reply: Readonly<Record<string, unknown>>): MediaFacts {
-  const tags = asRecord(reply['tags'])
-  const tagOf = (tag: Tag) => asRecord(tags[tag])
-  const heardBy = (tag: Tag) => subscriptionTags(tagOf(tag)['subscribers'])
-  const hears = (tag: Tag) => subscriptionTags(tagOf(tag)['subscriptions'])
-  const only = (list: readonly string[], tag: Tag) => list.length > 0 && list.every((item) => item === tag)
-  return {
-    guardIsBetween:
-      only(hears('agent'), 'guard-agent') &&
-      only(heardBy('payer'), 'guard-payer') &&
-      only(hears('payer'), 'guard-payer') &&
-      only(heardBy('agent'), 'guard-agent'),
-    partiesAreDirect: only(heardBy('payer'), 'agent') && only(heardBy('agent'), 'payer'),
-    packetsFrom: {
-      payer: packetsFrom(tagOf('payer')),
-      agent: packetsFrom(tagOf('agent')),
-      guardPayer: packetsFrom(tagOf('guard-payer')),
-      guardAgent: packetsFrom(tagOf('guard-agent')),
-    },
-  }
-}
-
-function learntEndpoint(reply: Readonly<Record<string, unknown>>, party: Party): Address | null {
-  const endpoint = asRecord(firstStream(asRecord(asRecord(reply['tags'])[party]))['endpoint'])
-  const { address, port } = endpoint
-  return typeof address === 'string' && typeof port === 'number' && port > 0 ? { host: address, port } : null
-}
-
-function packetsFrom(tag: Readonly<Record<string, unknown>>): number {
-  const packets = asRecord(firstStream(tag)['stats'])['packets']
-  return typeof packets === 'number' ? packets : 0
-}
-
-function firstStream(tag: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const medias: unknown = tag['medias']
-  const streams: unknown = Array.isArray(medias) ? asRecord(medias[0])['streams'] : undefined
-  return Array.isArray(streams) ? asRecord(streams[0]) : {}
-}
-
-function subscriptionTags(list: unknown): readonly string[] {
-  if (!Array.isArray(list)) return []
-  return list
-    .map((item: unknown) => (typeof item === 'string' ? item : asRecord(item)['tag']))
-    .filter((tag) => typeof tag === 'string')
-}
-
-function asRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Readonly<Record<string, unknown>>)
-    : {}
 }

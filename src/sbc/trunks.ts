@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import type { RouteConfiguration, TrunkConfiguration } from '../wire/configuration.ts'
-import type { Party } from './media-session.ts'
+import type { Party } from './party.ts'
 
 export type Trunk = TrunkConfiguration & { readonly party: Party }
 
