@@ -1,4 +1,4 @@
-import type { Payment, PaymentFailure } from '../wire/call-protocol.ts'
+import type { OrderRefusal, Payment, PaymentFailure } from '../wire/call-protocol.ts'
 import type { WindowProgress } from '../wire/window-progress.ts'
 
 /**
@@ -18,6 +18,22 @@ export type PaymentInput =
   | { readonly type: 'held' }
   | { readonly type: 'failed'; readonly failure: PaymentFailure }
   | { readonly type: 'closed' }
+
+/** A window that was ordered and not yet proven. */
+export function openingPayment(ordered: Pick<Payment, 'windowId' | 'form' | 'masking'>): Payment {
+  return {
+    windowId: ordered.windowId,
+    form: ordered.form,
+    masking: ordered.masking,
+    state: 'opening',
+    fields: [],
+    token: null,
+    lastFour: null,
+    brand: null,
+    failure: null,
+    openMs: null,
+  }
+}
 
 export function stepPayment(payment: Payment, input: PaymentInput): Payment {
   if (payment.state === 'closed') return payment
@@ -63,5 +79,21 @@ function withProgress(payment: Payment, progress: WindowProgress): Payment {
       return { ...seen, state: 'cooling' }
     case 'cancelled':
       return { ...seen, state: 'cooling', failure: seen.token === null ? (seen.failure ?? 'cancelled') : seen.failure }
+  }
+}
+
+/** What the agent is told of a window whose opening was refused. The last four cannot happen to a window of a call. */
+export function failureOf(code: OrderRefusal): PaymentFailure {
+  switch (code) {
+    case 'guard_unavailable':
+    case 'media_unavailable':
+    case 'not_proven':
+    case 'call_ended':
+      return code
+    case 'unknown_call':
+    case 'unknown_form':
+    case 'window_open':
+    case 'no_window':
+      return 'media_unavailable'
   }
 }

@@ -1,20 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../kit/log.ts'
 import type { FormConfiguration } from '../wire/configuration.ts'
-import type { OrderRefusal, Payment, PaymentFailure } from '../wire/call-protocol.ts'
-import type { Address, GuardToSbc, SbcToGuard } from '../wire/guard-protocol.ts'
+import type { OrderRefusal, Payment } from '../wire/call-protocol.ts'
+import type { GuardToSbc } from '../wire/guard-protocol.ts'
 import type { FieldName, Masking } from '../wire/window-progress.ts'
+import { GuardHold, type WindowOrder } from './guard-hold.ts'
 import type { GuardLink, GuardPool } from './guard-link.ts'
 import { randomLetters } from './letters.ts'
 import type { MediaSession } from './media-session.ts'
-import { stepPayment, type PaymentInput } from './payment-state.ts'
+import { failureOf, openingPayment, stepPayment, type PaymentInput } from './payment-state.ts'
 
 /** Interposition that is not proven by then is undone, and the agent told not to ask for the card. */
 const PROOF_MS_MAX = 500
 const PROOF_EVERY_MS = 5
-const GUARD_DEADLINE_MS = 300
-/** Draining waits for the gap between two packets, and the guard may be busy with other windows. */
-const DRAIN_DEADLINE_MS = 500
 /** After a guard was lost, how often another is looked for; a supervisor starts one again within a second. */
 const RECOVER_EVERY_MS = 250
 const CLEAR_PROOF_TRIES = 3
@@ -39,16 +37,6 @@ export type PaymentWindowOptions = {
   readonly exclusive: <Value>(action: () => Promise<Value>) => Promise<Value>
 }
 
-/** A guard that stands between the parties, or is on the way in or out. */
-type Hold = {
-  readonly guard: GuardLink
-  /** The id of the window at this guard: a new one for each guard that takes over. */
-  readonly windowId: string
-  sides: { readonly payer: Address; readonly agent: Address } | null
-  /** Since when it is proven that this guard hears the payer; null while it is not, and what it says counts for nothing. */
-  provenMs: number | null
-}
-
 /**
  * One payment window of a call: orders the guard in, proves it, and takes it out when it is safe. Every failure ends
  * masked: what is unknown is never closed, only tried again, until the guard says that it is safe or the call ends.
@@ -57,25 +45,14 @@ export class PaymentWindow {
   readonly windowId = randomLetters(WINDOW_ID_LETTERS)
   readonly #options: PaymentWindowOptions
   #payment: Payment
-  #hold: Hold | null = null
+  #hold: GuardHold | null = null
   #ended = false
   #closing = false
   #recovering = false
 
   constructor(options: PaymentWindowOptions) {
     this.#options = options
-    this.#payment = {
-      windowId: this.windowId,
-      form: options.form.name,
-      masking: options.masking,
-      state: 'opening',
-      fields: [],
-      token: null,
-      lastFour: null,
-      brand: null,
-      failure: null,
-      openMs: null,
-    }
+    this.#payment = openingPayment({ windowId: this.windowId, form: options.form.name, masking: options.masking })
   }
 
   get payment(): Payment {
@@ -138,17 +115,15 @@ export class PaymentWindow {
 
   async #interpose(guard: GuardLink, options: { readonly withForm: boolean }): Promise<'ok' | OrderRefusal> {
     const { form, merchant, lookAheadMs, media } = this.#options
-    const hold: Hold = {
+    const hold = new GuardHold({
       guard,
       windowId: options.withForm ? this.windowId : randomLetters(WINDOW_ID_LETTERS),
-      sides: null,
-      provenMs: null,
-    }
-    this.#hold = hold
-    guard.adopt(hold.windowId, {
-      told: (message) => this.#told(hold, message),
-      lost: () => this.#guardLost(hold),
+      listener: {
+        told: (message) => this.#told(hold, message),
+        lost: () => this.#guardLost(hold),
+      },
     })
+    this.#hold = hold
     await media.followLearntEndpoints()
     const prepared = await this.#ask({
       type: 'window.prepare',
@@ -191,7 +166,7 @@ export class PaymentWindow {
   }
 
   /** Payer RTP arrives at the guard, and what the agent hears comes from the guard and from nobody else. */
-  async #isProven(hold: Hold): Promise<boolean> {
+  async #isProven(hold: GuardHold): Promise<boolean> {
     const [facts, counted] = await Promise.all([this.#options.media.facts(), this.#ask({ type: 'window.count' })])
     const proven =
       this.#hold === hold &&
@@ -233,7 +208,7 @@ export class PaymentWindow {
     return { kind: 'refused', code }
   }
 
-  #told(hold: Hold, message: Extract<GuardToSbc, { readonly windowId: string }>): void {
+  #told(hold: GuardHold, message: Extract<GuardToSbc, { readonly windowId: string }>): void {
     if (this.#isEnded() || this.#hold !== hold) return
     if (message.type === 'progress') this.#step({ type: 'progress', progress: message.progress })
     else if (message.type === 'alarm')
@@ -242,13 +217,13 @@ export class PaymentWindow {
   }
 
   /** A guard that took over knows of no key before it heard the payer; its word counts after a cool-down of hearing. */
-  #isTrusted(hold: Hold): boolean {
+  #isTrusted(hold: GuardHold): boolean {
     if (this.#payment.state !== 'held') return hold.provenMs !== null
     return hold.provenMs !== null && performance.now() - hold.provenMs >= this.#options.form.coolDownMs
   }
 
   /** The guard says that it is safe. Drained and silent first, then the close offer. */
-  async #close(hold: Hold): Promise<void> {
+  async #close(hold: GuardHold): Promise<void> {
     if (this.#closing) return
     this.#closing = true
     try {
@@ -265,9 +240,9 @@ export class PaymentWindow {
   }
 
   /** out: the parties are direct. not-safe: the guard said no, and says when. masked: it failed and was put back. */
-  async #takeOut(hold: Hold): Promise<'out' | 'not-safe' | 'masked' | 'gone'> {
+  async #takeOut(hold: GuardHold): Promise<'out' | 'not-safe' | 'masked' | 'gone'> {
     const { media, logger } = this.#options
-    const drained = await this.#ask({ type: 'window.drain' }, DRAIN_DEADLINE_MS)
+    const drained = await this.#ask({ type: 'window.drain' })
     if (this.#isEnded() || this.#hold !== hold) return 'gone'
     if (drained?.type === 'refused') return 'not-safe'
     if (drained?.type !== 'drained') {
@@ -296,7 +271,7 @@ export class PaymentWindow {
    * After taking the guard out failed half-way, the parties may be direct: the guard is put back, and masks. Runs in
    * the media's turn; when it does not succeed at once, it waits for another.
    */
-  async #maskOn(hold: Hold): Promise<void> {
+  async #maskOn(hold: GuardHold): Promise<void> {
     const { media, exclusive } = this.#options
     if (this.#isEnded() || this.#hold !== hold || hold.sides === null) return
     const opened = await media.openGuard(hold.sides)
@@ -319,7 +294,7 @@ export class PaymentWindow {
     this.#options.logger.error({ windowId: this.windowId, code: 'not_direct' }, 'the parties are not seen to be direct')
   }
 
-  #guardLost(hold: Hold): void {
+  #guardLost(hold: GuardHold): void {
     if (this.#isEnded() || this.#hold !== hold) return
     this.#hold = null
     // Before rtpengine knew of it, there is nothing to put another guard in place of.
@@ -362,7 +337,7 @@ export class PaymentWindow {
   }
 
   /** From the time that a held window's guard is known to hear the payer, its cool-down counts; then it is asked again. */
-  async #proveHeld(hold: Hold): Promise<void> {
+  async #proveHeld(hold: GuardHold): Promise<void> {
     while (!this.#isEnded() && this.#hold === hold && !(await this.#isProven(hold))) await delay(RECOVER_EVERY_MS)
     await delay(this.#options.form.coolDownMs, undefined, { ref: false })
     if (!this.#isEnded() && this.#taken() === hold && !this.#closing) await this.#askOk({ type: 'window.resume' })
@@ -377,21 +352,13 @@ export class PaymentWindow {
     return this.#payment.state
   }
 
-  #taken(): Hold | null {
+  #taken(): GuardHold | null {
     return this.#hold
   }
 
-  /** The guard's answer, or null when it gave none in time. A guard that does not know the window has lost it. */
-  async #ask(order: WindowOrder, deadlineMs = GUARD_DEADLINE_MS): Promise<GuardToSbc | null> {
-    const hold = this.#hold
-    if (hold === null) return null
-    const answer = await hold.guard.ask({ ...order, windowId: hold.windowId }, { deadlineMs })
-    if (answer.kind !== 'reply') return null
-    if (answer.message.type === 'refused' && answer.message.code === 'unknown_window') {
-      hold.guard.forget(hold.windowId)
-      this.#guardLost(hold)
-    }
-    return answer.message
+  /** The answer of the guard that has the window now; null when none has it, or when it gave none in time. */
+  async #ask(order: WindowOrder): Promise<GuardToSbc | null> {
+    return this.#hold === null ? null : this.#hold.ask(order)
   }
 
   async #askOk(order: WindowOrder): Promise<boolean> {
@@ -406,10 +373,8 @@ export class PaymentWindow {
 
   #letGo(): void {
     const hold = this.#hold
-    if (hold === null) return
     this.#hold = null
-    hold.guard.forget(hold.windowId)
-    void hold.guard.ask({ type: 'window.release', windowId: hold.windowId }, { deadlineMs: GUARD_DEADLINE_MS })
+    hold?.release()
   }
 
   #step(input: PaymentInput): void {
@@ -417,23 +382,5 @@ export class PaymentWindow {
     if (next === this.#payment) return
     this.#payment = next
     this.#options.changed()
-  }
-}
-
-type WithoutId<Message> = Message extends unknown ? Omit<Message, 'windowId'> : never
-type WindowOrder = WithoutId<SbcToGuard>
-
-function failureOf(code: OrderRefusal): PaymentFailure {
-  switch (code) {
-    case 'guard_unavailable':
-    case 'media_unavailable':
-    case 'not_proven':
-    case 'call_ended':
-      return code
-    case 'unknown_call':
-    case 'unknown_form':
-    case 'window_open':
-    case 'no_window':
-      return 'media_unavailable'
   }
 }

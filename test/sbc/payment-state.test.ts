@@ -1,5 +1,5 @@
 import t from 'tap'
-import { stepPayment, type PaymentInput } from '../../src/sbc/payment-state.ts'
+import { failureOf, openingPayment, stepPayment, type PaymentInput } from '../../src/sbc/payment-state.ts'
 import type { Payment } from '../../src/wire/call-protocol.ts'
 import type { WindowProgress } from '../../src/wire/window-progress.ts'
 
@@ -8,16 +8,8 @@ const TOKEN = 'tok_abcdefghijklmnopqrst1_4242'
 
 function payment(state: Payment['state'], more: Partial<Payment> = {}): Payment {
   return {
-    windowId: 'abcdefghijklmnop',
-    form: 'card',
-    masking: 'talk-through',
+    ...openingPayment({ windowId: 'abcdefghijklmnop', form: 'card', masking: 'talk-through' }),
     state,
-    fields: [],
-    token: null,
-    lastFour: null,
-    brand: null,
-    failure: null,
-    openMs: null,
     ...more,
   }
 }
@@ -120,5 +112,15 @@ t.test('a guard that took over changes neither fields nor outcome, only the mask
 t.test('the time to open is kept from the proof on', (t) => {
   t.equal(stepPayment(payment('opening'), { type: 'proven', openMs: 7 }).openMs, 7)
   t.equal(stepPayment(payment('held'), { type: 'proven', openMs: 7 }).openMs, null)
+  t.end()
+})
+
+t.test('a refusal that the agent sees is told as the same failure, any other as media that could not be had', (t) => {
+  for (const code of ['guard_unavailable', 'media_unavailable', 'not_proven', 'call_ended'] as const) {
+    t.equal(failureOf(code), code)
+  }
+  for (const code of ['unknown_call', 'unknown_form', 'window_open', 'no_window'] as const) {
+    t.equal(failureOf(code), 'media_unavailable')
+  }
   t.end()
 })
