@@ -48,6 +48,8 @@ t.test('each wall is noticed when it is pulled down', (t) => {
     ['--config', 'test/tidy/rooms.config.mjs', '--output-type', 'json', 'src', 'test'],
     { cwd: folder, encoding: 'utf8', maxBuffer: 67_108_864 },
   )
+  // It says nothing at all when a file cannot be read; why stands on stderr.
+  if (run.stdout === '') throw new Error(`dependency-cruiser gave no answer: ${run.stderr}`)
   const { summary } = JSON.parse(run.stdout) as { readonly summary: { readonly violations: readonly Violation[] } }
   for (const [file, source, rule] of BREACHES) {
     const found = summary.violations.filter(({ from }) => from === file).map((violation) => violation.rule.name)
