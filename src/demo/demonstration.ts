@@ -1,10 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { chanceLimit } from './judge/chance-limit.ts'
 import type { ForcedChoice } from './judge/matched-filter.ts'
-import { judgeCall, type CallJudgement, type Recovered } from './call-judgement.ts'
+import { judgeCall, type Recovered } from './call-judgement.ts'
 import { DeskClient, type PaymentState } from './desk-client.ts'
+import { fieldKeys } from './field-keys.ts'
+import { keysTaken } from './guard-counters.ts'
+import { whatFailed, type PaymentRun } from './payment-verdict.ts'
 import { nowUs } from './monotonic.ts'
 import { spawnPhone, type Phone } from './phone-client.ts'
 import type { KeyTransport, PhoneReport } from './phone/phone-protocol.ts'
@@ -57,9 +59,6 @@ export type DemonstrationReport = {
 }
 type Percentiles = { readonly p50: number; readonly p99: number }
 
-/** Public test card of the brand's documentation, an expiry in the future, and a code. */
-const CARD_KEYS = '4111111111111111#'
-const CODE_KEYS = '123'
 const KEY_ON_MS = 100
 const KEY_OFF_MS = 100
 /** A hand needs a moment between two fields. */
@@ -68,7 +67,6 @@ const CALL_SHOWN_MS_MAX = 5_000
 const FIELD_MS_MAX = 8_000
 const TOKEN_MS_MAX = 12_000
 const CLOSED_MS_MAX = 20_000
-const PROOF_MS_MAX = 500
 
 /** Makes the call and judges it. Rejects when an endpoint cannot be started; a payment that fails is in the report. */
 export async function runDemonstration(options: DemonstrationOptions): Promise<DemonstrationReport> {
@@ -106,15 +104,6 @@ export async function runDemonstration(options: DemonstrationOptions): Promise<D
   }
 }
 
-type PaymentRun = {
-  readonly payment: PaymentState | null
-  readonly keysPressed: number
-  readonly captured: number
-  readonly openUs: number
-  readonly closeUs: number
-  readonly problem: string | null
-}
-
 /** The agent's part through the API, and the customer's keys. */
 async function pay(options: DemonstrationOptions, payer: Phone, sipCallId: string): Promise<PaymentRun> {
   const { say } = options
@@ -132,7 +121,7 @@ async function pay(options: DemonstrationOptions, payer: Phone, sipCallId: strin
     openUs = nowUs()
     say('The window is open and proven: the customer may type.')
     await delay(FIELD_PAUSE_MS)
-    for (const [index, keys] of [CARD_KEYS, expiryKeys(new Date()), CODE_KEYS].entries()) {
+    for (const [index, keys] of fieldKeys(new Date()).entries()) {
       await payer.press({ keys, transport: options.transport, onMs: KEY_ON_MS, offMs: KEY_OFF_MS })
       keysPressed += keys.length
       payment = await desk.until(callId, ({ fields }) => ['accepted', 'refused'].includes(fields[index]?.state ?? ''), {
@@ -195,46 +184,8 @@ async function judge(
   }
 }
 
-function whatFailed(run: PaymentRun, judged: CallJudgement): readonly string[] {
-  const { recovered, filter } = judged.agent
-  const failures: string[] = []
-  const must = (holds: boolean, words: string) => {
-    if (!holds) failures.push(words)
-  }
-  must(run.problem === null, run.problem ?? '')
-  must(run.payment?.token != null, 'the vault returned no token')
-  must(run.payment?.state === 'closed', 'the window did not close')
-  must(run.keysPressed > 0 && run.captured === run.keysPressed, 'the guard did not take each key once')
-  must((run.payment?.openMs ?? Infinity) <= PROOF_MS_MAX, 'the interposition was not proven in 500 ms')
-  must(recovered.events === 0, 'telephone-events reached the agent')
-  must(recovered.multimon === 0, "multimon-ng read keys from the agent's side")
-  must(recovered.matchedFilter === 0, "the matched filter read keys from the agent's side")
-  must(
-    filter.forcedChoice.hits <= chanceLimit(filter.forcedChoice),
-    "the matched filter guesses keys of the agent's side better than chance",
-  )
-  // A judge that cannot read the control proves nothing.
-  must(judged.controlHolds, "the control failed: the judges did not read every key of the payer's side")
-  return failures
-}
-
 function percentiles(figures: { readonly p50: number; readonly p99: number } | undefined): Percentiles | null {
   return figures === undefined
     ? null
     : { p50: Math.round(figures.p50 * 1_000) / 1_000, p99: Math.round(figures.p99 * 1_000) / 1_000 }
-}
-
-/** MMYY, December of the year after next. */
-function expiryKeys(today: Date): string {
-  return `12${String((today.getUTCFullYear() + 2) % 100).padStart(2, '0')}`
-}
-
-/** The sum of the guards' key counters; no label of theirs says which key. */
-async function keysTaken(endpoints: readonly string[]): Promise<number> {
-  const texts = await Promise.all(
-    endpoints.map(async (endpoint) => (await fetch(endpoint, { signal: AbortSignal.timeout(2_000) })).text()),
-  )
-  return texts
-    .flatMap((text) => [...text.matchAll(/^tonewall_guard_keys_total(?:\{[^}]*\})? (\d+)/gm)])
-    .reduce((sum, match) => sum + Number(match[1]), 0)
 }

@@ -19,7 +19,7 @@ export type PaymentState = {
 const REQUEST_MS_MAX = 5_000
 const POLL_EVERY_MS = 20
 
-/** The desk refused, or did what was not expected; `code` is the API's own. */
+/** The desk refused, or did what was not expected; `code` is the API's own, or says what was unexpected. */
 export class DeskError extends Error {
   readonly code: string
 
@@ -44,11 +44,8 @@ export class DeskClient {
   async findCall(sipCallId: string, options: { readonly deadlineMs: number }): Promise<string> {
     const until = performance.now() + options.deadlineMs
     while (performance.now() < until) {
-      const answer = (await this.#request('GET', `/calls?sipCallId=${encodeURIComponent(sipCallId)}`)) as {
-        readonly calls: readonly { readonly callId: string }[]
-      }
-      const [call] = answer.calls
-      if (call !== undefined) return call.callId
+      const callId = firstCallId(await this.#request('GET', `/calls?sipCallId=${encodeURIComponent(sipCallId)}`))
+      if (callId !== null) return callId
       await delay(POLL_EVERY_MS)
     }
     throw new DeskError('call_not_shown')
@@ -70,7 +67,7 @@ export class DeskClient {
   }
 
   async payment(callId: string): Promise<PaymentState> {
-    return (await this.#request('GET', `/calls/${callId}/window`)) as PaymentState
+    return readPayment(await this.#request('GET', `/calls/${callId}/window`))
   }
 
   /** Waits until the payment is as asked; throws DeskError('timeout') when it does not get there. */
@@ -106,4 +103,46 @@ export class DeskClient {
         : String(response.status)
     throw new DeskError(code)
   }
+}
+
+/** The first call of a list, or null while it is empty. */
+function firstCallId(answer: unknown): string | null {
+  const calls = asRecord(answer)['calls']
+  if (!Array.isArray(calls)) throw new DeskError('malformed_answer')
+  if (calls.length === 0) return null
+  const callId = asRecord(calls[0])['callId']
+  if (typeof callId !== 'string') throw new DeskError('malformed_answer')
+  return callId
+}
+
+function readPayment(answer: unknown): PaymentState {
+  const { state, masking, token, lastFour, failure, openMs, fields } = asRecord(answer)
+  if (
+    typeof state !== 'string' ||
+    typeof masking !== 'string' ||
+    !isTextOrNull(token) ||
+    !isTextOrNull(lastFour) ||
+    !isTextOrNull(failure) ||
+    !(openMs === null || typeof openMs === 'number') ||
+    !Array.isArray(fields)
+  ) {
+    throw new DeskError('malformed_answer')
+  }
+  return { state, masking, token, lastFour, failure, openMs, fields: fields.map(readField) }
+}
+
+function readField(value: unknown): PaymentState['fields'][number] {
+  const { name, state, entered, problem } = asRecord(value)
+  if (typeof name !== 'string' || typeof state !== 'string' || typeof entered !== 'number' || !isTextOrNull(problem)) {
+    throw new DeskError('malformed_answer')
+  }
+  return { name, state, entered, problem }
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === 'string'
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {}
 }

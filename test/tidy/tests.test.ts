@@ -15,13 +15,21 @@ const RUN_BY: Readonly<Record<string, string>> = {
   'src/demo/phone/phone-process.ts': 'test/demo/phone-client.test.ts',
 }
 
+/** What only the whole product can exercise, each with the test that imports it and lets the product run. */
+const WITH_THE_SYSTEM: Readonly<Record<string, string>> = {
+  'src/demo/demonstration.ts': 'test/system/demonstration.test.ts',
+}
+
 t.test('every module with code is reached from a test of its own room', (t) => {
   const imports = importsOf()
   for (const [program, test] of Object.entries(RUN_BY)) {
     t.ok(modules.includes(program), `${program} exists`)
     if (t.ok(tests.includes(test), `${test} runs ${program}`)) imports.get(test)?.push(program)
   }
-  for (const file of modules.filter(hasCode)) {
+  for (const [file, test] of Object.entries(WITH_THE_SYSTEM)) {
+    t.ok(imports.get(test)?.includes(file), `${test} exists and imports ${file}`)
+  }
+  for (const file of modules.filter((name) => hasCode(name) && WITH_THE_SYSTEM[name] === undefined)) {
     const room = /^src\/([^/.]+)/.exec(file)?.[1] ?? ''
     const reached = reachedWithin(imports, room)
     t.ok(reached.has(file), `${file} is imported, directly or through its room, by a test in test/${room}`)

@@ -87,20 +87,18 @@ export type RequestOutcome =
   | { readonly kind: 'unanswered' }
   | { readonly kind: 'no_call' }
 
-export const PHONE_EVENT_NAMES = [
-  'incoming',
-  'ringing',
-  'early_media',
-  'answered',
-  'acknowledged',
-  'reinvited',
-  'media',
-  'info',
-  'cancelled',
-  'refused',
-  'ended',
-] as const
-export type PhoneEventName = (typeof PHONE_EVENT_NAMES)[number]
+export type PhoneEventName =
+  | 'incoming'
+  | 'ringing'
+  | 'early_media'
+  | 'answered'
+  | 'acknowledged'
+  | 'reinvited'
+  | 'media'
+  | 'info'
+  | 'cancelled'
+  | 'refused'
+  | 'ended'
 
 /** Something that happened on a phone, at a monotonic time (us). */
 export type PhoneEvent = { readonly name: PhoneEventName; readonly atUs: number; readonly callId: string }
