@@ -13,7 +13,7 @@ import { createLogger } from '../../../src/kit/log.ts'
 import { Metrics } from '../../../src/kit/metrics.ts'
 import { parseGuardToSbc, type GuardToSbc, type SbcToGuard } from '../../../src/wire/guard-protocol.ts'
 import { payerStream } from '../../fakes/payer-stream.ts'
-import { testIdentity } from '../../fakes/test-identity.ts'
+import { sharedIdentity } from '../../fakes/shared-certificates.ts'
 import { ORDER, WINDOW_ID } from '../../fakes/window-bench.ts'
 
 const HOST = '127.0.0.1'
@@ -27,7 +27,7 @@ const cards: string[] = []
 const vault = await listenChannel<VaultReply, VaultRequest>({
   host: HOST,
   port: 0,
-  identity: await testIdentity('vault'),
+  identity: sharedIdentity('vault'),
   allow: ['guard'],
   logger,
   accept: () => ({
@@ -45,7 +45,7 @@ t.teardown(() => vault.close())
 async function startServer(options: { readonly windowsMax?: number; readonly abandonedMs?: number } = {}) {
   const { windowsMax = 3, ...rest } = options
   const metrics = new Metrics('guard')
-  const client = new VaultClient({ host: HOST, port: vault.port, identity: await testIdentity('guard') })
+  const client = new VaultClient({ host: HOST, port: vault.port, identity: sharedIdentity('guard') })
   const windows = new OpenWindows({
     media: HOST,
     windowsMax,
@@ -57,7 +57,7 @@ async function startServer(options: { readonly windowsMax?: number; readonly aba
     metrics: guardMetrics(metrics),
     ...rest,
   })
-  const identity = await testIdentity('guard')
+  const identity = sharedIdentity('guard')
   const listener = await listenForSbcs({ host: HOST, port: 0, identity, windows, windowsMax, logger })
   return {
     port: listener.port,
@@ -79,7 +79,7 @@ async function connectSbc(port: number) {
   const client = new ChannelClient<SbcToGuard, GuardToSbc>({
     host: HOST,
     port,
-    identity: await testIdentity('sbc'),
+    identity: sharedIdentity('sbc'),
     peer: 'guard',
     parse: parseGuardToSbc,
     message: (message) => {
@@ -225,7 +225,7 @@ t.test('another role, and a message that is none, end the connection', async (t)
   const desk = new ChannelClient<SbcToGuard, GuardToSbc>({
     host: HOST,
     port: server.port,
-    identity: await testIdentity('desk'),
+    identity: sharedIdentity('desk'),
     peer: 'guard',
     parse: parseGuardToSbc,
     message: () => t.fail('a desk was greeted'),

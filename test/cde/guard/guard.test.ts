@@ -2,7 +2,7 @@ import t from 'tap'
 import { startGuard } from '../../../src/cde/guard/guard.ts'
 import { createLogger } from '../../../src/kit/log.ts'
 import { Metrics } from '../../../src/kit/metrics.ts'
-import { testIdentity } from '../../fakes/test-identity.ts'
+import { sharedIdentity } from '../../fakes/shared-certificates.ts'
 
 const start = async (port: number) =>
   startGuard({
@@ -10,7 +10,7 @@ const start = async (port: number) =>
     port,
     media: '127.0.0.1',
     windowsMax: 10,
-    identity: await testIdentity('guard'),
+    identity: sharedIdentity('guard'),
     vault: { host: '127.0.0.1', port: 1 },
     logger: createLogger({ role: 'guard', level: 'silent' }),
     metrics: new Metrics('guard'),
