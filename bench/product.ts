@@ -1,10 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { DeskClient } from '../src/demo/desk-client.ts'
-import { startSupervisor } from '../src/main/supervisor.ts'
-import { freePort } from '../test/fakes/free-port.ts'
-import { writeTestConfiguration } from '../test/fakes/test-configuration.ts'
+import type { DeskClient } from '../src/demo/desk-client.ts'
+import { Site } from '../test/fakes/site.ts'
+
+export { PAYER_ADDRESS } from '../test/fakes/site.ts'
 
 /** The whole product on free ports of loopback, as a bench uses it. */
 export type Product = {
@@ -17,41 +14,24 @@ export type Product = {
   close(): Promise<void>
 }
 
-export const PAYER_ADDRESS = '127.0.0.2'
 export const AGENT_ADDRESS = '127.0.0.3'
 export const AGENT_NAME = 'agent'
 /** The shortest that the schema allows: benches press no keys. */
 const COOL_DOWN_MS = 500
 
 export async function startProduct(say: (line: string) => void): Promise<Product> {
-  const folder = mkdtempSync(join(tmpdir(), 'tonewall-bench-'))
-  const agentPort = await freePort()
-  const { file, configuration } = await writeTestConfiguration({
-    folder,
-    contactCentre: { host: AGENT_ADDRESS, port: agentPort },
-    change: (written) => ({
-      ...written,
-      forms: [{ name: 'card', fields: ['card-number', 'expiry', 'card-code'], coolDownMs: COOL_DOWN_MS }],
-    }),
-  })
-  const started = await startSupervisor({ configurationFile: file, say })
-  if (started.kind === 'refused') throw new Error(started.texts.join('\n'))
-  const { supervisor } = started
-  const [sip] = configuration.sip.udp
-  const [rtpengine] = configuration.rtpengines
-  const token = configuration.desk.agents.find((agent) => agent.role === 'all')?.tokenFile
-  if (sip === undefined || rtpengine === undefined || token === undefined)
-    throw new Error('the test configuration has no SIP address, rtpengine or supervisor')
-  const bearer = readFileSync(token, 'utf8').split('\n')[0] ?? ''
+  const site = await Site.start({ say, coolDownMs: COOL_DOWN_MS })
+  const [sip] = site.configuration.sip.udp
+  const [rtpengine] = site.configuration.rtpengines
+  const [agent] = site.agents
+  if (sip === undefined || rtpengine === undefined || agent === undefined)
+    throw new Error('the test configuration has no SIP address, rtpengine or agent')
   return {
     sip: `${sip.host}:${sip.port}`,
-    agentPort,
+    agentPort: agent.port,
     rtpengine,
-    desk: new DeskClient({ address: `http://${configuration.desk.host}:${configuration.desk.port}`, token: bearer }),
-    pidOf: (name) => supervisor.pidOf(name),
-    close: async () => {
-      await supervisor.close()
-      rmSync(folder, { recursive: true, force: true })
-    },
+    desk: site.desk,
+    pidOf: (name) => site.supervisor.pidOf(name),
+    close: () => site.close(),
   }
 }

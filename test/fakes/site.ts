@@ -140,9 +140,11 @@ function withLines(
   return {
     ...written,
     trunks: [...carriers, ...lines],
-    routes: carriers.flatMap(({ name }) =>
-      lines.map((_, line) => ({ from: name, prefix: numberOf(line), to: lineName(line) })),
-    ),
+    // Any number reaches the first line that is not another's.
+    routes: carriers.flatMap(({ name }) => [
+      ...lines.slice(1).map((trunk, index) => ({ from: name, prefix: numberOf(index + 1), to: trunk.name })),
+      { from: name, to: lineName(0) },
+    ]),
     forms: written.forms.map((form) => ({ ...form, ...(coolDownMs === undefined ? {} : { coolDownMs }) })),
   }
 }
