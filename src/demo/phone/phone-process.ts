@@ -16,8 +16,8 @@ import type {
   RequestOutcome,
   StartOutcome,
 } from './phone-protocol.ts'
-import { parseSip } from './sip-text.ts'
-import { UserAgent, type Peer } from './user-agent.ts'
+import { parseSip, type Peer } from './sip-text.ts'
+import { UserAgent } from './user-agent.ts'
 
 /** One telephone: a user agent, its media and its log, in a process of its own. */
 type Telephone = {

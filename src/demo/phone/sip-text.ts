@@ -1,3 +1,6 @@
+/** An address and a UDP port. */
+export type Peer = { readonly host: string; readonly port: number }
+
 /** One header line: the long form of its name in lower case, and its value. */
 export type SipHeader = readonly [name: string, value: string]
 
@@ -108,7 +111,7 @@ export function uriOf(value: string): string {
 }
 
 /** Where a SIP URI points; the demo never resolves names, so the host is an address or "localhost". */
-export function hostPortOf(uri: string): { readonly host: string; readonly port: number } | undefined {
+export function hostPortOf(uri: string): Peer | undefined {
   const found = /^sips?:(?:[^@]*@)?([0-9.]+|localhost)(?::(\d{1,5}))?(?:[;?].*)?$/i.exec(uri)
   if (found === null) return undefined
   return { host: found[1] === 'localhost' ? '127.0.0.1' : (found[1] ?? ''), port: Number(found[2] ?? 5060) }

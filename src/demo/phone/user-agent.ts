@@ -1,21 +1,21 @@
-import { randomBytes } from 'node:crypto'
-import { AnswerBook } from './answer-book.ts'
-import { ClientTransaction } from './client-transaction.ts'
+import { AnswerSender, type Heard, type PhoneAnswer } from './answer-sender.ts'
+import type { ClientTransaction } from './client-transaction.ts'
+import { Dialog } from './dialog.ts'
+import { newVia, type PhoneIdentity } from './phone-identity.ts'
 import type { AnswerPolicy, CallOptions, CallOutcome, PhoneEventName, RequestOutcome } from './phone-protocol.ts'
+import { RequestSender } from './request-sender.ts'
+import { branchOf, sequenceOf, token } from './sip-fields.ts'
 import {
   formatSip,
   headerOf,
-  headersOf,
   hostPortOf,
   tagOf,
-  uriOf,
+  type Peer,
   type SipHeader,
   type SipMessage,
   type SipRequest,
   type SipResponse,
 } from './sip-text.ts'
-
-export type Peer = { readonly host: string; readonly port: number }
 
 /** The media side of the phone: it makes and reads SDP, the user agent carries it (RFC 3264). */
 export type MediaSide = {
@@ -28,11 +28,7 @@ export type MediaSide = {
   stop(): void
 }
 
-export type UserAgentOptions = {
-  readonly local: Peer
-  readonly user: string
-  readonly displayName: string
-  readonly userAgent: string
+export type UserAgentOptions = PhoneIdentity & {
   readonly policy: AnswerPolicy
   readonly media: MediaSide
   readonly send: (datagram: Buffer, to: Peer) => void
@@ -43,45 +39,27 @@ export type UserAgentOptions = {
 /** A phone gives up ringing after two minutes unless told otherwise: longer than any test or demonstration. */
 const RING_MS = 120_000
 
-const ALLOW = 'INVITE, ACK, CANCEL, BYE, INFO, OPTIONS, UPDATE'
 const SDP_TYPE = 'application/sdp'
 
-/** One dialog (RFC 3261 section 12); a phone has at most one call. */
-type Dialog = {
-  readonly callId: string
-  readonly localTag: string
-  readonly localUri: string
-  readonly remoteUri: string
-  remoteTag: string | undefined
-  target: string
-  routes: readonly string[]
-  /** Overrides where requests go: the outbound proxy of the first INVITE, or the source of the INVITE. */
-  readonly peer: Peer
-  localSequence: number
-  remoteSequence: number
-  established: boolean
-  /** Our last ACK for a 2xx, given again when that 2xx is heard again. */
-  acknowledged: { readonly sequence: number; readonly send: () => void } | undefined
-}
-
-type Ringing = { readonly request: SipRequest; readonly source: Peer; timer: NodeJS.Timeout | undefined }
+type Ringing = Heard & { timer: NodeJS.Timeout | undefined }
 
 /** A small SIP user agent over UDP (RFC 3261) that plays a carrier's or an agent's telephone. */
 export class UserAgent {
   readonly #options: UserAgentOptions
-  readonly #clients = new Map<string, ClientTransaction>()
-  readonly #answers = new AnswerBook()
+  readonly #requests: RequestSender
+  readonly #answers: AnswerSender
   policy: AnswerPolicy
+  /** A phone has at most one call. */
   #dialog: Dialog | undefined
   #ringing: Ringing | undefined
   #inviting: { readonly transaction: ClientTransaction; cancelled: boolean } | undefined
   #offering = false
-  /** The ACK of our last refused INVITE, given again when that refusal is heard again. */
-  #lastRefusal: { readonly branch: string; readonly acknowledge: () => void } | undefined
 
   constructor(options: UserAgentOptions) {
     this.#options = options
     this.policy = options.policy
+    this.#requests = new RequestSender(options.send)
+    this.#answers = new AnswerSender(options, options.send)
   }
 
   /** Calls, and waits for the final answer. */
@@ -90,26 +68,13 @@ export class UserAgent {
     const peer = hostPortOf(options.proxy ?? options.to)
     const callId = `${token()}@${this.#options.local.host}`
     if (peer === undefined) return Promise.resolve({ kind: 'unanswered', callId })
-    const dialog: Dialog = {
-      callId,
-      localTag: token(),
-      localUri: options.from ?? `sip:${this.#options.user}@${this.#options.local.host}`,
-      remoteUri: options.to,
-      remoteTag: undefined,
-      target: options.to,
-      routes: [],
-      peer,
-      localSequence: 0,
-      remoteSequence: 0,
-      established: false,
-      acknowledged: undefined,
-    }
+    const dialog = Dialog.calling(this.#options, { callId, peer, to: options.to, from: options.from })
     this.#dialog = dialog
     return new Promise((resolve) => {
       const offer = this.#options.media.offer()
-      const extra = (options.headers ?? []).map(([name, value]): SipHeader => [name.toLowerCase(), value])
-      const request = this.#build(dialog, 'INVITE', { body: offer, contentType: SDP_TYPE, extra })
-      const transaction = this.#start(request, peer, {
+      const extra = lowerCase(options.headers)
+      const request = dialog.request('INVITE', { body: offer, contentType: SDP_TYPE, extra })
+      const transaction = this.#requests.start(request, peer, {
         provisionalMs: options.ringMs ?? RING_MS,
         onProvisional: (response) => this.#heardProvisional(dialog, response),
         onFinal: (response) => {
@@ -121,8 +86,8 @@ export class UserAgent {
             resolve(cancelled ? { kind: 'unanswered', callId } : { kind: 'answered', callId })
             return
           }
-          if (response === undefined) this.#sendCancel(request, peer)
-          else this.#acknowledgeRefusal(request, response, peer)
+          if (response === undefined) this.#requests.cancel(request, peer)
+          else this.#requests.acknowledgeRefusal(request, response, peer)
           this.#end(dialog, 'refused')
           resolve(
             response === undefined
@@ -141,7 +106,7 @@ export class UserAgent {
     if (inviting === undefined) return { kind: 'no_call' }
     inviting.cancelled = true
     if (inviting.transaction.heard && this.#dialog !== undefined) {
-      this.#sendCancel(inviting.transaction.request, this.#dialog.peer)
+      this.#requests.cancel(inviting.transaction.request, this.#dialog.peer)
     }
     return { kind: 'done', status: 0 }
   }
@@ -162,8 +127,8 @@ export class UserAgent {
   ): Promise<RequestOutcome> {
     const dialog = this.#dialog
     if (dialog?.established !== true) return Promise.resolve({ kind: 'no_call' })
-    const request = this.#build(dialog, method, { ...content, extra: [] })
-    return this.#ask(request, this.#nextHop(dialog))
+    const request = dialog.request(method, content)
+    return this.#requests.ask(request, dialog.nextHop)
   }
 
   /** Asks a server outside any call (OPTIONS ping). */
@@ -176,7 +141,7 @@ export class UserAgent {
       method: 'OPTIONS',
       uri: to,
       headers: [
-        this.#via(),
+        newVia(this.#options),
         ['max-forwards', '70'],
         ['from', `<sip:${this.#options.user}@${local.host}>;tag=${token()}`],
         ['to', `<${to}>`],
@@ -186,7 +151,7 @@ export class UserAgent {
       ],
       body: '',
     }
-    return this.#ask(request, peer)
+    return this.#requests.ask(request, peer)
   }
 
   /** Sends a re-INVITE with the media side's present offer (hold, other codecs, another address). */
@@ -195,14 +160,13 @@ export class UserAgent {
     if (dialog?.established !== true) return Promise.resolve({ kind: 'no_call' })
     if (this.#offering) return Promise.resolve({ kind: 'refused', status: 491, reason: 'Request Pending' })
     this.#offering = true
-    const request = this.#build(dialog, 'INVITE', {
+    const request = dialog.request('INVITE', {
       body: this.#options.media.offer(),
       contentType: SDP_TYPE,
-      extra: [],
     })
-    const peer = this.#nextHop(dialog)
+    const peer = dialog.nextHop
     return new Promise((resolve) => {
-      this.#start(request, peer, {
+      this.#requests.start(request, peer, {
         onProvisional: () => undefined,
         onFinal: (response) => {
           this.#offering = false
@@ -215,7 +179,7 @@ export class UserAgent {
           this.#options.media.offerRefused()
           if (response === undefined) resolve({ kind: 'unanswered' })
           else {
-            this.#acknowledgeRefusal(request, response, peer)
+            this.#requests.acknowledgeRefusal(request, response, peer)
             resolve({ kind: 'refused', status: response.status, reason: response.reason })
           }
         },
@@ -231,8 +195,7 @@ export class UserAgent {
 
   /** Forgets everything without a word on the wire. Safe to call twice. */
   close(): void {
-    for (const client of this.#clients.values()) client.close()
-    this.#clients.clear()
+    this.#requests.close()
     this.#answers.close()
     clearTimeout(this.#ringing?.timer)
     this.#ringing = undefined
@@ -240,34 +203,25 @@ export class UserAgent {
   }
 
   #receiveResponse(response: SipResponse): void {
-    const branch = branchOf(headersOf(response, 'via')[0])
+    if (this.#requests.receive(response)) return
     const sequence = sequenceOf(response)
-    if (branch === undefined || sequence === undefined) return
-    const client = this.#clients.get(`${branch} ${sequence.method}`)
-    if (client !== undefined) {
-      client.receive(response)
-      return
-    }
-    if (this.#lastRefusal?.branch === branch && response.status >= 300) this.#lastRefusal.acknowledge()
     const acknowledged = this.#dialog?.acknowledged
-    const again = sequence.method === 'INVITE' && response.status >= 200 && response.status < 300
+    const again = sequence?.method === 'INVITE' && response.status >= 200 && response.status < 300
     if (again && acknowledged?.sequence === sequence.number) acknowledged.send()
   }
 
   #receiveRequest(request: SipRequest, source: Peer): void {
-    const branch = branchOf(headersOf(request, 'via')[0])
     const sequence = sequenceOf(request)
     const callId = headerOf(request, 'call-id')
-    if (branch === undefined || callId === undefined || sequence?.method !== request.method) return
-    const dialog = this.#dialogOf(request, callId)
+    if (branchOf(request) === undefined || callId === undefined || sequence?.method !== request.method) return
+    const dialog = this.#dialog?.holds(request) === true ? this.#dialog : undefined
     if (request.method === 'ACK') {
-      if (this.#answers.acknowledged(`${callId} ${sequence.number}`) && dialog?.established === true) {
+      if (this.#answers.acknowledged(request) && dialog?.established === true) {
         this.#options.onEvent('acknowledged', callId)
       }
       return
     }
-    if (this.#answers.heardBefore(`${branch} ${request.method}`)) return
-    this.#answers.note(`${branch} ${request.method}`)
+    if (!this.#answers.isNew(request)) return
     if (dialog !== undefined) {
       if (sequence.number < dialog.remoteSequence) {
         this.#answer(request, source, { status: 500, reason: 'CSeq Out Of Order' })
@@ -281,7 +235,7 @@ export class UserAgent {
         else this.#receiveReinvite(request, source, dialog)
         return
       case 'CANCEL':
-        this.#receiveCancel(request, source, branch)
+        this.#receiveCancel(request, source)
         return
       case 'OPTIONS':
         this.#answer(request, source, { status: 200, reason: 'OK' })
@@ -307,7 +261,7 @@ export class UserAgent {
       this.#options.onInfo(headerOf(request, 'content-type') ?? '', request.body)
       this.#options.onEvent('info', dialog.callId)
     } else {
-      this.#retarget(dialog, request)
+      dialog.retarget(request)
       const answer = request.body === '' ? '' : this.#options.media.answerTo(request.body)
       if (answer === undefined) this.#answer(request, source, { status: 488, reason: 'Not Acceptable Here' })
       else this.#answer(request, source, { status: 200, reason: 'OK', sdp: answer })
@@ -315,7 +269,6 @@ export class UserAgent {
   }
 
   #receiveInvite(request: SipRequest, source: Peer, callId: string): void {
-    const from = headerOf(request, 'from') ?? ''
     if (tagOf(headerOf(request, 'to') ?? '') !== undefined) {
       this.#answer(request, source, { status: 481, reason: 'Call/Transaction Does Not Exist' })
       return
@@ -324,20 +277,7 @@ export class UserAgent {
       this.#answer(request, source, { status: 486, reason: 'Busy Here' })
       return
     }
-    const dialog: Dialog = {
-      callId,
-      localTag: token(),
-      localUri: uriOf(headerOf(request, 'to') ?? ''),
-      remoteUri: uriOf(from),
-      remoteTag: tagOf(from),
-      target: uriOf(headerOf(request, 'contact') ?? from),
-      routes: headersOf(request, 'record-route'),
-      peer: source,
-      localSequence: 0,
-      remoteSequence: sequenceOf(request)?.number ?? 0,
-      established: false,
-      acknowledged: undefined,
-    }
+    const dialog = Dialog.called(this.#options, request, source)
     this.#dialog = dialog
     const ringing: Ringing = { request, source, timer: undefined }
     this.#ringing = ringing
@@ -346,7 +286,7 @@ export class UserAgent {
     if (policy.kind === 'refuse') {
       ringing.timer = setTimeout(() => {
         this.#ringing = undefined
-        const extra = (policy.headers ?? []).map(([name, value]): SipHeader => [name.toLowerCase(), value])
+        const extra = lowerCase(policy.headers)
         this.#answerInvite(request, source, { status: policy.status, reason: policy.reason, extra })
         this.#end(dialog, 'refused')
       }, policy.afterMs)
@@ -378,7 +318,7 @@ export class UserAgent {
       this.#answerInvite(request, source, { status: 491, reason: 'Request Pending' })
       return
     }
-    this.#retarget(dialog, request)
+    dialog.retarget(request)
     const sdp = this.#describe(request)
     if (sdp === undefined) this.#answerInvite(request, source, { status: 488, reason: 'Not Acceptable Here' })
     else {
@@ -387,9 +327,9 @@ export class UserAgent {
     }
   }
 
-  #receiveCancel(request: SipRequest, source: Peer, branch: string): void {
+  #receiveCancel(request: SipRequest, source: Peer): void {
     const ringing = this.#ringing
-    if (ringing === undefined || branchOf(headersOf(ringing.request, 'via')[0]) !== branch) {
+    if (ringing === undefined || branchOf(ringing.request) !== branchOf(request)) {
       this.#answer(request, source, { status: 481, reason: 'Call/Transaction Does Not Exist' })
       return
     }
@@ -407,7 +347,7 @@ export class UserAgent {
 
   #heardProvisional(dialog: Dialog, response: SipResponse): void {
     const inviting = this.#inviting
-    if (inviting?.cancelled === true) this.#sendCancel(inviting.transaction.request, dialog.peer)
+    if (inviting?.cancelled === true) this.#requests.cancel(inviting.transaction.request, dialog.peer)
     if (response.status === 100) return
     const hasSdp = response.body !== ''
     if (hasSdp) this.#options.media.acceptAnswer(response.body)
@@ -415,9 +355,7 @@ export class UserAgent {
   }
 
   #establish(dialog: Dialog, response: SipResponse): void {
-    dialog.remoteTag = tagOf(headerOf(response, 'to') ?? '')
-    dialog.routes = [...headersOf(response, 'record-route')].reverse()
-    dialog.established = true
+    dialog.establish(response)
     this.#acknowledge(dialog, response)
     if (response.body !== '') this.#options.media.acceptAnswer(response.body)
     this.#options.onEvent('answered', dialog.callId)
@@ -425,34 +363,13 @@ export class UserAgent {
 
   /** The ACK of a 2xx is a transaction of its own (RFC 3261 section 13.2.2.4). */
   #acknowledge(dialog: Dialog, response: SipResponse): void {
-    this.#retarget(dialog, response)
-    const sequence = sequenceOf(response)?.number ?? dialog.localSequence
-    const request = this.#build(dialog, 'ACK', { body: '', contentType: '', extra: [], sequence })
+    dialog.retarget(response)
+    const { request, sequence } = dialog.ackOf(response)
     const bytes = formatSip(request)
-    const peer = this.#nextHop(dialog)
+    const peer = dialog.nextHop
     const send = (): void => this.#options.send(bytes, peer)
     dialog.acknowledged = { sequence, send }
     send()
-  }
-
-  /** The ACK of a refusal belongs to the INVITE's own transaction (RFC 3261 section 17.1.1.3). */
-  #acknowledgeRefusal(invite: SipRequest, response: SipResponse, peer: Peer): void {
-    const to = headerOf(response, 'to') ?? ''
-    const bytes = formatSip(sameTransaction(invite, 'ACK', to))
-    const acknowledge = (): void => this.#options.send(bytes, peer)
-    this.#lastRefusal = { branch: branchOf(headersOf(invite, 'via')[0]) ?? '', acknowledge }
-    acknowledge()
-  }
-
-  #sendCancel(invite: SipRequest, peer: Peer): void {
-    const request = sameTransaction(invite, 'CANCEL', headerOf(invite, 'to') ?? '')
-    if (this.#clients.has(keyOf(request))) return
-    void this.#ask(request, peer)
-  }
-
-  #retarget(dialog: Dialog, message: SipMessage): void {
-    const contact = headerOf(message, 'contact')
-    if (contact !== undefined) dialog.target = uriOf(contact)
   }
 
   #end(dialog: Dialog, why: 'ended' | 'refused' | 'cancelled'): void {
@@ -463,209 +380,21 @@ export class UserAgent {
     this.#options.onEvent(why, dialog.callId)
   }
 
-  #dialogOf(request: SipRequest, callId: string): Dialog | undefined {
+  /** An answer inside our call, or to the INVITE that asks for it, has our tag of it. */
+  #tagged(request: SipRequest, answer: PhoneAnswer): PhoneAnswer {
     const dialog = this.#dialog
-    if (dialog?.callId !== callId) return undefined
-    if (tagOf(headerOf(request, 'to') ?? '') !== dialog.localTag) return undefined
-    if (dialog.remoteTag !== undefined && tagOf(headerOf(request, 'from') ?? '') !== dialog.remoteTag) return undefined
-    return dialog
+    return dialog?.callId === headerOf(request, 'call-id') ? { ...answer, tag: dialog?.localTag } : answer
   }
 
-  /** Loose routing only (RFC 3261 section 12.2.1.1). */
-  #nextHop(dialog: Dialog): Peer {
-    const first = dialog.routes[0]
-    return hostPortOf(first === undefined ? dialog.target : uriOf(first)) ?? dialog.peer
+  #answer(request: SipRequest, source: Peer, answer: PhoneAnswer): void {
+    this.#answers.answer({ request, source }, this.#tagged(request, answer))
   }
 
-  #build(
-    dialog: Dialog,
-    method: string,
-    content: {
-      readonly body: string
-      readonly contentType: string
-      readonly extra: readonly SipHeader[]
-      readonly sequence?: number
-    },
-  ): SipRequest {
-    if (content.sequence === undefined) dialog.localSequence += 1
-    const remoteTag = dialog.remoteTag === undefined ? '' : `;tag=${dialog.remoteTag}`
-    const name = this.#options.displayName === '' ? '' : `"${this.#options.displayName}" `
-    return {
-      kind: 'request',
-      method,
-      uri: dialog.target,
-      headers: [
-        this.#via(),
-        ...dialog.routes.map((route): SipHeader => ['route', route]),
-        ['max-forwards', '70'],
-        ['from', `${name}<${dialog.localUri}>;tag=${dialog.localTag}`],
-        ['to', `<${dialog.remoteUri}>${remoteTag}`],
-        ['call-id', dialog.callId],
-        ['cseq', `${content.sequence ?? dialog.localSequence} ${method}`],
-        ...this.#own(),
-        ...content.extra,
-        ...(content.body === '' ? [] : [['content-type', content.contentType] as const]),
-      ],
-      body: content.body,
-    }
-  }
-
-  #via(): SipHeader {
-    const { host, port } = this.#options.local
-    return ['via', `SIP/2.0/UDP ${host}:${port};branch=z9hG4bK${token()};rport`]
-  }
-
-  #own(): readonly SipHeader[] {
-    const { host, port } = this.#options.local
-    return [
-      ['contact', `<sip:${this.#options.user}@${host}:${port}>`],
-      ['allow', ALLOW],
-      ['user-agent', this.#options.userAgent],
-    ]
-  }
-
-  #start(
-    request: SipRequest,
-    peer: Peer,
-    handlers: {
-      readonly provisionalMs?: number
-      readonly onProvisional: (response: SipResponse) => void
-      readonly onFinal: (response: SipResponse | undefined) => void
-    },
-  ): ClientTransaction {
-    const bytes = formatSip(request)
-    const key = keyOf(request)
-    const transaction = new ClientTransaction({
-      request,
-      send: () => this.#options.send(bytes, peer),
-      ...handlers,
-      onFinal: (response) => {
-        this.#clients.delete(key)
-        handlers.onFinal(response)
-      },
-    })
-    this.#clients.set(key, transaction)
-    return transaction
-  }
-
-  #ask(request: SipRequest, peer: Peer): Promise<RequestOutcome> {
-    return new Promise((resolve) => {
-      this.#start(request, peer, {
-        onProvisional: () => undefined,
-        onFinal: (response) => {
-          if (response === undefined) resolve({ kind: 'unanswered' })
-          else if (response.status < 300) resolve({ kind: 'done', status: response.status })
-          else resolve({ kind: 'refused', status: response.status, reason: response.reason })
-        },
-      })
-    })
-  }
-
-  #answer(
-    request: SipRequest,
-    source: Peer,
-    answer: {
-      readonly status: number
-      readonly reason: string
-      readonly sdp?: string
-      readonly extra?: readonly SipHeader[]
-    },
-  ): void {
-    this.#answers.answer(keyOf(request), this.#answerSender(request, source, answer))
-  }
-
-  #answerInvite(
-    request: SipRequest,
-    source: Peer,
-    answer: {
-      readonly status: number
-      readonly reason: string
-      readonly sdp?: string
-      readonly extra?: readonly SipHeader[]
-    },
-  ): void {
-    const key = `${headerOf(request, 'call-id') ?? ''} ${sequenceOf(request)?.number ?? 0}`
-    this.#answers.answerUntilAcknowledged(keyOf(request), key, {
-      send: this.#answerSender(request, source, answer),
-      onLost: () => undefined,
-    })
-  }
-
-  #answerSender(
-    request: SipRequest,
-    source: Peer,
-    answer: {
-      readonly status: number
-      readonly reason: string
-      readonly sdp?: string
-      readonly extra?: readonly SipHeader[]
-    },
-  ): () => void {
-    const to = headerOf(request, 'to') ?? ''
-    const localTag = this.#dialog?.callId === headerOf(request, 'call-id') ? this.#dialog?.localTag : undefined
-    const tagged = tagOf(to) !== undefined || answer.status === 100 ? to : `${to};tag=${localTag ?? token()}`
-    const sdp = answer.sdp ?? ''
-    const kept = request.headers.filter(
-      ([name]) => name === 'via' || name === 'from' || name === 'call-id' || name === 'cseq' || name === 'record-route',
-    )
-    const bytes = formatSip({
-      kind: 'response',
-      status: answer.status,
-      reason: answer.reason,
-      headers: [
-        ...kept,
-        ['to', tagged],
-        ...this.#own(),
-        ...(answer.extra ?? []),
-        ...(sdp === '' ? [] : [['content-type', SDP_TYPE] as const]),
-      ],
-      body: sdp,
-    })
-    const peer = responsePeer(headersOf(request, 'via')[0] ?? '', source)
-    return () => this.#options.send(bytes, peer)
+  #answerInvite(request: SipRequest, source: Peer, answer: PhoneAnswer): void {
+    this.#answers.answerInvite({ request, source }, this.#tagged(request, answer))
   }
 }
 
-/** With rport an answer goes back to the source port (RFC 3581), else to the port that Via names (section 18.2.2). */
-function responsePeer(via: string, source: Peer): Peer {
-  if (/;\s*rport/i.test(via)) return source
-  const port = /^SIP\/2\.0\/UDP\s+[^;:\s]+:(\d{1,5})/i.exec(via)?.[1]
-  return { host: source.host, port: port === undefined ? 5060 : Number(port) }
-}
-
-/** CANCEL and the ACK of a refusal repeat the INVITE's Via, From, Call-ID and number. */
-function sameTransaction(invite: SipRequest, method: 'ACK' | 'CANCEL', to: string): SipRequest {
-  const via = invite.headers.find(([name]) => name === 'via')
-  const kept = invite.headers.filter(
-    ([name]) => name === 'route' || name === 'max-forwards' || name === 'from' || name === 'call-id',
-  )
-  return {
-    kind: 'request',
-    method,
-    uri: invite.uri,
-    headers: [
-      ...(via === undefined ? [] : [via]),
-      ...kept,
-      ['to', to],
-      ['cseq', `${sequenceOf(invite)?.number ?? 1} ${method}`],
-    ],
-    body: '',
-  }
-}
-
-function keyOf(request: SipRequest): string {
-  return `${branchOf(headersOf(request, 'via')[0]) ?? ''} ${request.method}`
-}
-
-function branchOf(via: string | undefined): string | undefined {
-  return via === undefined ? undefined : /;\s*branch=([^;\s,]+)/i.exec(via)?.[1]
-}
-
-function sequenceOf(message: SipMessage): { readonly number: number; readonly method: string } | undefined {
-  const found = /^(\d{1,10})\s+([A-Z]+)$/.exec(headerOf(message, 'cseq') ?? '')
-  return found === null ? undefined : { number: Number(found[1]), method: found[2] ?? '' }
-}
-
-function token(): string {
-  return randomBytes(9).toString('hex')
+function lowerCase(headers: CallOptions['headers'] = []): readonly SipHeader[] {
+  return headers.map(([name, value]) => [name.toLowerCase(), value])
 }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { PhoneEventName } from '../../../src/demo/phone/phone-protocol.ts'
-import { headerOf, parseSip, tagOf, type SipMessage } from '../../../src/demo/phone/sip-text.ts'
-import { UserAgent, type Peer } from '../../../src/demo/phone/user-agent.ts'
+import { headerOf, parseSip, tagOf, type Peer, type SipMessage } from '../../../src/demo/phone/sip-text.ts'
+import { UserAgent } from '../../../src/demo/phone/user-agent.ts'
 
 type Wire = {
   readonly agent: UserAgent
