@@ -7,10 +7,12 @@ import { Dialog } from './dialog.ts'
 import { DialogGroup, FORKS_MAX, dialogIdOf } from './dialog-group.ts'
 import type { Address, Flow } from './flow.ts'
 import { networkFields, requestSentFields } from './frame-fields.ts'
-import { hasToken, header, serialize, valueOf, type SipRequest, type SipResponse } from './message.ts'
+import { serialize, valueOf, type SipRequest, type SipResponse } from './message.ts'
 import { parseNameAddr, tagOf } from './name-addr.ts'
-import { nextHopOf, resolveNextHop, type NextHop } from './next-hop.ts'
+import { nextHopOf } from './next-hop.ts'
 import { bareRequest, insideDialog, outsideDialog, type OutgoingRequest } from './outgoing-request.ts'
+import { ProvisionalOrder } from './provisional-order.ts'
+import { RequestPath } from './request-path.ts'
 import { buildResponse } from './response-builder.ts'
 import type { SipCore } from './sip-core.ts'
 import { ClientTransaction, cancelOf } from './transaction-client.ts'
@@ -29,8 +31,7 @@ type OutboundRequest = {
   readonly transaction: ClientTransaction
   /** The dialog that the request was sent in; one that it opened is found by its id. */
   readonly group: DialogGroup | undefined
-  /** Highest RSeq seen, by fork tag (RFC 3262 section 4). */
-  readonly rseqs: Map<string, number>
+  readonly provisionals: ProvisionalOrder
   progress: 'trying' | 'proceeding' | 'final'
   cancel: 'none' | 'held' | 'sent'
   ringing: Timer | undefined
@@ -39,13 +40,13 @@ type OutboundRequest = {
 /** The calling half: requests of applications go to the network, the answers go up. */
 export class UserAgentClient {
   readonly #core: SipCore
+  readonly #path: RequestPath
   /** INVITEs without a final answer, by transaction id, for CANCEL. */
   readonly #invites = new Map<string, OutboundRequest>()
-  /** Transactions that close() waits for. */
-  readonly #byes = new Set<Promise<void>>()
 
   constructor(core: SipCore) {
     this.#core = core
+    this.#path = new RequestPath(core)
   }
 
   /** Sends an application's request; every outcome is told to the application. */
@@ -62,7 +63,7 @@ export class UserAgentClient {
     }
     const hop = nextHopOf({ routeUrl: frame.routeUrl, route: undefined, uri: given.uri })
     if (hop === undefined) return application.reply(frame.id, ['NOK', NO_TRANSPORT])
-    this.#reach(hop, this.#contactAddress(given), (flow, reachable) => {
+    this.#path.reach(hop, this.#contactAddress(given), (flow, reachable) => {
       if (flow === undefined) return application.reply(frame.id, ['NOK', NO_TRANSPORT])
       const outgoing = outsideDialog(given, flow, [])
       if (given.method === 'INVITE' && this.#core.dialogs.byId(idOf({ outgoing })) !== undefined) {
@@ -84,9 +85,9 @@ export class UserAgentClient {
     if (group.peerInvite?.pending === true) group.peerInvite.refuse(503)
     for (const [tag, sequence] of group.owedAcks) {
       const fork = group.forks.get(tag)
-      if (fork !== undefined) this.#acknowledge(group, fork, sequence, bareRequest('ACK'))
+      if (fork !== undefined) this.#path.acknowledge(group, fork, sequence, bareRequest('ACK'))
     }
-    const bye = group.confirmed && !group.leaving ? this.#bye(group.active, reason) : undefined
+    const bye = group.confirmed && !group.leaving ? this.#path.bye(group.active, reason) : undefined
     group.active.state = 'ended'
     this.#core.dialogs.remove(group)
     return bye
@@ -102,8 +103,8 @@ export class UserAgentClient {
   }
 
   /** Resolves when every BYE that end() sent has been answered or has timed out. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#byes)
+  settled(): Promise<void> {
+    return this.#path.settled()
   }
 
   #sendInDialog(
@@ -117,14 +118,14 @@ export class UserAgentClient {
     if (given.method === 'ACK') {
       const sequence = group.owedAcks.get(dialog.remoteTag)
       if (sequence === undefined) return application.reply(frame.id, ['NOK', ACK_IS_AUTOMATIC])
-      this.#acknowledge(group, dialog, sequence, given, (flow, outgoing, bytes) =>
+      this.#path.acknowledge(group, dialog, sequence, given, (flow, outgoing, bytes) =>
         application.reply(frame.id, requestSentFields(bytes.length, flow, randomUUID()), serialize(outgoing.request)),
       )
       return
     }
-    const hop = this.#dialogHop(dialog, frame.routeUrl)
+    const hop = this.#path.dialogHop(dialog, frame.routeUrl)
     if (hop === undefined) return application.reply(frame.id, ['NOK', NO_TRANSPORT])
-    this.#reach(hop, dialog.flow.local, (flow, reachable) => {
+    this.#path.reach(hop, dialog.flow.local, (flow, reachable) => {
       if (flow === undefined) return application.reply(frame.id, ['NOK', NO_TRANSPORT])
       const outgoing = insideDialog(dialog, given, { flow, contentType: [] })
       if (given.method === 'INVITE') group.invitePending = true
@@ -151,7 +152,7 @@ export class UserAgentClient {
     }
     outbound.cancel = 'sent'
     const request = cancelOf(outbound.outgoing.request)
-    this.#run({
+    this.#path.run({
       request,
       branch: outbound.outgoing.branch,
       flow: outbound.transaction.flow,
@@ -179,7 +180,7 @@ export class UserAgentClient {
     const transactionId = randomUUID()
     const bytes = serialize(request)
     application.reply(options.frameId, requestSentFields(bytes.length, flow, transactionId), bytes)
-    const transaction = this.#create({
+    const transaction = this.#path.create({
       request,
       bytes,
       branch: outgoing.branch,
@@ -196,7 +197,7 @@ export class UserAgentClient {
       outgoing,
       transaction,
       group,
-      rseqs: new Map(),
+      provisionals: new ProvisionalOrder(),
       progress: 'trying',
       cancel: 'none',
       ringing: undefined,
@@ -234,8 +235,7 @@ export class UserAgentClient {
       else if (outbound.cancel === 'none')
         this.#limitRinging(outbound, this.#core.limits.ringingMs, () => this.#cancel(outbound))
       const group = outbound.group ?? (response.status > 100 ? this.#fork(outbound, response)?.group : undefined)
-      if (response.status === 100 || this.#isNewProvisional(outbound, response))
-        this.#passUp(outbound, response, group?.id)
+      if (response.status === 100 || outbound.provisionals.isNew(response)) this.#passUp(outbound, response, group?.id)
       return
     }
     const first = outbound.progress !== 'final'
@@ -268,8 +268,8 @@ export class UserAgentClient {
     dialog.refreshTarget(response)
     if (!first || outbound.application === undefined || outbound.application.gone) {
       // Another fork answered too, or nobody is left to talk: acknowledge and hang up (RFC 3261 section 13.2.2.4).
-      this.#acknowledge(group, dialog, sequence, bareRequest('ACK'))
-      this.#bye(dialog, first ? 'Application lost' : 'Answered elsewhere')
+      this.#path.acknowledge(group, dialog, sequence, bareRequest('ACK'))
+      this.#path.bye(dialog, first ? 'Application lost' : 'Answered elsewhere')
       if (first) this.#forget(group)
       return
     }
@@ -323,69 +323,6 @@ export class UserAgentClient {
     group.forks.set(dialog.remoteTag, dialog)
     if (group.active === early) group.active = dialog
     return dialog
-  }
-
-  /** A reliable provisional is passed up once and in order (RFC 3262 section 4). */
-  #isNewProvisional(outbound: OutboundRequest, response: SipResponse): boolean {
-    const rseq = valueOf(response, 'rseq')
-    if (rseq === undefined || !hasToken(response, 'require', '100rel')) return true
-    const number = Number(rseq)
-    if (!Number.isInteger(number)) return false
-    const tag = tagOf(valueOf(response, 'to') ?? '') ?? ''
-    const last = outbound.rseqs.get(tag)
-    if (last !== undefined && number !== last + 1) return false
-    outbound.rseqs.set(tag, number)
-    return true
-  }
-
-  /** Sends the ACK of a 2xx and remembers it: every repeated 2xx gets it again. */
-  #acknowledge(
-    group: DialogGroup,
-    dialog: Dialog,
-    sequence: number,
-    given: SipRequest,
-    sent?: (flow: Flow, outgoing: OutgoingRequest, bytes: Buffer) => void,
-  ): void {
-    group.owedAcks.delete(dialog.remoteTag)
-    const hop = this.#dialogHop(dialog, undefined)
-    if (hop === undefined) return
-    this.#reach(hop, dialog.flow.local, (flow) => {
-      if (flow === undefined) return
-      const outgoing = insideDialog(dialog, given, { flow, contentType: [], ackSequence: sequence })
-      const bytes = serialize(outgoing.request)
-      const send = (): void => flow.send(bytes, () => undefined)
-      group.sentAcks.set(dialog.remoteTag, { sequence, send })
-      sent?.(flow, outgoing, bytes)
-      send()
-    })
-  }
-
-  /** A BYE of our own; returned as it was sent, for the application that is still there. */
-  #bye(dialog: Dialog, reason: string): SipRequest | undefined {
-    const hop = this.#dialogHop(dialog, undefined)
-    let built: SipRequest | undefined
-    if (hop === undefined) return undefined
-    this.#reach(hop, dialog.flow.local, (flow, reachable) => {
-      if (flow === undefined || !reachable) return
-      const given = bareRequest('BYE', [header('Reason', `SIP;cause=200;text="${reason}"`)])
-      const { request, branch } = insideDialog(dialog, given, { flow, contentType: [] })
-      built = request
-      const over = new Promise<void>((resolve) => {
-        this.#run({
-          request,
-          branch,
-          flow,
-          response: (response) => {
-            if (response.status >= 200) resolve()
-          },
-          failed: () => resolve(),
-        })
-      })
-      this.#byes.add(over)
-      void over.then(() => this.#byes.delete(over))
-      this.#core.records.stop('application', 'normal-release', serialize(request))
-    })
-    return built
   }
 
   #hungUp(outbound: OutboundRequest): void {
@@ -446,61 +383,12 @@ export class UserAgentClient {
     )
   }
 
-  #run(options: TransactionOptions): void {
-    this.#create({ ...options, bytes: serialize(options.request) }).start()
-  }
-
-  #create(options: TransactionOptions & { readonly bytes: Buffer }): ClientTransaction {
-    const { transactions, limits, clock } = this.#core
-    const { request, branch } = options
-    const transaction = new ClientTransaction({
-      request,
-      bytes: options.bytes,
-      flow: options.flow,
-      times: limits,
-      clock,
-      events: {
-        response: options.response,
-        failed: options.failed,
-        ended: () => transactions.removeClient(branch, request.method),
-      },
-    })
-    transactions.addClient(branch, request.method, transaction)
-    return transaction
-  }
-
-  /** Numeric addresses are reached at once, so that an ACK cannot be overtaken by the BYE behind it. */
-  #reach(hop: NextHop, from: Address | undefined, go: (flow: Flow | undefined, reachable: boolean) => void): void {
-    const { transports, limits } = this.#core
-    if (isIP(hop.host) !== 0) {
-      go(transports.flowTo({ transport: hop.transport, remote: hop, from }), true)
-      return
-    }
-    void resolveNextHop(hop, limits.resolveMs).then((address) => {
-      const remote = address ?? { host: '0.0.0.0', port: hop.port }
-      go(transports.flowTo({ transport: hop.transport, remote, from }), address !== undefined)
-    })
-  }
-
-  #dialogHop(dialog: Dialog, routeUrl: string | undefined): NextHop | undefined {
-    const { uri, hop } = dialog.route()
-    return nextHopOf({ routeUrl, route: hop, uri })
-  }
-
   /** The listening address that the application's Contact names, if it names one: how it chooses between networks. */
   #contactAddress(request: SipRequest): Address | undefined {
     const contact = parseNameAddr(valueOf(request, 'contact') ?? '')
     const uri = contact === undefined ? undefined : parseSipUri(contact.uri)
     return uri === undefined || isIP(uri.host) === 0 ? undefined : { host: uri.host, port: uri.port ?? 5060 }
   }
-}
-
-type TransactionOptions = {
-  readonly request: SipRequest
-  readonly branch: string
-  readonly flow: Flow
-  readonly response: (response: SipResponse) => void
-  readonly failed: (failure: 'timeout' | 'transport') => void
 }
 
 function idOf(outbound: { readonly outgoing: OutgoingRequest }): string {

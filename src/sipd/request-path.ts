@@ -1,0 +1,128 @@
+import { isIP } from 'node:net'
+import type { Dialog } from './dialog.ts'
+import type { DialogGroup } from './dialog-group.ts'
+import type { Address, Flow } from './flow.ts'
+import { header, serialize, type SipRequest, type SipResponse } from './message.ts'
+import { nextHopOf, resolveNextHop, type NextHop } from './next-hop.ts'
+import { bareRequest, insideDialog, type OutgoingRequest } from './outgoing-request.ts'
+import type { SipCore } from './sip-core.ts'
+import { ClientTransaction } from './transaction-client.ts'
+
+/** A request that is ready to go, and who hears of it. */
+export type TransactionOptions = {
+  readonly request: SipRequest
+  readonly branch: string
+  readonly flow: Flow
+  readonly response: (response: SipResponse) => void
+  readonly failed: (failure: 'timeout' | 'transport') => void
+}
+
+/** The way of requests to the network: next hop, flow, transaction; and the ACK and BYE that sipd owes by itself. */
+export class RequestPath {
+  readonly #core: SipCore
+  /** Those of BYEs of our own. */
+  readonly #byes = new Set<Promise<void>>()
+
+  constructor(core: SipCore) {
+    this.#core = core
+  }
+
+  /** Sends the ACK of a 2xx and remembers it: every repeated 2xx gets it again. */
+  acknowledge(
+    group: DialogGroup,
+    dialog: Dialog,
+    sequence: number,
+    given: SipRequest,
+    sent?: (flow: Flow, outgoing: OutgoingRequest, bytes: Buffer) => void,
+  ): void {
+    group.owedAcks.delete(dialog.remoteTag)
+    const hop = this.dialogHop(dialog, undefined)
+    if (hop === undefined) return
+    this.reach(hop, dialog.flow.local, (flow) => {
+      if (flow === undefined) return
+      const outgoing = insideDialog(dialog, given, { flow, contentType: [], ackSequence: sequence })
+      const bytes = serialize(outgoing.request)
+      const send = (): void => flow.send(bytes, () => undefined)
+      group.sentAcks.set(dialog.remoteTag, { sequence, send })
+      sent?.(flow, outgoing, bytes)
+      send()
+    })
+  }
+
+  /** A BYE of our own; returned as it was sent, for the application that is still there. */
+  bye(dialog: Dialog, reason: string): SipRequest | undefined {
+    const hop = this.dialogHop(dialog, undefined)
+    let built: SipRequest | undefined
+    if (hop === undefined) return undefined
+    this.reach(hop, dialog.flow.local, (flow, reachable) => {
+      if (flow === undefined || !reachable) return
+      const given = bareRequest('BYE', [header('Reason', `SIP;cause=200;text="${reason}"`)])
+      const { request, branch } = insideDialog(dialog, given, { flow, contentType: [] })
+      built = request
+      const over = new Promise<void>((resolve) => {
+        this.run({
+          request,
+          branch,
+          flow,
+          response: (response) => {
+            if (response.status >= 200) resolve()
+          },
+          failed: () => resolve(),
+        })
+      })
+      this.#byes.add(over)
+      void over.then(() => this.#byes.delete(over))
+      this.#core.records.stop('application', 'normal-release', serialize(request))
+    })
+    return built
+  }
+
+  /** Resolves when every BYE that end() sent has been answered or has timed out. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#byes)
+  }
+
+  /** Sends a request in a transaction of its own. */
+  run(options: TransactionOptions): void {
+    this.create({ ...options, bytes: serialize(options.request) }).start()
+  }
+
+  /** The transaction of a request, not yet started. */
+  create(options: TransactionOptions & { readonly bytes: Buffer }): ClientTransaction {
+    const { transactions, limits, clock } = this.#core
+    const { request, branch } = options
+    const transaction = new ClientTransaction({
+      request,
+      bytes: options.bytes,
+      flow: options.flow,
+      times: limits,
+      clock,
+      events: {
+        response: options.response,
+        failed: options.failed,
+        ended: () => transactions.removeClient(branch, request.method),
+      },
+    })
+    transactions.addClient(branch, request.method, transaction)
+    return transaction
+  }
+
+  /** Numeric addresses are reached at once, so that an ACK cannot be overtaken by the BYE behind it. */
+  reach(hop: NextHop, from: Address | undefined, go: (flow: Flow | undefined, reachable: boolean) => void): void {
+    const { transports, limits } = this.#core
+    if (isIP(hop.host) !== 0) {
+      go(transports.flowTo({ transport: hop.transport, remote: hop, from }), true)
+      return
+    }
+    void resolveNextHop(hop, limits.resolveMs).then((address) => {
+      const remote = address ?? { host: '0.0.0.0', port: hop.port }
+      go(transports.flowTo({ transport: hop.transport, remote, from }), address !== undefined)
+    })
+  }
+
+  /** Where the next request of a dialog goes; undefined when it names a place that sipd does not speak to. */
+  dialogHop(dialog: Dialog, routeUrl: string | undefined): NextHop | undefined {
+    const { uri, hop } = dialog.route()
+    return nextHopOf({ routeUrl, route: hop, uri })
+  }
+}
