@@ -1,5 +1,6 @@
 import { ULAW_TO_LINEAR } from '../../src/cde/guard/g711.ts'
-import { Masker, type Masking, type MaskerCounters } from '../../src/cde/guard/masker.ts'
+import { Masker, type Masking } from '../../src/cde/guard/masker.ts'
+import type { MaskerCounters } from '../../src/cde/guard/masker-counters.ts'
 import { buildRtp } from '../../src/cde/guard/rtp-packet.ts'
 import type { KeyPress } from './dtmf-signal.ts'
 import { seededRandom } from './seeded-random.ts'

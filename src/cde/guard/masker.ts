@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { ComfortNoise } from './comfort-noise.ts'
 import { PCMA_PAYLOAD_TYPE, PCMU_PAYLOAD_TYPE, type G711Law } from './g711.ts'
+import { newMaskerCounters, type DropCause } from './masker-counters.ts'
 import { readPayload, type PayerPayload } from './payer-payload.ts'
 import { PayerTimeline } from './payer-timeline.ts'
 import { RtpHeaderMap, type Arrival, type HeaderMode, type OwnHeaders } from './rtp-header-map.ts'
@@ -20,29 +21,6 @@ export type MaskerOptions = {
   readonly law: G711Law
   readonly nowMs: number
   readonly lookAheadMs?: number
-}
-
-export type DropCause =
-  | 'malformed'
-  | 'rtcp'
-  | 'duplicate'
-  | 'too_many_sources'
-  | 'payload_length'
-  | 'held_full'
-  | 'event'
-  | 'not_audio'
-  | 'already_sent'
-  | 'unplaceable'
-  | 'drained'
-
-export type MaskerCounters = {
-  packetsIn: number
-  packetsOut: number
-  samplesOut: number
-  samplesMasked: number
-  events: number
-  resyncs: number
-  readonly dropped: { [Cause in DropCause]: number }
 }
 
 export type Drain = { readonly kind: 'drained'; readonly packets: readonly Buffer[] } | { readonly kind: 'key-down' }
@@ -98,7 +76,7 @@ type Held = {
  * nothing that comes in makes it throw.
  */
 export class Masker {
-  readonly counters: MaskerCounters = { ...noCounters(), dropped: noDrops() }
+  readonly counters = newMaskerCounters()
   readonly #lookAheadMs: number
   readonly #headers: RtpHeaderMap
   readonly #noise: ComfortNoise
@@ -403,25 +381,5 @@ export class Masker {
 
   #drop(cause: DropCause): undefined {
     this.counters.dropped[cause] += 1
-  }
-}
-
-function noCounters(): { [Name in Exclude<keyof MaskerCounters, 'dropped'>]: number } {
-  return { packetsIn: 0, packetsOut: 0, samplesOut: 0, samplesMasked: 0, events: 0, resyncs: 0 }
-}
-
-function noDrops(): { [Cause in DropCause]: number } {
-  return {
-    malformed: 0,
-    rtcp: 0,
-    duplicate: 0,
-    too_many_sources: 0,
-    payload_length: 0,
-    held_full: 0,
-    event: 0,
-    not_audio: 0,
-    already_sent: 0,
-    unplaceable: 0,
-    drained: 0,
   }
 }
