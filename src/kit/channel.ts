@@ -2,7 +2,8 @@ import { connect, createServer, type Server, type TLSSocket } from 'node:tls'
 import type { AddressInfo } from 'node:net'
 import { encodeFrame, FrameReader } from './frame.ts'
 import { peerRole, roleName, type Identity, type Role } from './identity.ts'
-import { errorFields, type Logger } from './log.ts'
+import { errorFields, type LogFields, type Logger } from './log.ts'
+import type { Metrics } from './metrics.ts'
 
 /** Both sides send a ping this often, so that a peer that hangs is noticed and not only one that dies. */
 const PING_EVERY_MS = 1_000
@@ -14,8 +15,10 @@ const UNSENT_BYTES_MAX = 33_554_432
 const PENDING_MAX = 10_000
 const HANDSHAKE_MS_MAX = 3_000
 const CONNECTIONS_MAX = 256
+const REFUSAL_SAID_EVERY_MS = 1_000
 const RECONNECT_MS_MIN = 50
-const RECONNECT_MS_MAX = 1_000
+/** A process that was started again is ready within a second or two; a window must not wait much longer than it does. */
+const RECONNECT_MS_MAX = 250
 
 /** What a request came to. 'closed': the channel was down or went down; 'timeout': the deadline passed. */
 export type Answer<In> =
@@ -31,6 +34,8 @@ export type ChannelHandlers<Out, In> = {
   /** `reply` is a no-op for a message that was not a request. The body belongs to the receiver, who wipes it. */
   readonly message: (message: In, body: Buffer, reply: Reply<Out>) => void
   readonly closed: () => void
+  /** The peer sent what is no frame or no message; the channel ends. */
+  readonly malformed?: () => void
 }
 
 type Envelope = { readonly ping?: 1; readonly id?: number; readonly re?: number; readonly m?: unknown }
@@ -121,12 +126,16 @@ export class Channel<Out, In> {
     this.#lastHeardMs = performance.now()
     const frames = this.#reader.push(chunk)
     if (frames === 'malformed') {
+      this.#handlers.malformed?.()
       this.close()
       return
     }
     for (const frame of frames) {
       if (this.#closed) frame.body.fill(0)
-      else if (!this.#receive(frame.header, frame.body)) this.close()
+      else if (!this.#receive(frame.header, frame.body)) {
+        this.#handlers.malformed?.()
+        this.close()
+      }
     }
   }
 
@@ -149,6 +158,19 @@ export class Channel<Out, In> {
   }
 }
 
+/** wrong_role: the certificate is of a role that may not connect. tls_refused: the handshake failed. malformed: not our frames. */
+export type ChannelRefusal = 'wrong_role' | 'tls_refused' | 'malformed'
+
+/** The counter that each process with a door keeps. */
+export function countRefusals(metrics: Metrics): (code: ChannelRefusal) => void {
+  const refused = metrics.counter(
+    'tonewall_channel_refused_total',
+    'Channels turned away, or ended by what they sent',
+    ['code'],
+  )
+  return (code) => refused.inc({ code })
+}
+
 export type ChannelListener = { readonly port: number; close(): Promise<void> }
 
 /**
@@ -161,10 +183,23 @@ export function listenChannel<Out, In>(options: {
   readonly identity: Identity
   readonly allow: readonly Role[]
   readonly logger: Logger
+  /** Counts what was turned away. */
+  readonly refused?: (code: ChannelRefusal) => void
   readonly accept: (peer: Role) => ChannelHandlers<Out, In> & { readonly opened?: (channel: Channel<Out, In>) => void }
 }): Promise<ChannelListener> {
   const channels = new Set<Channel<Out, In>>()
   const { identity, logger } = options
+  let lastSaidMs = -Infinity
+  let unsaid = 0
+  // A flood of bad connections is counted, and told once in a while.
+  const refuse = (code: ChannelRefusal, fields: LogFields) => {
+    options.refused?.(code)
+    unsaid += 1
+    if (performance.now() - lastSaidMs < REFUSAL_SAID_EVERY_MS) return
+    logger.warn({ code, count: unsaid, ...fields }, 'channel refused')
+    lastSaidMs = performance.now()
+    unsaid = 0
+  }
   const server: Server = createServer(
     {
       cert: identity.certificate,
@@ -178,10 +213,7 @@ export function listenChannel<Out, In>(options: {
     (socket) => {
       const peer = peerRole(socket)
       if (peer === null || !options.allow.includes(peer)) {
-        logger.warn(
-          { code: 'wrong_role', peerRole: peer ?? 'none' },
-          'channel refused: the certificate is of a role that may not connect',
-        )
+        refuse('wrong_role', { peerRole: peer ?? 'none' })
         socket.destroy()
         return
       }
@@ -189,6 +221,7 @@ export function listenChannel<Out, In>(options: {
       const channel: Channel<Out, In> = new Channel(socket, peer, {
         parse: handlers.parse,
         message: handlers.message,
+        malformed: () => refuse('malformed', { peerRole: peer }),
         closed: () => {
           channels.delete(channel)
           handlers.closed()
@@ -199,9 +232,7 @@ export function listenChannel<Out, In>(options: {
     },
   )
   server.maxConnections = CONNECTIONS_MAX
-  server.on('tlsClientError', (error) =>
-    logger.warn({ code: 'tls_refused', ...errorFields(error) }, 'channel refused: the TLS handshake failed'),
-  )
+  server.on('tlsClientError', (error) => refuse('tls_refused', errorFields(error)))
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, options.host, () => {

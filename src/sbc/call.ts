@@ -157,6 +157,12 @@ export class Call {
     return null
   }
 
+  /** Ends the call unless rtpengine says that it still has it. */
+  async endIfForgotten(): Promise<void> {
+    const facts = await this.media.facts()
+    if (facts.kind === 'failed') this.end('media_lost')
+  }
+
   /** Ends both dialogs and the media. The window, if any, ends masked: nothing flows after it. Safe to call twice. */
   end(reason: EndReason, hungUp?: Party): void {
     if (this.isEnded) return

@@ -1,4 +1,4 @@
-import { listenChannel, type Channel, type ChannelListener, type Reply } from '../kit/channel.ts'
+import { listenChannel, type ChannelRefusal, type Channel, type ChannelListener, type Reply } from '../kit/channel.ts'
 import type { Identity } from '../kit/identity.ts'
 import { errorFields, type Logger } from '../kit/log.ts'
 import { parseDeskToSbc, type DeskToSbc, type OrderRefusal, type SbcToDesk } from '../wire/call-protocol.ts'
@@ -24,6 +24,7 @@ export class DeskServer {
     readonly port: number
     readonly identity: Identity
     readonly logger: Logger
+    readonly refused?: (code: ChannelRefusal) => void
   }): Promise<void> {
     this.#listener = await listenChannel<SbcToDesk, DeskToSbc>({
       ...options,

@@ -13,6 +13,9 @@ const LIST_MAX = 1_000
 /** Ten thousand calls, as many as a call directory holds. */
 const SWEEP_ROUNDS_MAX = 10
 
+/** silent: it may still have its calls, but nobody can steer them. restarted: it has only those of its new life. */
+export type EngineLoss = 'silent' | 'restarted'
+
 /** `lives` grows each time its calls were lost, so that a call that was being set up then can be told. */
 export type Engine = {
   readonly name: string
@@ -37,7 +40,7 @@ type Watched = {
  */
 export class EnginePool {
   readonly #engines: readonly Watched[]
-  readonly #lost: (name: string) => void
+  readonly #lost: (name: string, how: EngineLoss) => void
   readonly #logger: Logger
   readonly #prefix: string
   #timer: NodeJS.Timeout | null = null
@@ -48,7 +51,7 @@ export class EnginePool {
     readonly engines: readonly RtpengineConfiguration[]
     /** Call ids of this sbc begin with it; calls of an earlier life are deleted when an engine is first seen. */
     readonly callIdPrefix: string
-    readonly lost: (name: string) => void
+    readonly lost: (name: string, how: EngineLoss) => void
     readonly logger: Logger
   }) {
     this.#engines = options.engines.map((engine) => ({
@@ -113,7 +116,7 @@ export class EnginePool {
           { instance: engine.name, code: 'rtpengine_silent' },
           'rtpengine does not answer; no new calls go there',
         )
-        this.#loseCalls(engine)
+        this.#loseCalls(engine, 'silent')
       }
       return
     }
@@ -126,7 +129,7 @@ export class EnginePool {
         { instance: engine.name, code: 'rtpengine_restarted' },
         'rtpengine was restarted and has forgotten its calls',
       )
-      this.#loseCalls(engine)
+      this.#loseCalls(engine, 'restarted')
     }
     if (engine.isUp) return
     // Only before any new call is sent there: a later sweep could not tell an old call from a new one.
@@ -136,9 +139,9 @@ export class EnginePool {
     this.#logger.info({ instance: engine.name }, 'rtpengine answers')
   }
 
-  #loseCalls(engine: Watched): void {
+  #loseCalls(engine: Watched, how: EngineLoss): void {
     engine.lives += 1
-    this.#lost(engine.name)
+    this.#lost(engine.name, how)
   }
 
   /**

@@ -48,6 +48,8 @@ export class PaymentWindow {
   #hold: GuardHold | null = null
   #ended = false
   #closing = false
+  /** The guard that is being taken out right now. */
+  #connecting: GuardHold | null = null
   #recovering = false
 
   constructor(options: PaymentWindowOptions) {
@@ -250,9 +252,15 @@ export class PaymentWindow {
       await this.#maskOn(hold)
       return 'not-safe'
     }
+    this.#connecting = hold
     const closed = await media.closeGuard()
+    this.#connecting = null
     if (closed.kind === 'ok') return 'out'
     if (this.#isEnded()) return 'gone'
+    if (this.#taken() !== hold) {
+      this.#loseGuard()
+      return 'masked'
+    }
     if (closed.code === 'gone') {
       this.#options.mediaGone()
       return 'gone'
@@ -297,8 +305,12 @@ export class PaymentWindow {
   #guardLost(hold: GuardHold): void {
     if (this.#isEnded() || this.#hold !== hold) return
     this.#hold = null
-    // Before rtpengine knew of it, there is nothing to put another guard in place of.
-    if (!this.#options.media.isGuarded) return
+    // Before rtpengine knew of it, there is nothing to put another guard in place of. While the parties are being
+    // connected it is drained and silent, and no longer needed: whether that succeeds decides.
+    if (this.#options.media.isGuarded && this.#connecting !== hold) this.#loseGuard()
+  }
+
+  #loseGuard(): void {
     this.#step({ type: 'guard-lost' })
     void this.#recover()
   }

@@ -1,3 +1,4 @@
+import { countRefusals } from '../kit/channel.ts'
 import type { Identity } from '../kit/identity.ts'
 import { errorFields, type Logger } from '../kit/log.ts'
 import type { Metrics } from '../kit/metrics.ts'
@@ -53,8 +54,13 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
   const engines = new EnginePool({
     engines: configuration.rtpengines,
     callIdPrefix,
-    lost: (name) => {
-      for (const call of directory.all()) if (call.facts.rtpengine === name) call.end('media_lost')
+    lost: (name, how) => {
+      for (const call of directory.all()) {
+        if (call.facts.rtpengine !== name) continue
+        if (how === 'silent') call.end('media_lost')
+        // A call that was set up after the restart, before it was noticed, is a good one.
+        else void call.endIfForgotten()
+      }
     },
     logger,
   })
@@ -148,7 +154,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
 
   await engines.start()
   try {
-    await desks.listen({ ...configuration.sbc, identity, logger })
+    await desks.listen({ ...configuration.sbc, identity, logger, refused: countRefusals(metrics) })
   } catch (error) {
     closeAll()
     throw error

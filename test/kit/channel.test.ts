@@ -1,7 +1,13 @@
 import { once } from 'node:events'
 import { connect, type TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
-import { Channel, ChannelClient, listenChannel, type ChannelHandlers } from '../../src/kit/channel.ts'
+import {
+  Channel,
+  ChannelClient,
+  listenChannel,
+  type ChannelHandlers,
+  type ChannelRefusal,
+} from '../../src/kit/channel.ts'
 import { encodeFrame } from '../../src/kit/frame.ts'
 import { roleName, type Role } from '../../src/kit/identity.ts'
 import { createLogger } from '../../src/kit/log.ts'
@@ -21,6 +27,7 @@ async function listen(
   options: { readonly port?: number; readonly message?: ChannelHandlers<Text, Text>['message'] } = {},
 ) {
   const lines: string[] = []
+  const refused: ChannelRefusal[] = []
   // The client may believe that it is connected before the server has looked at its certificate (TLS 1.3).
   const opened = Promise.withResolvers<Channel<Text, Text>>()
   const came: { readonly text: string; readonly body: string }[] = []
@@ -31,6 +38,7 @@ async function listen(
     identity: sharedIdentity('vault'),
     allow: ['guard'],
     logger: createLogger({ role: 'vault', level: 'warn', stream: { write: (line) => lines.push(line) } }),
+    refused: (code) => refused.push(code),
     accept: () => ({
       parse,
       message:
@@ -44,7 +52,7 @@ async function listen(
     }),
   })
   t.teardown(() => listener.close())
-  return { listener, lines, opened: opened.promise, came, closed: () => closed }
+  return { listener, lines, refused, opened: opened.promise, came, closed: () => closed }
 }
 
 function client(
@@ -162,10 +170,11 @@ t.test('a closed client answers closed, stays down, and may be closed again', as
 })
 
 t.test('a certificate of the wrong role is refused, and told in the log', async (t) => {
-  const { listener, lines, came } = await listen(t)
+  const { listener, lines, refused, came } = await listen(t)
   const desk = client(t, { port: listener.port, role: 'desk' })
   await desk.open()
   await desk.closed()
+  t.equal(refused[0], 'wrong_role', 'and counted')
   t.match(JSON.parse(lines[0] ?? '{}'), { code: 'wrong_role', peerRole: 'desk' })
   t.same(came, [])
 })
@@ -195,26 +204,35 @@ t.test('a server of another role is not believed', async (t) => {
   t.same(came, [])
 })
 
-t.test('a message that does not parse, or no frame at all, ends the channel', async (t) => {
-  const { listener, came } = await listen(t)
-  const { authority, certificate, key } = sharedIdentity('guard')
-  for (const bytes of [encodeFrame({ m: { number: 7 } }), encodeFrame('text'), Buffer.from('GET / HTTP/1.1\r\n\r\n')]) {
-    const socket = connect({
-      host,
-      port: listener.port,
-      ca: authority,
-      cert: certificate,
-      key,
-      servername: roleName('vault'),
-    })
-    socket.on('error', () => undefined)
-    socket.resume()
-    await once(socket, 'secureConnect')
-    socket.write(bytes)
-    await gone(socket)
-  }
-  t.same(came, [])
-})
+t.test(
+  'a message that does not parse, or no frame at all, ends the channel, is counted, and floods no log',
+  async (t) => {
+    const { listener, lines, refused, came } = await listen(t)
+    const { authority, certificate, key } = sharedIdentity('guard')
+    for (const bytes of [
+      encodeFrame({ m: { number: 7 } }),
+      encodeFrame('text'),
+      Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+    ]) {
+      const socket = connect({
+        host,
+        port: listener.port,
+        ca: authority,
+        cert: certificate,
+        key,
+        servername: roleName('vault'),
+      })
+      socket.on('error', () => undefined)
+      socket.resume()
+      await once(socket, 'secureConnect')
+      socket.write(bytes)
+      await gone(socket)
+    }
+    t.same(refused, ['malformed', 'malformed', 'malformed'])
+    t.ok(lines.length < refused.length)
+    t.same(came, [])
+  },
+)
 
 t.test('a peer that is silent is given up', async (t) => {
   const { listener, closed } = await listen(t)

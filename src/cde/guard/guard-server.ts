@@ -1,4 +1,4 @@
-import { listenChannel, type ChannelListener } from '../../kit/channel.ts'
+import { listenChannel, type ChannelListener, type ChannelRefusal } from '../../kit/channel.ts'
 import type { Identity } from '../../kit/identity.ts'
 import type { Logger } from '../../kit/log.ts'
 import { parseSbcToGuard, type GuardToSbc, type SbcToGuard } from '../../wire/guard-protocol.ts'
@@ -11,6 +11,7 @@ export type GuardServerOptions = {
   readonly windows: OpenWindows
   readonly windowsMax: number
   readonly logger: Logger
+  readonly refused?: (code: ChannelRefusal) => void
 }
 
 /** The guard's door: sbcs, and nobody else, give orders over mutual TLS. Each is greeted with what is open already. */
@@ -22,6 +23,7 @@ export function listenForSbcs(options: GuardServerOptions): Promise<ChannelListe
     identity,
     allow: ['sbc'],
     logger,
+    ...(options.refused === undefined ? {} : { refused: options.refused }),
     accept: () => {
       let channel: SbcChannel | null = null
       return {

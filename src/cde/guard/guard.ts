@@ -1,3 +1,4 @@
+import { countRefusals } from '../../kit/channel.ts'
 import type { Identity } from '../../kit/identity.ts'
 import type { Logger } from '../../kit/log.ts'
 import type { Metrics } from '../../kit/metrics.ts'
@@ -51,7 +52,15 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
     vault.close()
   }
   try {
-    const listener = await listenForSbcs({ host, port, identity, windows, windowsMax, logger })
+    const listener = await listenForSbcs({
+      host,
+      port,
+      identity,
+      windows,
+      windowsMax,
+      logger,
+      refused: countRefusals(metrics),
+    })
     return {
       port: listener.port,
       close: async () => {

@@ -1,4 +1,4 @@
-import { listenChannel, type ChannelListener } from '../../kit/channel.ts'
+import { listenChannel, type ChannelListener, type ChannelRefusal } from '../../kit/channel.ts'
 import { roleName, type Identity } from '../../kit/identity.ts'
 import type { Logger } from '../../kit/log.ts'
 import { parseVaultMessage, type Rinse, type VaultReply, type VaultRequest } from '../vault-protocol.ts'
@@ -15,6 +15,7 @@ export function listenVault(options: {
   readonly identity: Identity
   readonly service: VaultService
   readonly logger: Logger
+  readonly refused?: (code: ChannelRefusal) => void
 }): Promise<ChannelListener> {
   const { host, port, identity, service, logger } = options
   return listenChannel<VaultReply, VaultRequest | Rinse | { readonly type: 'malformed' }>({
@@ -22,6 +23,7 @@ export function listenVault(options: {
     port,
     identity,
     logger,
+    ...(options.refused === undefined ? {} : { refused: options.refused }),
     allow: rolesAllowed(),
     accept: (role) => ({
       parse: (value) => parseVaultMessage(value) ?? { type: 'malformed' },

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { countRefusals } from '../../kit/channel.ts'
 import type { Identity } from '../../kit/identity.ts'
 import { errorFields, type Logger } from '../../kit/log.ts'
 import type { Metrics } from '../../kit/metrics.ts'
@@ -51,7 +52,7 @@ export async function startVault(
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   const vault = await openVault(options)
   try {
-    const listener = await listenVault({ ...options, service: vault.service })
+    const listener = await listenVault({ ...options, service: vault.service, refused: countRefusals(options.metrics) })
     options.logger.info({ port: listener.port }, 'vault listens')
     return {
       port: listener.port,
