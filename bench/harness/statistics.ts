@@ -1,3 +1,5 @@
+import { seededRandom } from '../../src/demo/audio/seeded-random.ts'
+
 /** Statistics of the benches: medians of ratios within one run, with a bootstrap interval. */
 
 /** The value below which this share of the values lies (nearest rank). NaN when there are none. */
@@ -43,16 +45,5 @@ export function ratioOfRounds(
     low95: quantile(medians, 0.025),
     high95: quantile(medians, 0.975),
     rounds: ratios.length,
-  }
-}
-
-/** A small generator with a seed (mulberry32), so that an analysis can be repeated. Gives numbers in [0, 1). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
   }
 }

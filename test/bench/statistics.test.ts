@@ -1,5 +1,6 @@
 import t from 'tap'
-import { median, quantile, ratioOfRounds, seededRandom } from '../../bench/harness/statistics.ts'
+import { median, quantile, ratioOfRounds } from '../../bench/harness/statistics.ts'
+import { seededRandom } from '../../src/demo/audio/seeded-random.ts'
 
 t.test('quantiles and medians are those of the ordered values', (t) => {
   t.equal(quantile([3, 1, 2, 4], 0.5), 2)

@@ -1,5 +1,5 @@
 import { createLogger } from '../../src/kit/log.ts'
-import { GuardPool } from '../../src/sbc/guard-link.ts'
+import type { GuardPool } from '../../src/sbc/guard-link.ts'
 import { MediaSession } from '../../src/sbc/media-session.ts'
 import { PaymentWindow } from '../../src/sbc/payment-window.ts'
 import { RtpengineControl } from '../../src/sbc/rtpengine-control.ts'
@@ -7,6 +7,7 @@ import type { FormConfiguration } from '../../src/wire/configuration.ts'
 import type { Payment } from '../../src/wire/call-protocol.ts'
 import type { Identity } from '../../src/kit/identity.ts'
 import { eventually } from './eventually.ts'
+import { guardPool } from './guard-pool.ts'
 import { NgProxy } from './ng-proxy.ts'
 import { RtpParty } from './rtp-party.ts'
 
@@ -88,19 +89,7 @@ export class GuardedCall {
   }): Promise<GuardedCall> {
     const payer = await RtpParty.open({ mark: PAYER_MARK })
     const agent = await RtpParty.open({ mark: AGENT_MARK })
-    const guards = new GuardPool({
-      guards: options.guardPorts.map((port, index) => ({
-        name: `guard-${index}`,
-        rtpengine: 'engine',
-        host: '127.0.0.1',
-        port,
-        media: '127.0.0.1',
-        windowsMax: 10,
-        metricsPort: 0,
-      })),
-      identity: options.identity,
-      logger: createLogger({ role: 'test', level: 'silent' }),
-    })
+    const guards = guardPool({ identity: options.identity, ports: options.guardPorts })
     const call = new GuardedCall({ proxy: await NgProxy.start(options.enginePort), payer, agent, guards })
     const offered = await call.media.offer('payer', payer.sdp(), { live: false })
     const answered = await call.media.answer('payer', agent.sdp(), { live: false })

@@ -1,11 +1,11 @@
 /** A repeatable source of chance for tests and benches (mulberry32): the same seed gives the same run everywhere. */
 export type SeededRandom = {
   /** 0 up to, not including, 1. */
-  next(): number
+  readonly next: () => number
   /** A whole number from 0 up to, not including, the limit. */
-  below(limit: number): number
+  readonly below: (limit: number) => number
   /** Normally distributed, mean 0, deviation 1. */
-  gaussian(): number
+  readonly gaussian: () => number
 }
 
 export function seededRandom(seed: number): SeededRandom {

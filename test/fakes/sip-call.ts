@@ -1,7 +1,7 @@
 import { createLogger } from '../../src/kit/log.ts'
 import type { Identity } from '../../src/kit/identity.ts'
 import { Call, type Leg } from '../../src/sbc/call.ts'
-import { GuardPool } from '../../src/sbc/guard-link.ts'
+import type { GuardPool } from '../../src/sbc/guard-link.ts'
 import { randomLetters } from '../../src/sbc/letters.ts'
 import { MediaSession } from '../../src/sbc/media-session.ts'
 import type { Party } from '../../src/sbc/party.ts'
@@ -10,6 +10,7 @@ import type { CallView } from '../../src/wire/call-protocol.ts'
 import { eventually } from './eventually.ts'
 import { FakeDialog } from './fake-sip.ts'
 import { TEST_FORM, AGENT_MARK, PAYER_MARK } from './guarded-call.ts'
+import { guardPool } from './guard-pool.ts'
 import { NgProxy } from './ng-proxy.ts'
 import { RtpParty, type PartyCodec } from './rtp-party.ts'
 
@@ -91,19 +92,7 @@ export class SipCall {
     const agent = await RtpParty.open({ mark: AGENT_MARK, codec })
     const proxy = await NgProxy.start(options.enginePort)
     const control = new RtpengineControl({ host: '127.0.0.1', port: proxy.port, logger })
-    const guards = new GuardPool({
-      guards: options.guardPorts.map((port, index) => ({
-        name: `guard-${index}`,
-        rtpengine: 'engine',
-        host: '127.0.0.1',
-        port,
-        media: '127.0.0.1',
-        windowsMax: 10,
-        metricsPort: 0,
-      })),
-      identity: options.identity,
-      logger,
-    })
+    const guards = guardPool({ identity: options.identity, ports: options.guardPorts })
     const callId = randomLetters(20)
     const media = new MediaSession({ engine: control, callId })
     const offered = await media.offer('payer', payer.sdp(), { live: false })

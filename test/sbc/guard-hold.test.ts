@@ -1,12 +1,10 @@
 import t from 'tap'
-import { createLogger } from '../../src/kit/log.ts'
 import { GuardHold } from '../../src/sbc/guard-hold.ts'
-import { GuardPool } from '../../src/sbc/guard-link.ts'
 import { eventually } from '../fakes/eventually.ts'
 import { FakeGuard } from '../fakes/fake-guard.ts'
+import { guardPool } from '../fakes/guard-pool.ts'
 import { sharedIdentity } from '../fakes/shared-certificates.ts'
 
-const logger = createLogger({ role: 'test', level: 'silent' })
 const WINDOW_ID = 'abcdefghijklmnop'
 const PREPARE = {
   type: 'window.prepare',
@@ -22,21 +20,7 @@ const PREPARE = {
 /** A hold on a fake guard, and what the hold's owner was told. */
 async function held(t: Tap) {
   const fake = await FakeGuard.start({ identity: sharedIdentity('guard') })
-  const guards = new GuardPool({
-    guards: [
-      {
-        name: 'guard',
-        rtpengine: 'engine',
-        host: '127.0.0.1',
-        port: fake.port,
-        media: '127.0.0.1',
-        windowsMax: 10,
-        metricsPort: 0,
-      },
-    ],
-    identity: sharedIdentity('sbc'),
-    logger,
-  })
+  const guards = guardPool({ identity: sharedIdentity('sbc'), ports: [fake.port] })
   t.teardown(async () => {
     guards.close()
     await fake.die()

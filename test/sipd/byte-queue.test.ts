@@ -1,9 +1,9 @@
 import t from 'tap'
 import { ByteQueue } from '../../src/sipd/byte-queue.ts'
-import { randomFrom } from './seeded-random.ts'
+import { seededRandom } from '../fakes/seeded-random.ts'
 
 t.test('bytes come out in the order in which they went in, however they are cut', (t) => {
-  const random = randomFrom(3)
+  const random = seededRandom(3).below
   const queue = new ByteQueue()
   let written = 0
   let read = 0

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { MessageStream, type StreamItem } from '../../src/sipd/message-stream.ts'
-import { randomFrom } from './seeded-random.ts'
+import { seededRandom } from '../fakes/seeded-random.ts'
 
 const MESSAGES = [
   'OPTIONS sip:a SIP/2.0\r\nl: 0\r\n\r\n',
@@ -11,7 +11,7 @@ const MESSAGES = [
 ]
 
 t.test('messages, keep-alives and pings come out whole however the stream is cut', (t) => {
-  const random = randomFrom(5)
+  const random = seededRandom(5).below
   for (let round = 0; round < 500; round += 1) {
     const parts = Array.from({ length: 1 + random(8) }, () => MESSAGES[random(MESSAGES.length)] ?? '')
     const expected = parts.filter((part) => part.trim() !== '')
