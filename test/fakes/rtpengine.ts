@@ -4,11 +4,18 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** A real rtpengine in userspace on loopback, started for one test and ended by its own process id. */
-export type Rtpengine = { readonly host: string; readonly port: number; readonly process: ChildProcess; close(): Promise<void> }
+export type Rtpengine = {
+  readonly host: string
+  readonly port: number
+  readonly process: ChildProcess
+  close(): Promise<void>
+}
 
 const READY_MS_MAX = 5_000
 
-export async function startRtpengine(options: { readonly portMin?: number; readonly portMax?: number; readonly port?: number } = {}): Promise<Rtpengine> {
+export async function startRtpengine(
+  options: { readonly portMin?: number; readonly portMax?: number; readonly port?: number } = {},
+): Promise<Rtpengine> {
   const port = options.port ?? (await freeUdpPort())
   const portMin = options.portMin ?? 20_000 + 2 * Math.floor(Math.random() * 10_000)
   const child = spawn(

@@ -16,7 +16,9 @@ const command = (role: RoleName): readonly string[] =>
 function runAs(role: RoleName, script: string): string {
   const given = command(role)
   const flags = given.slice(0, given.indexOf(join(INSTALLATION, 'src/main.ts')))
-  return spawnSync(process.execPath, [...flags, '--input-type=module', '--eval', script], { encoding: 'utf8' }).stdout
+  // As the supervisor does: nothing of this process's environment, in which a test runner keeps options for Node.
+  const program = [process.execPath, ...flags, '--input-type=module', '--eval', script]
+  return spawnSync('env', ['-i', `PATH=${process.env['PATH'] ?? ''}`, ...program], { encoding: 'utf8' }).stdout
 }
 
 const attempt = (action: string): string =>
