@@ -9,6 +9,7 @@ import { hideOrigin, readAudio } from './sdp.ts'
 import { passableStatus, reasonOf } from './sip-reason.ts'
 import {
   hearAfterAck,
+  hearRequests,
   type InviteResult,
   type OutgoingInvite,
   type SipDialog,
@@ -221,6 +222,7 @@ function connect(
   })
   dependencies.answered(call)
   hearAfterAck(result.dialog, callerDialog)
+  hearRequests(callerDialog)
   call.endIfHungUp()
   return call
 }

@@ -50,12 +50,17 @@ export type SipDialog = {
 }
 
 /**
- * Lets the requests of an answered dialog be heard once the caller has acknowledged its own answer: until then there
- * is nobody to pass them on to, and unheard ones the library would accept by itself.
+ * Lets the requests in an answered dialog be heard: call it when somebody listens, for unheard ones the library would
+ * accept by itself.
  */
-export function hearAfterAck(dialog: SipDialog, caller: SipDialog): void {
+export function hearRequests(dialog: SipDialog): void {
+  holdRequests(dialog, false)
+}
+
+/** The same for a callee whose caller has not acknowledged its own answer yet: until then nothing can be passed on. */
+export function hearAfterAck(callee: SipDialog, caller: SipDialog): void {
   const emitter = caller as unknown as { on(event: 'ack', listener: () => void): void }
-  emitter.on('ack', () => holdRequests(dialog, false))
+  emitter.on('ack', () => hearRequests(callee))
 }
 
 function holdRequests(dialog: SipDialog, isHeld: boolean): void {
@@ -133,7 +138,8 @@ type Library = {
     request: SipRequest,
     response: SipResponse,
     options: { readonly localSdp: string; readonly headers: SipHeaders },
-  ): Promise<SipDialog>
+    answered: (error: unknown, dialog?: SipDialog) => void,
+  ): void
 }
 
 const Srf = createRequire(import.meta.url)('drachtio-srf') as new () => Library
@@ -209,7 +215,7 @@ export class SipServer {
     return this.#isConnected
   }
 
-  /** Sends an INVITE. `sent` hands over what can cancel it. Requests of the callee wait for hearAfterAck. Never rejects. */
+  /** Sends an INVITE. `sent` hands over what can cancel it. Requests of the callee wait for hearRequests. Never rejects. */
   async invite(
     uri: string,
     options: {
@@ -250,20 +256,22 @@ export class SipServer {
     }
   }
 
-  /** Answers an INVITE with 200. null: it was cancelled meanwhile, or the server is gone. */
-  async answer(
+  /**
+   * Answers an INVITE with 200. null: it was cancelled meanwhile, or the server is gone. Requests of the caller wait for
+   * hearRequests: they can arrive together with the news that the answer was sent.
+   */
+  answer(
     request: SipRequest,
     response: SipResponse,
     options: { readonly sdp: string; readonly headers: SipHeaders },
   ): Promise<SipDialog | null> {
-    try {
-      return await this.#library.createUAS(request, response, {
-        localSdp: options.sdp,
-        headers: { ...options.headers },
-      })
-    } catch {
-      return null
-    }
+    return new Promise((resolve) => {
+      const answered = (_error: unknown, dialog?: SipDialog): void => {
+        if (dialog !== undefined) holdRequests(dialog, true)
+        resolve(dialog ?? null)
+      }
+      this.#library.createUAS(request, response, { localSdp: options.sdp, headers: { ...options.headers } }, answered)
+    })
   }
 
   /** Safe to call twice. */

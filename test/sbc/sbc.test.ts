@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { ChannelClient } from '../../src/kit/channel.ts'
 import { createLogger } from '../../src/kit/log.ts'
 import { Metrics } from '../../src/kit/metrics.ts'
-import { SipServer } from '../../src/sbc/sip-server.ts'
+import { hearRequests, SipServer, type SipDialog } from '../../src/sbc/sip-server.ts'
 import { startSbc, type Sbc, type SbcOptions } from '../../src/sbc/sbc.ts'
 import { startSipd, type Sipd } from '../../src/sipd/sipd.ts'
 import { parseSbcToDesk, type CallView, type DeskToSbc, type SbcToDesk } from '../../src/wire/call-protocol.ts'
@@ -47,11 +47,9 @@ class Outside {
         lost: () => undefined,
         options: (_request, response) => response.send(200),
         invite: (request, response) => {
-          void this.server.answer(request, response, { sdp: party.sdp(), headers: {} }).then((dialog) =>
-            dialog?.on('destroy', () => {
-              this.endedCount += 1
-            }),
-          )
+          void this.server.answer(request, response, { sdp: party.sdp(), headers: {} }).then((dialog) => {
+            if (dialog !== null) this.#watch(dialog)
+          })
         },
       },
     })
@@ -78,14 +76,15 @@ class Outside {
       { sdp: this.party.sdp(), headers: { 'Content-Type': 'application/sdp' }, callingNumber: '4989' },
       { sent: () => undefined, provisional: () => undefined },
     )
-    if (result.kind === 'answered') {
-      // Nobody stands behind this side that must hear the answer first.
-      Object.assign(result.dialog, { queueRequests: false })
-      result.dialog.on('destroy', () => {
-        this.endedCount += 1
-      })
-    }
+    if (result.kind === 'answered') this.#watch(result.dialog)
     return result
+  }
+
+  #watch(dialog: SipDialog): void {
+    dialog.on('destroy', () => {
+      this.endedCount += 1
+    })
+    hearRequests(dialog)
   }
 }
 

@@ -2,7 +2,7 @@ import { once, EventEmitter } from 'node:events'
 import t, { type Test } from 'tap'
 import { createLogger } from '../../src/kit/log.ts'
 import { Metrics } from '../../src/kit/metrics.ts'
-import { reinvite, SipServer, type SipRequest, type SipResponse } from '../../src/sbc/sip-server.ts'
+import { hearRequests, reinvite, SipServer, type SipRequest, type SipResponse } from '../../src/sbc/sip-server.ts'
 import { startSipd, type Sipd } from '../../src/sipd/sipd.ts'
 import { eventually } from '../fakes/eventually.ts'
 import { freePort } from '../fakes/free-port.ts'
@@ -106,6 +106,7 @@ t.test('an INVITE is answered, changed again and again, though some changes are 
       ? answer.send(200, { body: SDP, headers: { 'Content-Type': 'application/sdp' } })
       : answer.send(status),
   )
+  hearRequests(calleeDialog)
   for (status of [488, 491, 200, 488, 200]) {
     const changed = await reinvite(result.dialog, SDP)
     t.match(changed, status === 200 ? { kind: 'ok' } : { kind: 'rejected', status })
