@@ -297,6 +297,19 @@ t.test('a call whose media rtpengine lost ends at the next use of it, in the cle
   await eventually(async () => !(await sipCall.isKnown()))
 })
 
+t.test('a call that a restarted rtpengine still knows goes on, and one that it forgot ends', async (t) => {
+  await sipCall.call.endIfForgotten()
+  t.equal(sipCall.call.isEnded, false)
+  await sipCall.control.request(
+    'delete',
+    { 'call-id': sipCall.call.facts.callId, 'delete delay': 0 },
+    { deadlineMs: 1_000 },
+  )
+  await sipCall.call.endIfForgotten()
+  t.equal(sipCall.call.isEnded, true)
+  t.match(sipCall.agentDialog.byes, [{ Reason: /Media relay lost/ }])
+})
+
 t.test('a party that hangs up while a re-INVITE is under way gets an answer and leaves nothing', async (t) => {
   let answer: (sdp: string) => void = () => undefined
   sipCall.payerDialog.answers = () => new Promise((resolve) => (answer = resolve))
