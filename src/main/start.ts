@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { runDemonstration } from '../demo/demonstration.ts'
+import { runDemonstration, type DemonstrationReport } from '../demo/demonstration.ts'
 import type { Configuration } from '../wire/configuration.ts'
 import type { Command } from './command-line.ts'
 import { readSecret } from './development-secrets.ts'
@@ -110,7 +110,7 @@ async function demonstrate(
       say,
       talkMs: once ? TALK_ONCE_MS : TALK_MS,
     })
-    for (const failure of report.failures) say(`did not hold: ${failure}`)
+    for (const line of summaryOf(report)) say(line)
     if (command.onceReport !== null) {
       const file = resolve(command.onceReport)
       mkdirSync(dirname(file), { recursive: true })
@@ -122,6 +122,17 @@ async function demonstrate(
     say(`The demonstration call did not work: ${error instanceof Error ? error.message : 'for an unknown reason'}`)
     return false
   }
+}
+
+/** What a person wants to know of the call: what was captured, what the agent's side got, and where to hear both. */
+function summaryOf(report: DemonstrationReport): readonly string[] {
+  const { events, multimon, matchedFilter } = report.recovered.agent
+  return [
+    `Keys pressed: ${report.keyed}, captured: ${report.captured}. Keys that judges read from the agent's side: ${events} in events, ${multimon} by multimon-ng, ${matchedFilter} by a matched filter.`,
+    `Hear what the agent heard: ${report.recordings.agent}`,
+    `and what the customer sent: ${report.recordings.payer}`,
+    ...report.failures.map((failure) => `did not hold: ${failure}`),
+  ]
 }
 
 /** Where the demonstration's endpoints stand: the first carrier source and contact centre target, on loopback only. */
