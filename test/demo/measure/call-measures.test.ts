@@ -115,6 +115,15 @@ t.test('lost packets of a transcoded call are counted on the time line, across a
   t.end()
 })
 
+t.test('a transcoded call that lost nothing lost nothing at a switch either, however its delay moves', (t) => {
+  const sent = sentAudio()
+  const silent = sent.map((packet) => ({ ...packet, payload: new Uint8Array(packet.payload.length).fill(0xff) }))
+  const received = silent.map((packet, index) => late(packet, index * 900)).map(transcoded)
+  t.equal(lostAround({ sent: silent, received }, OPEN_US), 0)
+  t.equal(lostAround({ sent: silent, received: received.slice(0, -1) }, CLOSE_US), 1, 'nor more than the call lost')
+  t.end()
+})
+
 t.test('percentiles need no order and may have nothing to say', (t) => {
   t.equal(percentile([3, 1, 2], 0.5), 2)
   t.equal(percentile([3, 1, 2], 1), 3)
