@@ -14,7 +14,6 @@ const NEEDS = [
     for: ['start', 'test', 'bench'],
   },
   { name: 'sip-tester', program: 'sipp', why: 'plays carrier and agent in the system tests', for: ['test'] },
-  { name: 'tshark', program: 'tshark', why: 'reads what the tests recorded, as an independent judge', for: ['test'] },
   { name: 'chromium', program: 'chromium', why: "opens the agent's page in the tests", for: ['test'] },
   {
     name: 'asterisk-core-sounds-en-wav',
