@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
@@ -65,14 +65,8 @@ export function readResults(): readonly BenchResult[] {
     .map((name) => JSON.parse(readFileSync(join(RESULTS_FOLDER, name), 'utf8')) as BenchResult)
 }
 
+/** Of either output: rtpengine tells its version on standard error. */
 function firstLine(program: string, parameters: readonly string[]): string {
-  try {
-    return (
-      execFileSync(program, parameters, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 5_000 })
-        .split('\n')[0]
-        ?.trim() ?? ''
-    )
-  } catch {
-    return 'not found'
-  }
+  const { stdout, stderr, error } = spawnSync(program, [...parameters], { encoding: 'utf8', timeout: 5_000 })
+  return error === undefined ? (`${stdout}\n${stderr}`.trim().split('\n')[0]?.trim() ?? '') : 'not found'
 }
