@@ -43,7 +43,7 @@ export async function main(words: readonly string[]): Promise<number> {
     for (const goal of result.goals)
       say(`  ${goal.met ? 'met   ' : 'missed'} ${goal.name}: ${goal.measured} (goal ${goal.goal})`)
   }
-  say(`wrote ${writePage()}`)
+  say(`wrote ${await writePage()}`)
   return 0
 }
 

@@ -1,11 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { format, resolveConfig } from 'prettier'
 import { readResults, RESULTS_FOLDER, type BenchResult, type Plot } from './results.ts'
 
 /** Writes bench/results/index.html from all results: one page, no script, nothing loaded from elsewhere. */
-export function writePage(): string {
+export async function writePage(): Promise<string> {
   const file = join(RESULTS_FOLDER, 'index.html')
-  writeFileSync(file, page(readResults()))
+  // It is committed, so it is formatted like everything else that is.
+  writeFileSync(file, await format(page(readResults()), { ...(await resolveConfig(file)), parser: 'html' }))
   return file
 }
 
@@ -65,7 +67,7 @@ function plot({ title, unit, bars }: Plot): string {
     return `<text x="${LABEL - 10}" y="${y + 17}" text-anchor="end">${escape(bar.name)}</text>
 <rect x="${LABEL}" y="${y + 3}" width="${(scale(bar.value) - LABEL).toFixed(1)}" height="18" rx="2" fill="#3d6fb6"/>
 <line x1="${scale(bar.low).toFixed(1)}" x2="${scale(bar.high).toFixed(1)}" y1="${y + 12}" y2="${y + 12}" stroke="currentColor" stroke-width="2"/>
-<text x="${(scale(bar.high) + 8).toFixed(1)}" y="${y + 17}">${format(bar.value)} ${escape(unit)}</text>`
+<text x="${(scale(bar.high) + 8).toFixed(1)}" y="${y + 17}">${figure(bar.value)} ${escape(unit)}</text>`
   })
   return `<figure><figcaption>${escape(title)}</figcaption>
 <svg viewBox="0 0 ${WIDTH} ${16 + bars.length * ROW}" width="${WIDTH}" role="img" aria-label="${escape(title)}" font-family="system-ui, sans-serif" font-size="14" fill="currentColor">
@@ -73,7 +75,7 @@ ${rows.join('\n')}
 </svg></figure>`
 }
 
-function format(value: number): string {
+function figure(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toPrecision(3)
 }
 
