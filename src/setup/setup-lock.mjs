@@ -7,16 +7,24 @@ const LOOK_EVERY_MS = 250
 
 /**
  * Lets one setup work in a checkout at a time. The lock names its holder by process id and start time, so that one
- * whose holder was killed is seen as stale even when the id is in use again. Returns null when the wait was too long.
+ * whose holder was killed is seen as stale even when the id is in use again. Returns null, after saying why, when the wait
+ * was too long or the checkout cannot be written.
  */
 export async function takeSetupLock({ folder, say, waitMs = WAIT_MS_MAX }) {
-  mkdirSync(join(folder, 'run'), { recursive: true, mode: 0o700 })
   const file = join(folder, 'run/setup.lock')
   const own = `${process.pid} ${startTime(process.pid)}`
   const mine = `${file}.${process.pid}`
+  try {
+    mkdirSync(join(folder, 'run'), { recursive: true, mode: 0o700 })
+    writeFileSync(mine, own)
+  } catch (error) {
+    say(
+      `cannot write to ${join(folder, 'run')} (${error.code}): run this as the user who owns the checkout, or clone it anew`,
+    )
+    return null
+  }
   const deadline = Date.now() + waitMs
   let told = false
-  writeFileSync(mine, own)
   try {
     for (;;) {
       // A link appears whole or not at all: nobody reads a lock that is half written.

@@ -82,3 +82,10 @@ t.test('the wait ends', async (t) => {
   t.same(await second.exited, [3, null])
   t.match(second.said(), /does not end/)
 })
+
+t.test('a checkout that cannot be written is said in words', async (t) => {
+  const folder = t.testdir({ run: 'a file where a folder is needed' })
+  const holder = hold(folder, { holdMs: 0 })
+  t.same(await holder.exited, [3, null])
+  t.match(holder.said(), /cannot write to .*: run this as the user who owns the checkout/)
+})
