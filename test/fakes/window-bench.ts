@@ -7,6 +7,7 @@ import { Metrics } from '../../src/kit/metrics.ts'
 import type { GuardToSbc, PrepareWindow } from '../../src/wire/guard-protocol.ts'
 import type { WindowProgress } from '../../src/wire/window-progress.ts'
 import type { PayerPacket } from './payer-stream.ts'
+import { seededRandom } from './seeded-random.ts'
 
 export const WINDOW_ID = 'abcdefghijklmnop'
 /** rtpengine's ports for the payer's and the agent's side. */
@@ -60,7 +61,12 @@ export class WindowBench {
   nowMs = 1_000
 
   constructor(
-    options: { readonly order?: Partial<PrepareWindow>; readonly hearsTone?: (datagram: Buffer) => boolean } = {},
+    options: {
+      readonly order?: Partial<PrepareWindow>
+      readonly hearsTone?: (datagram: Buffer) => boolean
+      /** Makes two windows alike. */
+      readonly seed?: number
+    } = {},
   ) {
     const { order = {}, hearsTone } = options
     const parts: WindowOptions = {
@@ -73,6 +79,7 @@ export class WindowBench {
       vault: this.vault,
       sentinel: hearsTone === undefined ? new EgressSentinel() : { hearsTone },
       metrics: guardMetrics(this.metrics),
+      ...(options.seed === undefined ? {} : { random: seededBytes(options.seed) }),
     }
     this.window = new Window(parts)
   }
@@ -122,4 +129,9 @@ export class WindowBench {
   times(type: GuardToSbc['type']): readonly number[] {
     return this.told.filter(({ message }) => message.type === type).map(({ atMs }) => atMs)
   }
+}
+
+function seededBytes(seed: number): (bytes: number) => Buffer {
+  const random = seededRandom(seed)
+  return (bytes) => Buffer.from(Array.from({ length: bytes }, () => random.below(256)))
 }

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Address, WindowCounts } from '../../wire/guard-protocol.ts'
 import type { Masking } from '../../wire/window-progress.ts'
 import { AgentRelay } from './agent-relay.ts'
@@ -34,8 +34,11 @@ export type WindowMediaOptions = {
   /** A key that is known to be down keeps a drain back. */
   readonly isKeyDown: (nowMs: number) => boolean
   readonly metrics: GuardMetrics
+  /** Where noise and headers start; the system's chance, unless a test wants two windows alike. */
+  readonly random?: RandomBytes
 }
 
+export type RandomBytes = (bytes: number) => Buffer
 export type Send = (datagram: Buffer, to: Address) => void
 /** True when a tone is heard in an RTP packet on its way to the agent. */
 export type Sentinel = { readonly hearsTone: (datagram: Buffer) => boolean }
@@ -57,8 +60,9 @@ export class WindowMedia {
   readonly #agent: Side
   readonly #relay: AgentRelay
   readonly #counts = { fromPayer: 0, fromAgent: 0, toPayer: 0, toAgent: 0, dropped: 0 }
-  readonly #keepAliveSsrc = randomInt(2 ** 32)
-  #keepAliveSequence = randomInt(2 ** 15)
+  readonly #random: RandomBytes
+  readonly #keepAliveSsrc: number
+  #keepAliveSequence: number
   #masker: Masker
   #maskedSamplesBefore = 0
   #maskedMsTold = 0
@@ -70,10 +74,13 @@ export class WindowMedia {
 
   constructor(options: WindowMediaOptions) {
     this.#options = options
+    this.#random = options.random ?? randomBytes
+    this.#keepAliveSsrc = this.#random(4).readUInt32BE(0)
+    this.#keepAliveSequence = this.#random(2).readUInt16BE(0) >> 1
     const side = (): Side => ({ address: null, queued: [], lastSentMs: options.nowMs })
     this.#payer = side()
     this.#agent = side()
-    this.#relay = new AgentRelay({ headers: options.headers, own: ownHeaders() })
+    this.#relay = new AgentRelay({ headers: options.headers, own: this.#ownHeaders() })
     this.#masker = this.#newMasker(options.masking, options.nowMs)
     this.#lastPayerMs = options.nowMs
     this.#lastHeardMs = options.nowMs
@@ -274,9 +281,9 @@ export class WindowMedia {
 
   #newMasker(masking: Masking, nowMs: number): Masker {
     const { headers, lookAheadMs, codec } = this.#options
-    const noiseSeed = randomBytes(4).readUInt32BE(0)
+    const noiseSeed = this.#random(4).readUInt32BE(0)
     const law = codec === 'PCMU' ? 'ulaw' : 'alaw'
-    return new Masker({ masking, headers, own: ownHeaders(), noiseSeed, law, nowMs, lookAheadMs })
+    return new Masker({ masking, headers, own: this.#ownHeaders(), noiseSeed, law, nowMs, lookAheadMs })
   }
 
   /** Silence from a source of its own: a number of the payer's stream is never used twice (RFC 3711 section 9.1). */
@@ -292,10 +299,10 @@ export class WindowMedia {
       payload: Buffer.alloc(KEEP_ALIVE_SAMPLES, isUlaw ? 0xff : 0xd5),
     })
   }
-}
 
-/** RFC 3550 section 5.1: random starts. */
-function ownHeaders(): OwnHeaders {
-  const bytes = randomBytes(10)
-  return { ssrc: bytes.readUInt32BE(0), sequence: bytes.readUInt16BE(4), timestamp: bytes.readUInt32BE(6) }
+  /** RFC 3550 section 5.1: random starts. */
+  #ownHeaders(): OwnHeaders {
+    const bytes = this.#random(10)
+    return { ssrc: bytes.readUInt32BE(0), sequence: bytes.readUInt16BE(4), timestamp: bytes.readUInt32BE(6) }
+  }
 }

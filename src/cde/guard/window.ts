@@ -3,7 +3,7 @@ import type { WindowProgress } from '../../wire/window-progress.ts'
 import { Capture, type CaptureVault } from './capture.ts'
 import type { GuardMetrics } from './guard-metrics.ts'
 import type { RtpPacket } from './rtp-packet.ts'
-import { WindowMedia, type Send, type Sentinel } from './window-media.ts'
+import { WindowMedia, type RandomBytes, type Send, type Sentinel } from './window-media.ts'
 
 /** Progress goes out at most this often, but the end of a capture at once. */
 const PROGRESS_EVERY_MS = 100
@@ -31,6 +31,7 @@ export type WindowOptions = {
   readonly vault: CaptureVault
   readonly sentinel: Sentinel
   readonly metrics: GuardMetrics
+  readonly random?: RandomBytes
 }
 
 export type WindowOrder = Exclude<SbcToGuard, { readonly type: 'window.prepare' }>
@@ -80,6 +81,7 @@ export class Window {
       alarm: (code) => this.#alarm(code),
       isKeyDown: (nowMs) => this.#capture.isKeyDown(nowMs),
       metrics,
+      ...(options.random === undefined ? {} : { random: options.random }),
     })
   }
 
