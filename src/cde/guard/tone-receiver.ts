@@ -1,9 +1,7 @@
 import { G711_RATE_HZ } from './g711.ts'
 import type { KeyPress } from './key-press.ts'
-import { analyseTone, FRAME_SAMPLES, silentFrame, type ToneFrame } from './tone-frame.ts'
+import { FRAME_HOP_SAMPLES, FRAME_POWER_MIN, FRAME_SAMPLES, FRAME_WEIGHT, ToneFrame, weightOf } from './tone-frame.ts'
 
-/** A frame every 5 ms: short enough to time a key to some milliseconds. */
-const HOP_SAMPLES = 40
 const MS_PER_SAMPLE = 1000 / G711_RATE_HZ
 const FRAME_MS = FRAME_SAMPLES * MS_PER_SAMPLE
 
@@ -17,12 +15,21 @@ const MISSES_MAX = 6
 /** Frames with nothing known in them (loss, silence suppression, events in the tone's place) that end a press. */
 const UNKNOWN_MAX = 24
 
+/** Below this share of known samples a frame says nothing, neither tone nor pause. */
+const KNOWN_WEIGHT_MIN = 0.5 * FRAME_WEIGHT
+
 /** How long a gap waits for a late packet: more than the longest packet, 60 ms, twice. */
 const REORDER_SAMPLES = 130 * 8
 /** A jump of more than this is not filled in. */
 const GAP_SAMPLES_MAX = 8_000
-/** One second and more; a power of two. */
-const RING_SAMPLES = 16_384
+/** Two seconds, in blocks of a hop. */
+const RING_BLOCKS = 400
+const RING_SAMPLES = RING_BLOCKS * FRAME_HOP_SAMPLES
+/** A frame, and the hop before it: the ring's beginning is kept once more behind its end, so that these always lie in one piece. */
+const MIRROR_SAMPLES = FRAME_SAMPLES + FRAME_HOP_SAMPLES
+const FRAME_BLOCKS = FRAME_SAMPLES / FRAME_HOP_SAMPLES
+/** Nobody has looked at this block since it was written. */
+const UNREAD = -1
 
 /**
  * Receives DTMF tones (ITU-T Q.23) for capture, within what ITU-T Q.24 asks: frequencies within 1.5 % taken and beyond
@@ -33,15 +40,17 @@ const RING_SAMPLES = 16_384
  */
 export class ToneReceiver {
   readonly #pressed: (press: KeyPress) => void
-  readonly #ring = new Int16Array(RING_SAMPLES)
-  readonly #known = new Uint8Array(RING_SAMPLES)
-  readonly #frame = new Int16Array(FRAME_SAMPLES)
-  readonly #frameKnown = new Uint8Array(FRAME_SAMPLES)
-  /** Sample positions: where the next frame starts, and one past the last sample that came. */
+  readonly #frame = new ToneFrame()
+  /** Samples, 0 where none came, and 1 beside those that came. */
+  readonly #ring = new Int16Array(RING_SAMPLES + MIRROR_SAMPLES)
+  readonly #known = new Uint8Array(RING_SAMPLES + MIRROR_SAMPLES)
+  /** Of each block its energy, or UNREAD, and how many samples came. */
+  readonly #energies = new Float64Array(RING_BLOCKS).fill(UNREAD)
+  readonly #counts = new Uint8Array(RING_BLOCKS)
+  /** Sample positions: where the next frame starts, a whole number of hops, and one past the last sample that came. */
   #next = 0
   #head = 0
   #started = false
-  #last: ToneFrame = silentFrame()
   #candidate: Candidate | null = null
   #heardMs = -Infinity
 
@@ -59,56 +68,100 @@ export class ToneReceiver {
   accept(samples: Int16Array, startMs: number, nowMs: number): void {
     const start = Math.round(startMs / MS_PER_SAMPLE)
     if (!this.#started || start - this.#head > GAP_SAMPLES_MAX) this.#restart(start, nowMs)
-    if (start + samples.length > this.#next + RING_SAMPLES) return
-    for (let index = 0; index < samples.length; index += 1) {
-      const position = start + index
-      if (position < this.#next) continue
-      this.#ring[position & (RING_SAMPLES - 1)] = samples[index] ?? 0
-      this.#known[position & (RING_SAMPLES - 1)] = 1
-    }
+    if (start + samples.length > this.#next + RING_SAMPLES - MIRROR_SAMPLES) return
+    this.#write(samples, start)
     this.#head = Math.max(this.#head, start + samples.length)
     this.#run(nowMs)
   }
 
   /** Overwrites the audio that is held. */
   wipe(): void {
-    this.#ring.fill(0)
-    this.#known.fill(0)
-    this.#frame.fill(0)
+    this.#empty()
+    this.#frame.wipe()
     this.#candidate = null
   }
 
   #restart(start: number, nowMs: number): void {
     this.#up(nowMs)
-    this.#known.fill(0)
-    this.#next = start
+    this.#empty()
+    this.#next = Math.floor(start / FRAME_HOP_SAMPLES) * FRAME_HOP_SAMPLES
     this.#head = start
     this.#started = true
-    this.#last = silentFrame()
+  }
+
+  #empty(): void {
+    this.#ring.fill(0)
+    this.#known.fill(0)
+    this.#energies.fill(UNREAD)
+  }
+
+  /** Only from the next frame on: what lies before was judged without it. */
+  #write(samples: Int16Array, start: number): void {
+    const end = start + samples.length
+    let at = Math.max(start, this.#next)
+    while (at < end) {
+      const slot = slotOf(at)
+      const stop = Math.min(end, at + RING_SAMPLES - slot)
+      this.#ring.set(samples.subarray(at - start, stop - start), slot)
+      this.#known.fill(1, slot, slot + stop - at)
+      if (slot < MIRROR_SAMPLES) {
+        this.#ring.copyWithin(RING_SAMPLES, 0, MIRROR_SAMPLES)
+        this.#known.copyWithin(RING_SAMPLES, 0, MIRROR_SAMPLES)
+      }
+      const lastBlock = Math.floor((slot + stop - at - 1) / FRAME_HOP_SAMPLES)
+      this.#energies.fill(UNREAD, Math.floor(slot / FRAME_HOP_SAMPLES), lastBlock + 1)
+      at = stop
+    }
   }
 
   #run(nowMs: number): void {
     while (this.#next + FRAME_SAMPLES <= this.#head) {
-      let missing = 0
-      for (let index = 0; index < FRAME_SAMPLES; index += 1) {
-        const slot = (this.#next + index) & (RING_SAMPLES - 1)
-        const known = this.#known[slot] ?? 0
-        this.#frameKnown[index] = known
-        this.#frame[index] = known === 1 ? (this.#ring[slot] ?? 0) : 0
-        missing += 1 - known
+      const slot = slotOf(this.#next)
+      let [energy, count] = [0, 0]
+      for (let index = 0; index < FRAME_BLOCKS; index += 1) {
+        const block = (slot / FRAME_HOP_SAMPLES + index) % RING_BLOCKS
+        if (this.#energies[block] === UNREAD) this.#read(block)
+        energy += this.#energies[block] ?? 0
+        count += this.#counts[block] ?? 0
       }
-      if (missing > 0 && this.#head - this.#next < REORDER_SAMPLES) return
-      const frame = analyseTone(this.#frame, this.#frameKnown, this.#last)
-      this.#judge(frame, nowMs)
-      this.#last = frame
-      for (let index = 0; index < HOP_SAMPLES; index += 1) this.#known[(this.#next + index) & (RING_SAMPLES - 1)] = 0
-      this.#next += HOP_SAMPLES
+      if (count < FRAME_SAMPLES && this.#head - this.#next < REORDER_SAMPLES) return
+      // The block before is the ring's last one then.
+      const at = slot === 0 ? RING_SAMPLES : slot
+      const weight = count === FRAME_SAMPLES ? FRAME_WEIGHT : weightOf(this.#known, at)
+      const isKnown = weight >= KNOWN_WEIGHT_MIN
+      // No sample weighs more than 1, so with less energy than this there can be no tone.
+      const isLoud = isKnown && energy >= FRAME_POWER_MIN * weight
+      this.#judge(isLoud ? this.#frame.keyOf(this.#ring, at, weight) : null, isKnown, nowMs)
+      this.#forget(this.#next - FRAME_HOP_SAMPLES)
+      this.#next += FRAME_HOP_SAMPLES
     }
   }
 
-  #judge(frame: ToneFrame, nowMs: number): void {
+  #read(block: number): void {
+    const first = block * FRAME_HOP_SAMPLES
+    let [energy, count] = [0, 0]
+    for (let slot = first; slot < first + FRAME_HOP_SAMPLES; slot += 1) {
+      const sample = this.#ring[slot] ?? 0
+      energy += sample * sample
+      count += this.#known[slot] ?? 0
+    }
+    this.#energies[block] = energy
+    this.#counts[block] = count
+  }
+
+  /** Overwrites a block that no frame needs any more, so that what never comes in its place reads as nothing. */
+  #forget(position: number): void {
+    const slot = slotOf(position)
+    this.#ring.fill(0, slot, slot + FRAME_HOP_SAMPLES)
+    this.#known.fill(0, slot, slot + FRAME_HOP_SAMPLES)
+    this.#energies[slot / FRAME_HOP_SAMPLES] = UNREAD
+    if (slot >= MIRROR_SAMPLES) return
+    this.#ring.fill(0, RING_SAMPLES + slot, RING_SAMPLES + slot + FRAME_HOP_SAMPLES)
+    this.#known.fill(0, RING_SAMPLES + slot, RING_SAMPLES + slot + FRAME_HOP_SAMPLES)
+  }
+
+  #judge(key: number | null, isKnown: boolean, nowMs: number): void {
     const startMs = this.#next * MS_PER_SAMPLE
-    const { key } = frame
     if (key !== null && this.#candidate?.key !== key) {
       this.#up(nowMs)
       this.#candidate = { key, hits: 0, misses: 0, unknown: 0, firstMs: startMs + EDGE_MS, press: null }
@@ -116,7 +169,7 @@ export class ToneReceiver {
     const candidate = this.#candidate
     if (candidate === null) return
     if (key === null) {
-      if (frame.isKnown) candidate.misses += 1
+      if (isKnown) candidate.misses += 1
       else candidate.unknown += 1
       // A tone that was never sure, and pauses, is chance: speech does that.
       const isOver = candidate.misses >= (candidate.press === null ? MISSES_MAX - 1 : MISSES_MAX)
@@ -154,4 +207,10 @@ type Candidate = {
   unknown: number
   readonly firstMs: number
   press: KeyPress | null
+}
+
+/** Where a position lies in the ring. */
+function slotOf(position: number): number {
+  const slot = position % RING_SAMPLES
+  return slot < 0 ? slot + RING_SAMPLES : slot
 }
