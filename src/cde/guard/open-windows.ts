@@ -2,7 +2,7 @@ import type { Channel } from '../../kit/channel.ts'
 import type { Logger } from '../../kit/log.ts'
 import type { GuardToSbc, PrepareWindow, SbcToGuard } from '../../wire/guard-protocol.ts'
 import type { CaptureVault } from './capture.ts'
-import { DueTimer } from './due-timer.ts'
+import { DueTimers, type DueTimer } from './due-timer.ts'
 import type { GuardMetrics } from './guard-metrics.ts'
 import { Window, type WindowOrder } from './window.ts'
 import type { Sentinel } from './window-media.ts'
@@ -38,10 +38,12 @@ type Opened = { readonly window: Window; readonly sockets: WindowSockets; readon
 export class OpenWindows {
   readonly #options: OpenWindowsOptions
   readonly #places = new Map<string, Place>()
+  readonly #timers: DueTimers
   readonly #sweeper: NodeJS.Timeout
 
   constructor(options: OpenWindowsOptions) {
     this.#options = options
+    this.#timers = new DueTimers(options.clockMs)
     const { abandonedMs = ABANDONED_MS } = options
     this.#sweeper = setInterval(() => this.#sweep(abandonedMs), Math.min(ABANDONED_CHECK_MS, abandonedMs))
   }
@@ -99,9 +101,8 @@ export class OpenWindows {
         opened?.timer.poke(nowMs)
       },
       fromAgent: (datagram, source) => {
-        const nowMs = clockMs()
-        opened?.window.fromAgent(datagram, source, nowMs)
-        opened?.timer.poke(nowMs)
+        // The agent's packets leave at once: nothing becomes due by them.
+        opened?.window.fromAgent(datagram, source, clockMs())
       },
     })
     if (sockets === null) {
@@ -136,8 +137,7 @@ export class OpenWindows {
         timer.poke(clockMs())
       },
     })
-    const timer: DueTimer = new DueTimer({
-      clockMs,
+    const timer: DueTimer = this.#timers.add({
       tick: (nowMs) => window.tick(nowMs),
       dueMs: (nowMs) => window.dueMs(nowMs),
     })
