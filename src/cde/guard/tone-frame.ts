@@ -16,9 +16,9 @@ const KEYS = [1, 2, 3, 12, 4, 5, 6, 13, 7, 8, 9, 14, 10, 0, 11, 15] as const
 /** Between Q.24's "must take" 1.5 % and "must not" 3.5 %. */
 const OFFSET_MAX = 0.024
 
-/** Q.24: column up to 4 dB above and 8 dB below the row, and 2 dB for what noise and the line add. */
-const TWIST_RATIO_MAX = 10 ** (6 / 10)
-const TWIST_RATIO_MIN = 10 ** (-10 / 10)
+/** Q.24 annex A: Australia takes 10 dB either way, all others less; and 1.5 dB for what noise and the line add. */
+const TWIST_RATIO_MAX = 10 ** (11.5 / 10)
+const TWIST_RATIO_MIN = 1 / TWIST_RATIO_MAX
 
 /** Share of the frame's energy that the two tones must have: speech that strays onto two of them has more beside them. */
 const SHARE_MIN = 0.72
@@ -41,6 +41,9 @@ const RESPONSE_MIN = hannResponse((OFFSET_MAX * (COLUMNS_HZ.at(-1) ?? 0) * FRAME
 /** Less than this part of the energy in the strongest row, and there is no pair, whatever the columns hold. */
 const ROW_SHARE_MIN = (SHARE_MIN / (1 + TWIST_RATIO_MAX)) * RESPONSE_MIN
 
+/** `share`: how much of the frame's energy is in the key's two tones. */
+export type TonePair = { readonly key: number; readonly share: number }
+
 /**
  * Finds the pair of tones in one frame of linear samples.
  *
@@ -54,10 +57,10 @@ export class ToneFrame {
   readonly #columns = new Float64Array(8)
 
   /**
-   * The key, or null. The frame starts at index `at`; the 40 samples before it are needed too. Samples that did not arrive
+   * What the frame is a part of, or null. It starts at index `at`; the 40 samples before it are needed too. Samples that did not arrive
    * are 0, and `weight` is what the window gives those that did (FRAME_WEIGHT when all did).
    */
-  keyOf(samples: Int16Array, at: number, weight: number): number | null {
+  pairOf(samples: Int16Array, at: number, weight: number): TonePair | null {
     const energy = this.#fold(samples, at)
     if (energy < FRAME_POWER_MIN * weight) return null
     correlate(this.#even, this.#odd, ROW_WAVES, this.#rows)
@@ -76,10 +79,11 @@ export class ToneFrame {
       this.#correlateOne(COLUMN_WAVES, column),
     )
     if (rowTone.offset > OFFSET_MAX || columnTone.offset > OFFSET_MAX) return null
-    if ((rowTone.power + columnTone.power) * perPower < SHARE_MIN) return null
+    const share = (rowTone.power + columnTone.power) * perPower
+    if (share < SHARE_MIN) return null
     const twist = columnTone.power / rowTone.power
     if (twist > TWIST_RATIO_MAX || twist < TWIST_RATIO_MIN) return null
-    return KEYS[row * COLUMNS_HZ.length + column] ?? null
+    return { key: KEYS[row * COLUMNS_HZ.length + column] ?? 0, share }
   }
 
   /** Overwrites what is held of the audio. */
