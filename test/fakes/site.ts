@@ -22,6 +22,8 @@ export type SiteOptions = {
   readonly guards?: number
   /** How long no key must be heard before a window ends; the schema allows 500 ms and more. */
   readonly coolDownMs?: number
+  /** Alters the configuration before it is written. */
+  readonly change?: (written: WrittenConfiguration) => WrittenConfiguration
 }
 
 /** The whole product as processes of their own, on free ports of loopback, with its data in a temporary folder. */
@@ -65,7 +67,10 @@ export class Site {
       folder,
       certificates: sharedCertificates(),
       ...(options.guards === undefined ? {} : { guards: options.guards }),
-      change: (written) => withLines(written, agents, options.coolDownMs),
+      change: (written) => {
+        const lines = withLines(written, agents, options.coolDownMs)
+        return options.change?.(lines) ?? lines
+      },
     })
     const started = await startSupervisor({ configurationFile: file, say: options.say })
     if (started.kind === 'refused') {

@@ -1,0 +1,126 @@
+import type { LoggedInfo, LoggedPacket } from '../../src/demo/phone/phone-protocol.ts'
+import { parseRtp } from '../../src/demo/phone/rtp-bytes.ts'
+import type { HeardCall } from './judges/judge.ts'
+import type { Sent } from './real-path-clock.ts'
+import type { Happened, OpenSpan } from './real-path-moments.ts'
+import { recordCall, type SideRecording } from './real-path-recording.ts'
+import type { KeyPress } from './stimulus.ts'
+
+/** A call that was played, as judges take it. */
+export type JudgeableCall = {
+  /** What the agent's side has, and what the payer's side sent: the same presses. */
+  readonly agent: HeardCall
+  readonly payer: HeardCall
+  /** One-way delay in ms of each audio packet in the window. */
+  readonly delaysMs: readonly number[]
+  /** In windows: samples that came and did not reach the agent as they were, outside of tones; null where a codec changes all. */
+  readonly silencedSamples: number | null
+  /** Presses in windows, near a change or not. */
+  readonly masked: number
+  readonly openMs: number | null
+  /** Keys that the agent's side was told by events or INFO. */
+  readonly told: number
+  /** Audio packets of the agent's for which no place on the payer's clock was found. */
+  readonly unplaced: number
+  /** Presses that fell outside of a window, or far from what happened, and are not judged. */
+  readonly notJudged: number
+  /** Changes of the call that were refused or not answered. */
+  readonly refused: number
+  /** Part of the agent's packets that the payer heard. */
+  readonly payerHeard: number
+}
+
+export type PlayedCall = {
+  readonly presses: readonly KeyPress[]
+  /** What the payer's audio is on its own clock. */
+  readonly spoken: Int16Array
+  /** G.711 of one law all the way: a sample that differs was replaced. */
+  readonly isExact: boolean
+  readonly startUs: number
+  readonly happened: Happened
+  readonly sent: readonly Sent[]
+  readonly received: readonly LoggedPacket[]
+  readonly infosSent: readonly LoggedInfo[]
+  readonly infosReceived: readonly LoggedInfo[]
+  readonly payerHeard: number
+}
+
+const SAMPLE_US = 125
+/** Beside the first and the last key, silenced speech still counts as the keys'. */
+const AROUND_SAMPLES = 800
+
+/** Lays both sides out on the payer's clock and picks the presses to be judged. */
+export function judgeable(call: PlayedCall): JudgeableCall {
+  const sent = call.sent.flatMap(({ atUs, datagram }): readonly LoggedPacket[] => {
+    const packet = parseRtp(datagram)
+    return packet === undefined ? [] : [{ atUs, ...packet }]
+  })
+  const { spoken } = call
+  const payer = recordCall({ sent, received: sent, infos: call.infosSent, spoken })
+  const agent = recordCall({ sent, received: call.received, infos: call.infosReceived, spoken })
+  const masked = call.presses.filter((press) => isIn(call.happened.spans, call.startUs + press.start * SAMPLE_US))
+  const { near } = call.happened
+  const presses = near === null ? masked : masked.filter((press) => isIn(near, call.startUs + press.start * SAMPLE_US))
+  return {
+    agent: { samples: agent.samples, presses },
+    payer: { samples: payer.samples, presses },
+    delaysMs: delaysOf(agent, payer, call),
+    silencedSamples: call.isExact ? silenced(agent, payer, call) : null,
+    masked: masked.length,
+    openMs: call.happened.openMs,
+    told: agent.told,
+    unplaced: agent.unplaced,
+    notJudged: call.presses.length - presses.length,
+    refused: call.happened.refused,
+    payerHeard: call.payerHeard,
+  }
+}
+
+function isIn(spans: readonly OpenSpan[], atUs: number): boolean {
+  return spans.some(({ fromUs, toUs }) => atUs >= fromUs && atUs < toUs)
+}
+
+function delaysOf(agent: SideRecording, payer: SideRecording, { happened }: PlayedCall): readonly number[] {
+  const sentUs = new Map<number, number>()
+  for (const { packet, position } of payer.placed) sentUs.set(position, packet.atUs)
+  // A codec moves audio by part of a packet: what left with the samples in question is what counts.
+  const starts = [...sentUs.keys()].sort((first, second) => first - second)
+  return agent.placed.flatMap(({ packet, position }) => {
+    const atUs = sentUs.get(position) ?? sentUs.get(lastAtOrBefore(starts, position) ?? Number.NaN)
+    if (atUs === undefined || !happened.spans.some(({ fromUs, toUs }) => atUs >= fromUs && packet.atUs < toUs))
+      return []
+    return [(packet.atUs - atUs) / 1_000]
+  })
+}
+
+function lastAtOrBefore(starts: readonly number[], position: number): number | undefined {
+  let low = 0
+  let high = starts.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((starts[middle] ?? 0) <= position) low = middle + 1
+    else high = middle
+  }
+  return starts[low - 1]
+}
+
+function silenced(agent: SideRecording, payer: SideRecording, { presses, startUs, happened }: PlayedCall): number {
+  const isTone = new Uint8Array(payer.audio.length)
+  for (const { start, samples } of presses) isTone.fill(1, start, start + samples)
+  const [first, last] = [presses[0], presses.at(-1)]
+  if (first === undefined || last === undefined) return 0
+  let count = 0
+  for (const { fromUs, toUs } of happened.spans) {
+    const from = Math.max(first.start - AROUND_SAMPLES, Math.ceil((fromUs - startUs) / SAMPLE_US))
+    const to = Math.min(
+      payer.audio.length,
+      last.start + last.samples + AROUND_SAMPLES,
+      Math.floor((toUs - startUs) / SAMPLE_US),
+    )
+    for (let n = Math.max(0, from); n < to; n += 1) {
+      if (isTone[n] === 1 || payer.held[n] === 0) continue
+      if (agent.held[n] === 0 || agent.audio[n] !== payer.audio[n]) count += 1
+    }
+  }
+  return count
+}
