@@ -2,7 +2,7 @@ import { EgressSentinel } from '../../src/cde/guard/egress-sentinel.ts'
 import { LOOK_AHEAD_MS, Masker } from '../../src/cde/guard/masker.ts'
 import type { MaskerCounters } from '../../src/cde/guard/masker-counters.ts'
 import { FIRST_TIMESTAMP, type PayerPacket } from './payer-packets.ts'
-import { LINEAR, SAMPLES_PER_MS } from './stimulus.ts'
+import { LINEAR } from './stimulus.ts'
 
 /** What the agent's side gets of one call, beside what the payer's side sent. */
 export type MaskedCall = {
@@ -17,6 +17,8 @@ export type MaskedCall = {
   /** What left, in order. */
   readonly sent: readonly SentPacket[]
   readonly alarms: number
+  /** Packets that left and were no audio. There must be none. */
+  readonly foreign: number
   readonly counters: MaskerCounters
 }
 
@@ -32,6 +34,7 @@ export type SentPacket = {
 const EXPECT_KEYS_EVERY_MS = 2_000
 
 const RTP_HEADER_BYTES = 12
+const PCMU = 0
 const PCMA = 8
 
 /**
@@ -65,11 +68,17 @@ export function maskCall(
   const arrivedMs = new Map<number, number>()
   const sent: SentPacket[] = []
   let alarms = 0
+  let foreign = 0
   const release = (nowMs: number): void => {
     for (const packet of masker.due(nowMs)) {
       if (sentinel.hearsTone(packet)) {
         alarms += 1
         masker.toHard()
+        continue
+      }
+      const payloadType = (packet[1] ?? 0) & 0x7f
+      if (payloadType !== PCMU && payloadType !== PCMA) {
+        foreign += 1
         continue
       }
       const position = place(packet, heard, left)
@@ -102,7 +111,7 @@ export function maskCall(
   for (let n = 0; n < changed.length; n += 1) {
     if (came[n] === 1 && (left[n] === 0 || heard[n] !== arrived[n])) changed[n] = 1
   }
-  return { heard, arrived, changed, came, sent, alarms, counters: masker.counters }
+  return { heard, arrived, changed, came, sent, alarms, foreign, counters: masker.counters }
 }
 
 /** Writes a packet's audio to its place, and returns the place. */
@@ -116,9 +125,4 @@ function place(packet: Buffer, into: Int16Array, marks: Uint8Array): number {
     marks[at] = 1
   }
   return position
-}
-
-/** A call's samples as time. */
-export function msOf(samples: number): number {
-  return samples / SAMPLES_PER_MS
 }

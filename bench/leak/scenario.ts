@@ -33,6 +33,8 @@ export type Scenario = {
   /** Shortest and longest, drawn evenly for each key in single samples: every phase against the packets occurs. */
   readonly toneMs: readonly [number, number]
   readonly gapMs: readonly [number, number]
+  /** Each call has speech and noise of its own, and a masker that knows nothing yet. */
+  readonly keysPerCall: number
   /** From the first packet to the first key. */
   readonly firstKeyMs: number
   /** Both frequencies together. */
@@ -63,6 +65,7 @@ export const PLAIN: Omit<Scenario, 'name' | 'axis' | 'at'> = {
   transport: { tone: 'whole', events: 'none' },
   toneMs: [60, 120],
   gapMs: [60, 400],
+  keysPerCall: 20,
   firstKeyMs: 300,
   levelDbm0: -10,
   twistDb: 0,

@@ -36,7 +36,7 @@ const GAUSSIANS = 1 << 16
 /** Makes one call of a scenario: the same seed gives the same call everywhere. */
 export function makeStimulus(
   scenario: Scenario,
-  options: { readonly keys: number; readonly seed: number; readonly voices: readonly Voice[] },
+  options: { readonly keys?: number; readonly seed: number; readonly voices: readonly Voice[] },
 ): Stimulus {
   const random = seededRandom(options.seed)
   const between = ([least, most]: readonly [number, number]): number =>
@@ -44,7 +44,7 @@ export function makeStimulus(
   const presses: KeyPress[] = []
   // A first key at every phase against the packets.
   let at = Math.round((scenario.firstKeyMs + random() * scenario.ptimeMs) * SAMPLES_PER_MS)
-  for (let index = 0; index < options.keys; index += 1) {
+  for (let index = 0; index < (options.keys ?? scenario.keysPerCall); index += 1) {
     const samples = Math.max(1, between(scenario.toneMs))
     presses.push({ key: Math.floor(random() * KEYS.length), start: at, samples })
     at += samples + between(scenario.gapMs)

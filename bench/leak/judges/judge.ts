@@ -8,9 +8,9 @@ export type HeardCall = {
   readonly samples: Int16Array
   readonly presses: readonly KeyPress[]
   /** 1 where a sample was replaced, if the attacker is to be told even that. */
-  readonly changed?: Uint8Array
+  readonly changed?: Uint8Array | undefined
   /** What left for the agent and when, if packets were seen. */
-  readonly sent?: readonly SentPacket[]
+  readonly sent?: readonly SentPacket[] | undefined
 }
 
 /** Names every key of every call. Calls are handed over one by one; nothing of them is kept that is not needed. */

@@ -1,91 +1,134 @@
 import { KEYS } from '../scenario.ts'
 import { verdictOf, type Verdict } from './judge.ts'
-import { Perceptron, type Samples } from './perceptron.ts'
-import { LINE_COUNT, PARTS, SURROUNDINGS, type Sight } from './sight.ts'
+import { CANDIDATE_WIDTH, candidateVectors, WHOLE_WIDTH, wholeVector } from './key-vector.ts'
+import { Perceptron, scoreOf, type Samples } from './perceptron.ts'
+import type { Sight } from './sight.ts'
 
-/** One vector a key: the logarithm of each line's power in each part, and what surrounds the key. */
-export const WIDTH = PARTS.length * LINE_COUNT + SURROUNDINGS
+/** Four attackers; which is strongest depends on what leaks and on how many keys there are to learn from. */
+const MODELS = [
+  { name: 'logistic regression', isByCandidate: false, hidden: 0 },
+  { name: 'perceptron', isByCandidate: false, hidden: 24 },
+  { name: 'logistic regression by candidate', isByCandidate: true, hidden: 0 },
+  { name: 'perceptron by candidate', isByCandidate: true, hidden: 12 },
+] as const
 
-const HIDDEN = 48
 const EPOCHS_MAX = 14
 /** Of the training half, this part says which model to keep and when to stop. */
 const VALIDATION_PART = 0.15
 /** Values further out than this many deviations are cut: one click must not outweigh all else. */
 const DEVIATIONS_MAX = 5
 
+type Half = { readonly labels: number[]; readonly whole: Float32Array[]; readonly candidates: Float32Array[] }
+
 /**
- * An attacker that was shown masked audio with the keys that made it. Keys of the even calls train a model that names those of the
- * odd calls, and the other way round: no key is named by a model that has seen it, nor anything of its call. Of two models, one
- * with a hidden layer and one without, a part of the training half chooses.
+ * An attacker that was shown masked audio with the keys that made it. Keys of the even calls train models that name those of the
+ * odd calls, and the other way round: no key is named by a model that has seen it, nor anything of its call. Which of
+ * four models names them, or all together, a part of the training half says.
  */
 export class LearnedJudge {
   readonly #seed: number
-  readonly #vectors: [number[], number[]] = [[], []]
-  readonly #rows: [Float32Array[], Float32Array[]] = [[], []]
+  readonly #halves: readonly [Half, Half] = [emptyHalf(), emptyHalf()]
 
   constructor(options: { readonly seed: number }) {
     this.#seed = options.seed
   }
 
   see(sight: Sight, half: 0 | 1): void {
-    const row = new Float32Array(WIDTH)
-    for (let index = 0; index < sight.power.length; index += 1) row[index] = Math.log10((sight.power[index] ?? 0) + 1)
-    row.set(sight.surroundings, sight.power.length)
-    this.#rows[half].push(row)
-    this.#vectors[half].push(sight.key)
+    const into = this.#halves[half]
+    into.labels.push(sight.key)
+    into.whole.push(wholeVector(sight))
+    into.candidates.push(candidateVectors(sight))
   }
 
   verdict(): Verdict {
-    const [forth, back] = [this.#judge(0, 1), this.#judge(1, 0)]
-    return verdictOf(forth.hits + back.hits, this.#vectors[0].length + this.#vectors[1].length, forth.model)
+    const [first, second] = this.#halves
+    const forth = this.#judge(first, second)
+    const back = this.#judge(second, first)
+    return verdictOf(forth.hits + back.hits, first.labels.length + second.labels.length, forth.way)
   }
 
-  #judge(training: 0 | 1, test: 0 | 1): { readonly hits: number; readonly model: string } {
-    const scale = scaleOf(this.#rows[training])
-    const all = samplesOf(this.#rows[training], this.#vectors[training], scale)
-    const kept = Math.round(all.count * (1 - VALIDATION_PART))
-    const learning = part(all, 0, kept)
-    const validation = part(all, kept, all.count)
-    let best: { readonly model: Perceptron; readonly name: string } | undefined
-    for (const [name, hidden] of [
-      ['logistic regression', 0],
-      ['perceptron', HIDDEN],
-    ] as const) {
-      const options = { classes: KEYS.length, hidden, seed: this.#seed + training, epochsMax: EPOCHS_MAX }
-      const model = new Perceptron(WIDTH, options)
-      model.train(learning, validation)
-      if (best === undefined || model.validated > best.model.validated) best = { model, name }
+  #judge(training: Half, judged: Half): { readonly hits: number; readonly way: string } {
+    const kept = Math.round(training.labels.length * (1 - VALIDATION_PART))
+    const ways = MODELS.map(({ name, isByCandidate, hidden }): Way => {
+      const rows = (half: Half) => (isByCandidate ? half.candidates : half.whole)
+      const width = isByCandidate ? CANDIDATE_WIDTH : WHOLE_WIDTH
+      const scale = scaleOf(rows(training), width)
+      const all = samplesOf(rows(training), training.labels, scale)
+      const validation = part(all, kept, all.count)
+      const options = { width, classes: KEYS.length, isByCandidate, hidden, seed: this.#seed, epochsMax: EPOCHS_MAX }
+      const model = new Perceptron(options)
+      model.train(part(all, 0, kept), validation)
+      const test = samplesOf(rows(judged), judged.labels, scale)
+      return { name, validation: model.logarithms(validation), test: model.logarithms(test) }
+    })
+    const labels = Uint8Array.from(training.labels.slice(kept))
+    let best = { loss: Infinity, hits: 0, way: '' }
+    for (const way of [...ways, together(ways)]) {
+      const { loss } = scoreOf(way.validation, labels)
+      if (loss >= best.loss) continue
+      best = { loss, hits: scoreOf(way.test, Uint8Array.from(judged.labels)).hits, way: way.name }
     }
-    const judged = samplesOf(this.#rows[test], this.#vectors[test], scale)
-    return { hits: best?.model.score(judged).hits ?? 0, model: best?.name ?? '' }
+    return best
   }
+}
+
+/** What one way of naming gives each key, on the validation samples and on those to be judged. */
+type Way = { readonly name: string; readonly validation: Float32Array; readonly test: Float32Array }
+
+/** The mean of all: models err in different places. */
+function together(ways: readonly Way[]): Way {
+  const mean = (of: 'validation' | 'test'): Float32Array => {
+    const sum = new Float32Array(ways[0]?.[of].length ?? 0)
+    for (const way of ways)
+      for (let index = 0; index < sum.length; index += 1)
+        sum[index] = (sum[index] ?? 0) + (way[of][index] ?? 0) / ways.length
+    return sum
+  }
+  return { name: 'all together', validation: mean('validation'), test: mean('test') }
+}
+
+function emptyHalf(): Half {
+  return { labels: [], whole: [], candidates: [] }
 }
 
 type Scale = { readonly means: Float64Array; readonly deviations: Float64Array }
 
-function scaleOf(rows: readonly Float32Array[]): Scale {
-  const means = new Float64Array(WIDTH)
-  const deviations = new Float64Array(WIDTH)
-  for (const row of rows)
-    for (let index = 0; index < WIDTH; index += 1) means[index] = (means[index] ?? 0) + (row[index] ?? 0) / rows.length
+/** Of each place of a vector, over all vectors of all rows. */
+function scaleOf(rows: readonly Float32Array[], width: number): Scale {
+  const means = new Float64Array(width)
+  const squares = new Float64Array(width)
+  let count = 0
   for (const row of rows) {
-    for (let index = 0; index < WIDTH; index += 1) {
-      deviations[index] = (deviations[index] ?? 0) + ((row[index] ?? 0) - (means[index] ?? 0)) ** 2 / rows.length
+    for (let from = 0; from < row.length; from += width) {
+      count += 1
+      for (let index = 0; index < width; index += 1) {
+        const value = row[from + index] ?? 0
+        means[index] = (means[index] ?? 0) + value
+        squares[index] = (squares[index] ?? 0) + value * value
+      }
     }
   }
-  // What never changes says nothing, and must not be blown up.
-  return { means, deviations: deviations.map((value) => Math.max(1e-3, Math.sqrt(value))) }
+  for (let index = 0; index < width; index += 1) {
+    const mean = (means[index] ?? 0) / Math.max(1, count)
+    means[index] = mean
+    // What never changes says nothing, and must not be blown up.
+    squares[index] = Math.max(1e-3, Math.sqrt(Math.max(0, (squares[index] ?? 0) / Math.max(1, count) - mean * mean)))
+  }
+  return { means, deviations: squares }
 }
 
 function samplesOf(rows: readonly Float32Array[], labels: readonly number[], scale: Scale): Samples {
-  const values = new Float32Array(rows.length * WIDTH)
+  const width = rows[0]?.length ?? 0
+  const period = scale.means.length
+  const values = new Float32Array(rows.length * width)
   for (const [at, row] of rows.entries()) {
-    for (let index = 0; index < WIDTH; index += 1) {
-      const value = ((row[index] ?? 0) - (scale.means[index] ?? 0)) / (scale.deviations[index] ?? 1)
-      values[at * WIDTH + index] = Math.max(-DEVIATIONS_MAX, Math.min(DEVIATIONS_MAX, value))
+    for (let index = 0; index < width; index += 1) {
+      const place = index % period
+      const value = ((row[index] ?? 0) - (scale.means[place] ?? 0)) / (scale.deviations[place] ?? 1)
+      values[at * width + index] = Math.max(-DEVIATIONS_MAX, Math.min(DEVIATIONS_MAX, value))
     }
   }
-  return { count: rows.length, width: WIDTH, values, labels: Uint8Array.from(labels) }
+  return { count: rows.length, width, values, labels: Uint8Array.from(labels) }
 }
 
 function part(samples: Samples, from: number, to: number): Samples {

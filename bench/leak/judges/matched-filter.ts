@@ -1,13 +1,14 @@
-import { COLUMNS_HZ, ROWS_HZ } from '../scenario.ts'
+import { COLUMNS_HZ, KEYS, ROWS_HZ } from '../scenario.ts'
 import { verdictOf, type Verdict } from './judge.ts'
-import { LINE, LINE_COUNT, PARTS, type Part, type Sight } from './sight.ts'
+import { FITTED, LINE, LINE_COUNT, PARTS, type Part, type Sight } from './sight.ts'
 
-/** How a line is weighed: by its power, against what lies beside it, or together with its second harmonic. */
+/** How keys are weighed: each line's power, the same against what lies beside it or together with its second harmonic, or both lines fitted together. */
 const WEIGHINGS = ['power', 'aside', 'harmonic'] as const
-type Weighing = (typeof WEIGHINGS)[number]
-
-type Way = { readonly part: Part; readonly weighing: Weighing }
-const WAYS: readonly Way[] = PARTS.flatMap((part) => WEIGHINGS.map((weighing) => ({ part, weighing })))
+type Way = { readonly part: Part; readonly weighing: (typeof WEIGHINGS)[number] | 'fit' }
+const WAYS: readonly Way[] = [
+  ...PARTS.flatMap((part) => WEIGHINGS.map((weighing) => ({ part, weighing }))),
+  ...FITTED.map((part) => ({ part, weighing: 'fit' as const })),
+]
 
 /**
  * A matched filter that knows when each key was pressed and how far its frequencies are off: it names the row and the column
@@ -40,6 +41,11 @@ export class MatchedFilterJudge {
 }
 
 function nameKey(sight: Sight, way: Way): number {
+  if (way.weighing === 'fit') {
+    const from = FITTED.findIndex((part) => part === way.part) * KEYS.length
+    const fits = sight.fits.subarray(from, from + KEYS.length)
+    return fits.indexOf(Math.max(...fits))
+  }
   const base = PARTS.indexOf(way.part) * LINE_COUNT
   const row = strongest(sight, {
     base,

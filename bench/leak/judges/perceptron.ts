@@ -1,6 +1,6 @@
 import { seededRandom } from '../../../src/demo/audio/seeded-random.ts'
 
-/** Vectors with their classes. Row r of `values` is the vector of `labels[r]`. */
+/** Vectors with their classes. Row r of `values` is the vector of `labels[r]`, or the vectors of its candidates one after another. */
 export type Samples = {
   readonly count: number
   readonly width: number
@@ -9,8 +9,12 @@ export type Samples = {
 }
 
 export type PerceptronOptions = {
+  /** Length of one vector. */
+  readonly width: number
   readonly classes: number
-  /** Neurons of the one hidden layer; 0 is multinomial logistic regression. */
+  /** True: each class has a vector of its own, and one network gives each a score (conditional logit, McFadden 1974). */
+  readonly isByCandidate: boolean
+  /** Neurons of the one hidden layer; 0 is logistic regression. */
   readonly hidden: number
   readonly seed: number
   readonly epochsMax: number
@@ -24,7 +28,7 @@ const BETA_1 = 0.9
 const BETA_2 = 0.999
 const TINY = 1e-8
 /** Epochs without a better validation, after which training ends. */
-const PATIENCE = 3
+const PATIENCE = 1
 
 type Layer = {
   readonly inputs: number
@@ -34,22 +38,33 @@ type Layer = {
 }
 
 /**
- * A classifier: softmax over one hidden layer of rectified neurons, or over the inputs as they are. Trained by Adam in small
- * batches, keeping the state that did best on the validation samples.
+ * A classifier: softmax over scores from one hidden layer of rectified neurons, or from the inputs as they are. Trained by Adam in
+ * small batches, keeping the state that did best on the validation samples.
  */
 export class Perceptron {
   #layers: readonly Layer[]
   readonly #options: PerceptronOptions
-  /** Part of the validation samples rightly classified by the state kept. */
-  validated = 0
+  readonly #vectors: number
+  readonly #scores: Float64Array
+  /** Outputs of each layer, for each vector of a sample. */
+  readonly #outputs: readonly (readonly Float64Array[])[]
+  /** Mean loss over the validation samples of the state kept; a network that has learned nothing spreads evenly. */
+  #loss: number
 
-  constructor(width: number, options: PerceptronOptions) {
+  constructor(options: PerceptronOptions) {
     const random = seededRandom(options.seed)
     this.#options = options
+    this.#loss = Math.log(options.classes)
+    this.#vectors = options.isByCandidate ? options.classes : 1
+    const last = options.classes / this.#vectors
     this.#layers =
       options.hidden === 0
-        ? [newLayer(width, options.classes, random)]
-        : [newLayer(width, options.hidden, random), newLayer(options.hidden, options.classes, random)]
+        ? [newLayer(options.width, last, () => 0.5)]
+        : [newLayer(options.width, options.hidden, random), newLayer(options.hidden, last, () => 0.5)]
+    this.#scores = new Float64Array(options.classes)
+    this.#outputs = Array.from({ length: this.#vectors }, () =>
+      this.#layers.map((layer) => new Float64Array(layer.outputs)),
+    )
   }
 
   train(training: Samples, validation: Samples): void {
@@ -57,7 +72,6 @@ export class Perceptron {
     const order = Uint32Array.from({ length: training.count }, (_, index) => index)
     const steps = this.#layers.map((layer) => newStep(layer))
     let best = this.#layers.map(copyOf)
-    let bestLoss = Infinity
     let since = 0
     let step = 0
     for (let epoch = 0; epoch < this.#options.epochsMax && since <= PATIENCE; epoch += 1) {
@@ -69,69 +83,104 @@ export class Perceptron {
         for (const [index, layer] of this.#layers.entries())
           applyAdam(layer, steps[index], { count: batch.length, step })
       }
-      const { hits, loss } = this.score(validation)
-      if (loss < bestLoss) {
-        bestLoss = loss
+      const { loss } = scoreOf(this.logarithms(validation), validation.labels)
+      if (loss < this.#loss) {
+        this.#loss = loss
         best = this.#layers.map(copyOf)
-        this.validated = hits / Math.max(1, validation.count)
         since = 0
       } else since += 1
     }
     this.#layers = best
   }
 
-  /** How many are rightly classified, and the mean of the negative logarithms of what the right classes were given. */
-  score(samples: Samples): { readonly hits: number; readonly loss: number } {
-    let hits = 0
-    let loss = 0
+  /** For each sample the natural logarithms of what each class is given. */
+  logarithms(samples: Samples): Float32Array {
+    const { classes } = this.#options
+    const out = new Float32Array(samples.count * classes)
     for (let row = 0; row < samples.count; row += 1) {
-      const likely = this.#forward(samples, row).at(-1) ?? new Float64Array(0)
-      const label = samples.labels[row] ?? 0
-      loss -= Math.log((likely[label] ?? 0) + 1e-12)
-      if (likely.indexOf(Math.max(...likely)) === label) hits += 1
+      this.#forward(samples, row)
+      for (let index = 0; index < classes; index += 1)
+        out[row * classes + index] = Math.log((this.#scores[index] ?? 0) + 1e-12)
     }
-    return { hits, loss: loss / Math.max(1, samples.count) }
+    return out
   }
 
-  #forward(samples: Samples, row: number): readonly Float64Array[] {
-    let input: Float32Array | Float64Array = samples.values.subarray(row * samples.width, (row + 1) * samples.width)
-    return this.#layers.map((layer, index) => {
-      const out = outputOf(layer, input)
-      if (index === this.#layers.length - 1) softmax(out)
-      else for (let neuron = 0; neuron < out.length; neuron += 1) out[neuron] = Math.max(0, out[neuron] ?? 0)
-      input = out
-      return out
-    })
+  #vector(samples: Samples, row: number, vector: number): Float32Array {
+    const from = (row * this.#vectors + vector) * this.#options.width
+    return samples.values.subarray(from, from + this.#options.width)
+  }
+
+  #forward(samples: Samples, row: number): void {
+    for (const [vector, outputs] of this.#outputs.entries()) {
+      let input: Float32Array | Float64Array = this.#vector(samples, row, vector)
+      for (const [index, layer] of this.#layers.entries()) {
+        const out = outputs[index] ?? this.#scores
+        writeOutput(layer, input, out)
+        if (index < this.#layers.length - 1) rectify(out)
+        input = out
+      }
+      this.#scores.set(input, vector * input.length)
+    }
+    softmax(this.#scores)
   }
 
   #learn(samples: Samples, row: number, steps: readonly Step[]): void {
-    const outputs = this.#forward(samples, row)
-    const inputs = [samples.values.subarray(row * samples.width, (row + 1) * samples.width), ...outputs]
-    let error = Float64Array.from(outputs.at(-1) ?? [])
+    this.#forward(samples, row)
     const label = samples.labels[row] ?? 0
-    error[label] = (error[label] ?? 0) - 1
-    for (let index = this.#layers.length - 1; index >= 0; index -= 1) {
-      const layer = this.#layers[index]
-      const input = inputs[index]
-      const step = steps[index]
-      if (layer === undefined || input === undefined || step === undefined) return
-      const below = index === 0 ? undefined : new Float64Array(layer.inputs)
-      for (let neuron = 0; neuron < layer.outputs; neuron += 1) {
-        const slope = error[neuron] ?? 0
-        if (slope === 0) continue
-        const start = neuron * layer.inputs
-        step.biases[neuron] = (step.biases[neuron] ?? 0) + slope
-        for (let from = 0; from < layer.inputs; from += 1) {
-          step.weights[start + from] = (step.weights[start + from] ?? 0) + slope * (input[from] ?? 0)
-        }
-        if (below === undefined) continue
-        for (let from = 0; from < layer.inputs; from += 1) {
-          if ((input[from] ?? 0) > 0) below[from] = (below[from] ?? 0) + slope * (layer.weights[start + from] ?? 0)
-        }
+    this.#scores[label] = (this.#scores[label] ?? 0) - 1
+    for (const [vector, outputs] of this.#outputs.entries()) {
+      const width = outputs.at(-1)?.length ?? 0
+      let error = this.#scores.subarray(vector * width, (vector + 1) * width)
+      for (let index = this.#layers.length - 1; index >= 0; index -= 1) {
+        const input = index === 0 ? this.#vector(samples, row, vector) : outputs[index - 1]
+        const [layer, step] = [this.#layers[index], steps[index]]
+        if (layer !== undefined && input !== undefined && step !== undefined)
+          error = addSlopes(layer, { input, error, step }, index > 0)
       }
-      if (below !== undefined) error = below
     }
   }
+}
+
+/** How many are rightly classified by their likeliest class, and the mean loss: minus the logarithm that the right class was given. */
+export function scoreOf(
+  logarithms: Float32Array,
+  labels: Uint8Array,
+): { readonly hits: number; readonly loss: number } {
+  const classes = logarithms.length / Math.max(1, labels.length)
+  let hits = 0
+  let loss = 0
+  for (const [row, label] of labels.entries()) {
+    let most = 0
+    for (let index = 1; index < classes; index += 1) {
+      if ((logarithms[row * classes + index] ?? 0) > (logarithms[row * classes + most] ?? 0)) most = index
+    }
+    loss -= logarithms[row * classes + label] ?? 0
+    if (most === label) hits += 1
+  }
+  return { hits, loss: loss / Math.max(1, labels.length) }
+}
+
+/** Adds one vector's slopes to the batch's sums, and gives the error of the layer below. */
+function addSlopes(
+  layer: Layer,
+  seen: { readonly input: Float32Array | Float64Array; readonly error: Float64Array; readonly step: Step },
+  isAboveOther: boolean,
+): Float64Array<ArrayBuffer> {
+  const { input, error, step } = seen
+  const below = new Float64Array(isAboveOther ? layer.inputs : 0)
+  for (let neuron = 0; neuron < layer.outputs; neuron += 1) {
+    const slope = error[neuron] ?? 0
+    if (slope === 0) continue
+    const start = neuron * layer.inputs
+    step.biases[neuron] = (step.biases[neuron] ?? 0) + slope
+    for (let from = 0; from < layer.inputs; from += 1) {
+      step.weights[start + from] = (step.weights[start + from] ?? 0) + slope * (input[from] ?? 0)
+    }
+    for (let from = 0; from < below.length; from += 1) {
+      if ((input[from] ?? 0) > 0) below[from] = (below[from] ?? 0) + slope * (layer.weights[start + from] ?? 0)
+    }
+  }
+  return below
 }
 
 /** Sums of slopes of one batch, and Adam's two running means. */
@@ -164,9 +213,8 @@ function copyOf(layer: Layer): Layer {
 }
 
 /** Four sums at once, since one addition must wait for the one before. */
-function outputOf(layer: Layer, input: Float32Array | Float64Array): Float64Array {
+function writeOutput(layer: Layer, input: Float32Array | Float64Array, out: Float64Array): void {
   const { weights, inputs } = layer
-  const out = new Float64Array(layer.outputs)
   const even = inputs - (inputs % 4)
   for (let neuron = 0; neuron < out.length; neuron += 1) {
     const start = neuron * inputs
@@ -183,7 +231,10 @@ function outputOf(layer: Layer, input: Float32Array | Float64Array): Float64Arra
     for (let n = even; n < inputs; n += 1) first += (input[n] ?? 0) * (weights[start + n] ?? 0)
     out[neuron] = first + second + third + fourth
   }
-  return out
+}
+
+function rectify(values: Float64Array): void {
+  for (let index = 0; index < values.length; index += 1) values[index] = Math.max(0, values[index] ?? 0)
 }
 
 function softmax(values: Float64Array): void {

@@ -1,6 +1,7 @@
-import { COLUMNS_HZ, ROWS_HZ } from '../scenario.ts'
+import { COLUMNS_HZ, KEYS, ROWS_HZ } from '../scenario.ts'
 import type { KeyPress } from '../stimulus.ts'
 import type { HeardCall } from './judge.ts'
+import { PairFit, type Correlation } from './pair-fit.ts'
 
 /**
  * What the attackers look at around one key: how strong each of some fifty frequencies is before, in and after it, how loud it is
@@ -10,14 +11,31 @@ export type Sight = {
   readonly key: number
   /** For each part of PARTS, for each line: power per sample, 16-bit units squared. */
   readonly power: Float32Array
+  /** For each part of FITTED, for each key: the energy that its two lines explain. */
+  readonly fits: Float32Array
   /** Logarithms of loudness, and parts replaced, in steps around the key's beginning and its end. */
   readonly surroundings: Float32Array
 }
 
-/** The tone is cut into five, whatever its length; a part is one of them, several together, or beside the tone. */
-export const PARTS = ['before', 'first', 'middle', 'last', 'whole', 'after', 'later'] as const
-export type Part = (typeof PARTS)[number]
-const CUTS = 5
+/**
+ * A part is one piece of what surrounds the key, or several together: 20 ms before, the tone's first 10 ms, 10 ms more, what is between,
+ * its last 10 ms, 20 ms after, 30 ms later. Of a short tone each of the three is a quarter.
+ */
+const PART_PIECES = {
+  before: [0, 0],
+  onset: [1, 1],
+  early: [1, 2],
+  middle: [2, 3],
+  last: [4, 4],
+  whole: [1, 4],
+  after: [5, 5],
+  later: [6, 6],
+} as const
+export type Part = keyof typeof PART_PIECES
+export const PARTS = Object.keys(PART_PIECES) as readonly Part[]
+/** Where the two lines of a key are fitted together. */
+export const FITTED = ['onset', 'early', 'last', 'whole'] as const satisfies readonly Part[]
+const CUT_SAMPLES = 80
 const BESIDE_SAMPLES = 160
 const LATER_SAMPLES = 240
 const REACH_SAMPLES = BESIDE_SAMPLES + LATER_SAMPLES
@@ -54,9 +72,11 @@ const TONE_SAMPLES_MAX = 500 * 8
 export class Sighting {
   readonly #cosines: Float32Array
   readonly #sines: Float32Array
+  readonly #pairFit: PairFit
   readonly #length = TONE_SAMPLES_MAX + BESIDE_SAMPLES + REACH_SAMPLES
 
   constructor(options: { readonly offset: number }) {
+    this.#pairFit = new PairFit(options)
     this.#cosines = new Float32Array(LINE_COUNT * this.#length)
     this.#sines = new Float32Array(LINE_COUNT * this.#length)
     for (const [line, hz] of LINES.entries()) {
@@ -73,27 +93,14 @@ export class Sighting {
     const from = press.start - BESIDE_SAMPLES
     const samples = new Float64Array(BESIDE_SAMPLES + tone + REACH_SAMPLES)
     for (let n = 0; n < samples.length; n += 1) samples[n] = call.samples[from + n] ?? 0
-    return { key: press.key, power: this.#powers(samples, tone), surroundings: surroundings(call, press) }
+    return { key: press.key, ...this.#measure(samples, tone), surroundings: surroundings(call, press) }
   }
 
-  #powers(samples: Float64Array, tone: number): Float32Array {
-    const end = BESIDE_SAMPLES + tone
-    const edges = [0, ...Array.from({ length: CUTS + 1 }, (_, cut) => BESIDE_SAMPLES + Math.round((cut * tone) / CUTS))]
-    edges.push(end + BESIDE_SAMPLES, end + REACH_SAMPLES)
+  #measure(samples: Float64Array, tone: number): { readonly power: Float32Array; readonly fits: Float32Array } {
+    const edges = edgesOf(tone)
     const pieces = edges.length - 1
-    const power = new Float32Array(PARTS.length * LINE_COUNT)
-    const re = new Float64Array(pieces)
-    const im = new Float64Array(pieces)
-    const put = (part: number, line: number, first: number, last: number): void => {
-      let real = 0
-      let imaginary = 0
-      for (let piece = first; piece <= last; piece += 1) {
-        real += re[piece] ?? 0
-        imaginary += im[piece] ?? 0
-      }
-      const length = Math.max(1, (edges[last + 1] ?? 0) - (edges[first] ?? 0))
-      power[part * LINE_COUNT + line] = (real * real + imaginary * imaginary) / length
-    }
+    const cosines = new Float64Array(LINE_COUNT * pieces)
+    const sines = new Float64Array(LINE_COUNT * pieces)
     for (let line = 0; line < LINE_COUNT; line += 1) {
       const row = line * this.#length
       for (let piece = 0; piece < pieces; piece += 1) {
@@ -105,19 +112,56 @@ export class Sighting {
           real += sample * (this.#cosines[row + n] ?? 0)
           imaginary += sample * (this.#sines[row + n] ?? 0)
         }
-        re[piece] = real
-        im[piece] = imaginary
+        cosines[line * pieces + piece] = real
+        sines[line * pieces + piece] = imaginary
       }
-      put(0, line, 0, 0)
-      put(1, line, 1, 1)
-      put(2, line, 2, CUTS - 1)
-      put(3, line, CUTS, CUTS)
-      put(4, line, 1, CUTS)
-      put(5, line, CUTS + 1, CUTS + 1)
-      put(6, line, CUTS + 2, CUTS + 2)
     }
-    return power
+    const correlation = (line: number, part: Part): Correlation => {
+      const [first, last] = PART_PIECES[part]
+      let cosine = 0
+      let sine = 0
+      for (let piece = first; piece <= last; piece += 1) {
+        cosine += cosines[line * pieces + piece] ?? 0
+        sine += sines[line * pieces + piece] ?? 0
+      }
+      return { cosine, sine }
+    }
+    const stretch = (part: Part) => {
+      const [first, last] = PART_PIECES[part]
+      return { from: edges[first] ?? 0, to: edges[last + 1] ?? 0 }
+    }
+    const power = new Float32Array(PARTS.length * LINE_COUNT)
+    for (const [index, part] of PARTS.entries()) {
+      const { from, to } = stretch(part)
+      for (let line = 0; line < LINE_COUNT; line += 1) {
+        const { cosine, sine } = correlation(line, part)
+        power[index * LINE_COUNT + line] = (cosine * cosine + sine * sine) / Math.max(1, to - from)
+      }
+    }
+    const fits = new Float32Array(FITTED.length * KEYS.length)
+    for (const [index, part] of FITTED.entries()) {
+      const rows = ROWS_HZ.map((_hz, row) => correlation(LINE.row + row, part))
+      const columns = COLUMNS_HZ.map((_hz, column) => correlation(LINE.column + column, part))
+      fits.set(this.#pairFit.explained({ ...stretch(part), rows, columns }), index * KEYS.length)
+    }
+    return { power, fits }
   }
+}
+
+/** Where the pieces begin and end, counted from BESIDE_SAMPLES before the key. */
+function edgesOf(tone: number): readonly number[] {
+  const cut = Math.min(CUT_SAMPLES, Math.max(1, Math.floor(tone / 4)))
+  const end = BESIDE_SAMPLES + tone
+  return [
+    0,
+    BESIDE_SAMPLES,
+    BESIDE_SAMPLES + cut,
+    BESIDE_SAMPLES + 2 * cut,
+    end - cut,
+    end,
+    end + BESIDE_SAMPLES,
+    end + REACH_SAMPLES,
+  ]
 }
 
 function surroundings(call: HeardCall, press: KeyPress): Float32Array {
