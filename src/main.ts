@@ -29,6 +29,15 @@ async function main(command: Command): Promise<number> {
       process.stdout.write('ok\n')
       return 0
     }
+    case 'trunk-check': {
+      const { runTrunkCheck } = await import('./main/trunk-check.ts')
+      const ending = new AbortController()
+      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => ending.abort())
+      const isPiped = command.json === '-'
+      const say = (line: string): boolean => (isPiped ? process.stderr : process.stdout).write(`${line}\n`)
+      // Nothing may go on after the report: what is left of SIP timers is of no use any more.
+      process.exit(await runTrunkCheck(command, say, ending.signal))
+    }
     case 'version':
       process.stdout.write(`${productVersion()}\n`)
       return 0

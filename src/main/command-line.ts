@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { DEFAULT_CONFIGURATION_FILE } from './configuration.ts'
+import { readTrunkCheck, type TrunkCheckCommand } from './trunk-check-options.ts'
 import { isRoleName, ROLE_NAMES, type RoleName } from './role-name.ts'
 
 export const USAGE = `usage: tonewall COMMAND
@@ -10,6 +11,9 @@ export const USAGE = `usage: tonewall COMMAND
                                       how the demonstration's payer sends keys and speaks, and how it is masked
   run ROLE [--config FILE] [--name NAME]
                                       run one process: ${ROLE_NAMES.join(', ')}; NAME tells guards apart
+  trunk-check --call sip:NUMBER@TRUNK | --accept
+        [--keys N] [--seconds N] [--json FILE] [--address IP] [--port N] [--rtp-port N] [--from NUMBER] [--config FILE]
+                                      learn from one call how a trunk sends keys, and which settings fit it
   check-config FILE                   name line, key and cure of whatever does not fit
   version                             say which version this is
   help                                say this
@@ -42,6 +46,7 @@ export type Command =
       /** null: the role has one process, or the first of the configuration is meant. */
       readonly name: string | null
     }
+  | TrunkCheckCommand
   | { readonly kind: 'check-config'; readonly file: string }
   | { readonly kind: 'version' }
   | { readonly kind: 'help' }
@@ -57,6 +62,15 @@ const OPTIONS = {
   masking: { type: 'string' },
   once: { type: 'boolean' },
   'no-call': { type: 'boolean' },
+  call: { type: 'string' },
+  accept: { type: 'boolean' },
+  keys: { type: 'string' },
+  seconds: { type: 'string' },
+  json: { type: 'string' },
+  address: { type: 'string' },
+  port: { type: 'string' },
+  'rtp-port': { type: 'string' },
+  from: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
 } as const
@@ -66,6 +80,7 @@ type OptionName = keyof typeof OPTIONS
 const TAKES: Readonly<Record<string, readonly OptionName[]>> = {
   start: ['config', 'no-call', 'once', 'report', 'transport', 'codec', 'masking'],
   run: ['config', 'name'],
+  'trunk-check': ['call', 'accept', 'keys', 'seconds', 'json', 'address', 'port', 'rtp-port', 'from', 'config'],
   'check-config': [],
   version: [],
   help: [],
@@ -112,6 +127,9 @@ export function parseCommandLine(given: readonly string[]): Command {
       if (operand === undefined) return refused(`run needs a role: ${ROLE_NAMES.join(', ')}`)
       if (!isRoleName(operand) || more.length > 0) return refused(`there is no role ${operands.join(' ')}`)
       return { kind: 'run', role: operand, configurationFile, name: text('name') }
+    case 'trunk-check':
+      if (operand !== undefined) return refused(`trunk-check takes no ${operand}`)
+      return readTrunkCheck({ configurationFile, accept: values.accept === true, text })
     case 'check-config':
       if (operand === undefined || more.length > 0) return refused('check-config needs one file')
       return { kind: 'check-config', file: operand }

@@ -11,7 +11,7 @@ import type {
 } from '../wire/configuration.ts'
 
 /** Two packets of 20 ms: the masker decides on whole tones and talk stays natural. */
-const LOOK_AHEAD_MS = 40
+export const LOOK_AHEAD_MS = 40
 /** What one core serves with its timing kept. */
 const WINDOWS_MAX = 100
 const TRIES = 3
@@ -19,7 +19,7 @@ const TRIES = 3
 const INTER_DIGIT_MS = 15_000
 const TOTAL_MS = 180_000
 /** Customers press # once more. */
-const COOL_DOWN_MS = 3_000
+export const COOL_DOWN_MS = 3_000
 
 /** What sbc-config/tonewall.schema.json lets through. */
 export type WrittenConfiguration = {

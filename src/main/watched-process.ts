@@ -14,7 +14,7 @@ const PROBE_EVERY_MS = 50
  * Core files would hold digits, so none is written (PCI DSS 3.3.1: not even in a crash). The environment is emptied but
  * for the names that follow and for what Node's IPC channel needs.
  */
-const LAUNCH = `ulimit -c 0
+export const LAUNCH = `ulimit -c 0
 exec env -i \${NODE_CHANNEL_FD+"NODE_CHANNEL_FD=$NODE_CHANNEL_FD"} \
   \${NODE_CHANNEL_SERIALIZATION_MODE+"NODE_CHANNEL_SERIALIZATION_MODE=$NODE_CHANNEL_SERIALIZATION_MODE"} "$@"`
 

@@ -65,6 +65,20 @@ export default {
       from: { path: '^src/cde/(guard|vault)/' },
       to: { path: '^src/cde/(guard|vault)/', pathNot: '^src/cde/$1/' },
     },
+    {
+      name: 'trunk-check-without-vault',
+      comment: 'a trunk check has no business with cards',
+      severity: 'error',
+      from: { path: '^src/cde/trunk-check/' },
+      to: { path: '^src/cde/vault/' },
+    },
+    {
+      name: 'trunk-check-apart',
+      comment: 'a trunk check borrows the parsers of the guard; nothing of the CDE builds on it',
+      severity: 'error',
+      from: { path: '^src/cde/(?!trunk-check/)' },
+      to: { path: '^src/cde/trunk-check/' },
+    },
     door('drachtio-srf', 'drachtio-srf', '^src/sbc/sip-server\\.ts$'),
     door('rtpengine-client', 'rtpengine-client', '^src/sbc/rtpengine-control\\.ts$'),
     {

@@ -16,6 +16,8 @@ const BREACHES: readonly (readonly [file: string, source: string, rule: string])
   ['src/kit/a.ts', `import '../wire/target.ts'`, 'room-kit'],
   ['src/cde/a.ts', `import '../desk/target.ts'`, 'room-cde'],
   ['src/cde/guard/a.ts', `import '../vault/target.ts'`, 'guard-and-vault-apart'],
+  ['src/cde/trunk-check/a.ts', `import '../vault/target.ts'`, 'trunk-check-without-vault'],
+  ['src/cde/guard/b.ts', `import '../trunk-check/target.ts'`, 'trunk-check-apart'],
   ['src/cde/b.ts', `import 'fastify'`, 'cde-packages'],
   ['src/cde/c.ts', `import 'node:child_process'`, 'cde-builtins'],
   ['src/sbc/c.ts', `import 'drachtio-srf'`, 'door-drachtio-srf'],
@@ -26,7 +28,17 @@ const BREACHES: readonly (readonly [file: string, source: string, rule: string])
   ['src/kit/f.ts', `import 'nowhere-package'`, 'resolvable'],
   ['src/kit/g.ts', `import 'typescript'`, 'declared'],
 ]
-const TARGETS = ['src/cde', 'src/cde/vault', 'src/sbc', 'src/wire', 'src/kit', 'src/desk', 'src/main', 'test']
+const TARGETS = [
+  'src/cde',
+  'src/cde/vault',
+  'src/cde/trunk-check',
+  'src/sbc',
+  'src/wire',
+  'src/kit',
+  'src/desk',
+  'src/main',
+  'test',
+]
 
 type Violation = { readonly from: string; readonly rule: { readonly name: string } }
 
