@@ -7,12 +7,22 @@ import type { TelephoneEvent } from './telephone-event-packet.ts'
 const REMEMBERED_MAX = 16
 const UNIT_MS = 1000 / G711_RATE_HZ
 
+/** A segment is as long as its duration can tell; some senders round it up. */
+const SEGMENT_UNITS = 0xffff
+const SEGMENT_SLACK_UNITS = 160
+/** By arrival a press is timed to some packets' jitter. Two presses of one key are 80 ms apart at least (ITU-T Q.24). */
+const BEGAN_SLACK_MS = 40
+/** Past this much after its packet came no duration is believed: some senders round up to their next update, 60 ms at most. */
+const AHEAD_MS_MAX = 80
+
 /** One event timestamp. Several can belong to one press: segments, and senders that give each packet a new one. */
 type Segment = {
   readonly ssrc: number
   readonly timestamp: number
   readonly startMs: number
   readonly press: KeyPress
+  /** When the press began by the arrival and the duration of its first packet. */
+  readonly beganMs: number
   /** Sequence number of the packet that ended it, or null. */
   endedBy: number | null
 }
@@ -52,25 +62,43 @@ export class EventReceiver {
   }
 
   /**
-   * A new timestamp that still belongs to the press before: the next segment of a press longer than 0xFFFF units (RFC 4733
-   * section 2.5.1.3), a sender that moves the timestamp with every packet, or an end packet repeated with a new one.
+   * A new timestamp or source that still belongs to the press before: the next segment of a press longer than 0xFFFF units
+   * (RFC 4733 section 2.5.1.3), a sender that moves the timestamp with every packet, an end packet repeated with a
+   * new one, or a gateway that changes its source or clock while the key is down.
    */
   #continued(place: RtpPlace, event: TelephoneEvent, nowMs: number): Segment | null {
     const last = this.#segments.at(-1)
-    if (last === undefined || last.ssrc !== place.ssrc || last.press.key !== event.event) return null
-    if (last.timestamp === place.timestamp) return null
-    const startMs = this.#timeline.placeEvent(place, nowMs)
-    if (startMs < last.press.startMs || startMs - last.press.endMs >= NO_HAND_GAP_MS) return null
+    if (last === undefined || last.press.key !== event.event) return null
+    const isSameSource = last.ssrc === place.ssrc
+    const sinceLast = (place.timestamp - last.timestamp) >>> 0
+    if (isSameSource && sinceLast === 0) return null
     if (last.endedBy !== null && !event.end) return null
-    const segment: Segment = { ...placeOf(place), startMs, press: last.press, endedBy: null }
+    const durationMs = event.duration * UNIT_MS
+    const startMs = this.#timeline.placeEvent(place, nowMs, durationMs)
+    const isSegment = Math.abs(sinceLast - SEGMENT_UNITS) <= SEGMENT_SLACK_UNITS && last.endedBy === null
+    const isBesideLast = startMs >= last.press.startMs - BEGAN_SLACK_MS && startMs - last.press.endMs < NO_HAND_GAP_MS
+    const isNext = isSameSource && (isSegment || isBesideLast)
+    // A timestamp that says nothing, but by its own word the key has been down for as long as in the press before.
+    const isOdd = !isSameSource || startMs + durationMs > nowMs + BEGAN_SLACK_MS
+    const isLasting = isOdd && nowMs - durationMs <= last.beganMs + BEGAN_SLACK_MS
+    if (!isNext && !isLasting) return null
+    const { press, beganMs } = last
     // An end that was told before stands; a repetition does not lengthen it.
-    if (last.endedBy !== null) return this.#remember({ ...segment, startMs: last.startMs, endedBy: place.sequence })
-    return this.#remember(segment)
+    if (last.endedBy !== null)
+      return this.#remember({ ...placeOf(place), startMs: last.startMs, press, beganMs, endedBy: place.sequence })
+    return this.#remember({
+      ...placeOf(place),
+      startMs: Math.max(startMs, press.startMs),
+      press,
+      beganMs,
+      endedBy: null,
+    })
   }
 
   #begin(place: RtpPlace, event: TelephoneEvent, nowMs: number): Segment {
     const last = this.#segments.at(-1)
-    const placedMs = this.#timeline.placeEvent(place, nowMs)
+    const durationMs = event.duration * UNIT_MS
+    const placedMs = this.#timeline.placeEvent(place, nowMs, durationMs)
     const isReused = last !== undefined && last.ssrc === place.ssrc && last.timestamp === place.timestamp
     const startMs = isReused ? Math.max(placedMs, nowMs) : placedMs
     if (last !== undefined && startMs > last.startMs) last.press.isDown = false
@@ -82,7 +110,13 @@ export class EventReceiver {
       isDown: true,
       heardMs: nowMs,
     }
-    const segment = this.#remember({ ...placeOf(place), startMs, press, endedBy: null })
+    const segment = this.#remember({
+      ...placeOf(place),
+      startMs,
+      press,
+      beganMs: nowMs - durationMs,
+      endedBy: null,
+    })
     this.#pressed(press)
     return segment
   }
@@ -104,7 +138,8 @@ function update(
   const { press } = segment
   press.heardMs = options.nowMs
   if (segment.endedBy !== null) return
-  const endMs = segment.startMs + event.duration * UNIT_MS
+  const toldEndMs = segment.startMs + event.duration * UNIT_MS
+  const endMs = toldEndMs > options.nowMs + AHEAD_MS_MAX ? Math.max(press.startMs, options.nowMs) : toldEndMs
   // The last duration counts, also when it is shorter than an update before it.
   press.endMs = event.end ? endMs : Math.max(press.endMs, endMs)
   if (!event.end) return

@@ -11,6 +11,8 @@ const HOLD_MS: { readonly [Transport in KeyPress['transport']]: number } = { eve
 const EVENT_SKEW_MS = 80
 /** INFO passes several SIP hops; beyond a lost one, which is sent again after 500 ms (RFC 3261 T1), it is on its own. */
 const INFO_SKEW_MS = 500
+/** Events whose clock is not the audio's lie about their length, but not about when they come; a packet may come early by this. */
+const NO_HAND_ARRIVAL_MS = NO_HAND_GAP_MS + 15
 /** Presses remembered to find the second telling of one. */
 const REMEMBERED_MS = 3_000
 const REMEMBERED_MAX = 64
@@ -84,7 +86,8 @@ export class KeyMerge {
       last.key === press.key &&
       last.transport !== 'info' &&
       press.transport !== 'info' &&
-      press.startMs - last.endMs < NO_HAND_GAP_MS
+      press.startMs - last.endMs < NO_HAND_GAP_MS &&
+      (press.transport === 'tone' || last.transport === 'tone' || entry.takenMs - last.heardMs < NO_HAND_ARRIVAL_MS)
     this.#last = press
     this.#counted({ press, doubled })
   }

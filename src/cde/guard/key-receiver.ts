@@ -5,19 +5,14 @@ import { KeyMerge, type CountedKey } from './key-merge.ts'
 import { KEY_MAX, type KeyPress } from './key-press.ts'
 import type { RtpPacket } from './rtp-packet.ts'
 import { RtpTimeline, type RtpPlace } from './rtp-timeline.ts'
-import {
-  DYNAMIC_PAYLOAD_TYPE_MIN,
-  parseRed,
-  parseTelephoneEvents,
-  type TelephoneEvent,
-} from './telephone-event-packet.ts'
+import { canBeEvents, parseRed, parseTelephoneEvents, type TelephoneEvent } from './telephone-event-packet.ts'
 import { ToneReceiver } from './tone-receiver.ts'
 
 /** More G.711 than any packet holds; keeps one scratch for all decoding. */
 const SAMPLES_MAX = 1_500
 
 /**
- * Reads keys from all that the payer sends: tones in G.711, telephone events on any dynamic payload number, both inside
+ * Reads keys from all that the payer sends: tones in G.711, telephone events on any payload number without a fixed meaning, both inside
  * RED (RFC 2198), and SIP INFO. Each key is told once.
  */
 export class KeyReceiver {
@@ -85,11 +80,11 @@ export class KeyReceiver {
       if (payload.length > SAMPLES_MAX) return
       const decode = payloadType === PCMU_PAYLOAD_TYPE ? decodeUlaw : decodeAlaw
       decode(payload, this.#samples)
-      const startMs = isInRed ? this.#timeline.placeEvent(place, nowMs) : this.#timeline.placeAudio(place, nowMs)
+      const startMs = isInRed ? this.#timeline.placeEvent(place, nowMs, 0) : this.#timeline.placeAudio(place, nowMs)
       this.#tones.accept(this.#samples.subarray(0, payload.length), startMs, nowMs)
       return
     }
-    if (payloadType < DYNAMIC_PAYLOAD_TYPE_MIN) return
+    if (!canBeEvents(payloadType)) return
     const parsed = parseTelephoneEvents(payload)
     if (parsed.kind === 'events' && parsed.events.every((event) => event.event <= EVENT_MAX)) {
       this.#takeEvents(place, parsed.events, nowMs)

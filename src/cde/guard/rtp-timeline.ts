@@ -6,8 +6,12 @@ const UNIT_MS = 1000 / G711_RATE_HZ
 /** Audio that lies further from its arrival than this has a timeline that jumped, or is too late to be of use. */
 const AUDIO_OFF_MS_MAX = 1_000
 
-/** An event's packets keep its first timestamp for up to 0xFFFF units, 8.2 s (RFC 4733 section 2.5.1.3). */
-const EVENT_OLD_MS_MAX = 10_000
+/**
+ * An event that seems to have begun this much before its packet was sent, or after it came, has a clock of its own: some
+ * gateways count at 48 kHz, or from anywhere. The offset of a redundant block reaches back 2.05 s (RFC 2198 section 3).
+ */
+const EVENT_BEHIND_MS_MAX = 2_100
+const EVENT_AHEAD_MS_MAX = 200
 
 /** A payer is one source; transfer, hold and a sender of events apart bring others. The oldest is forgotten. */
 const SOURCES_MAX = 4
@@ -35,21 +39,24 @@ export class RtpTimeline {
     return move(source, packet, isForward ? placeMs : Math.max(nowMs, source.placeMs + UNIT_MS))
   }
 
-  /** Start of an event. The timestamp stands still while the event lasts, so it may be old. */
-  placeEvent(packet: RtpPlace, nowMs: number): number {
-    const source = this.#find(packet, nowMs)
+  /** Start of an event. The timestamp stands still while the event lasts, by its own word `durationMs` until now. */
+  placeEvent(packet: RtpPlace, nowMs: number, durationMs: number): number {
+    const beganMs = nowMs - durationMs
+    const source = this.#find(packet, beganMs)
     const placeMs = source.placeMs + unitsBetween(source.timestamp, packet.timestamp) * UNIT_MS
-    return placeMs > nowMs + AUDIO_OFF_MS_MAX || placeMs < nowMs - EVENT_OLD_MS_MAX ? nowMs : placeMs
+    const isOff = placeMs > beganMs + EVENT_AHEAD_MS_MAX || placeMs < beganMs - EVENT_BEHIND_MS_MAX
+    return isOff ? beganMs : placeMs
   }
 
-  #find(packet: RtpPlace, nowMs: number): Source {
+  /** A new source is placed at `startMs`. */
+  #find(packet: RtpPlace, startMs: number): Source {
     const known = this.#sources.find((source) => source.ssrc === packet.ssrc)
     if (known !== undefined) return known
     const source: Source = {
       ssrc: packet.ssrc,
       timestamp: packet.timestamp,
       sequence: packet.sequence,
-      placeMs: Math.round(nowMs),
+      placeMs: Math.round(startMs),
       hasAudio: false,
     }
     if (this.#sources.length === SOURCES_MAX) this.#sources.shift()

@@ -29,6 +29,11 @@ export const TELEPHONE_EVENT_BYTES = 4
 export const TELEPHONE_EVENT_PAYLOAD_TYPE = 101
 export const DYNAMIC_PAYLOAD_TYPE_MIN = 96
 
+/** Numbers that no table names (RFC 3551 table 4 and 5) may be negotiated too, where 32 are not enough; 72 to 76 are RTCP's. */
+export function canBeEvents(payloadType: number): boolean {
+  return payloadType >= 35 && (payloadType < 72 || payloadType > 76)
+}
+
 /** The highest event that is a key of a telephone: 0 to 9, star, pound, A to D. */
 export const KEY_EVENT_MAX = 15
 
