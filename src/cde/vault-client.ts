@@ -6,6 +6,7 @@ import {
   RINSE_BYTES,
   type AuthorizeRequest,
   type RefusalCode,
+  type ReportRequest,
   type Rinse,
   type TokenizeRequest,
   type VaultReply,
@@ -79,7 +80,20 @@ export class VaultClient {
       { type: 'authorize', ...request },
       { deadlineMs: options.deadlineMs, body: Buffer.alloc(0) },
     )
-    return reply.type === 'tokenized' ? { type: 'unavailable' } : reply
+    return reply.type === 'tokenized' || reply.type === 'recorded' ? { type: 'unavailable' } : reply
+  }
+
+  /** 'refused': it will never be taken. 'unavailable': send it again. Never rejects. */
+  async report(
+    request: Omit<ReportRequest, 'type'>,
+    options: { readonly deadlineMs: number },
+  ): Promise<'recorded' | 'refused' | 'unavailable'> {
+    const reply = await this.#ask(
+      { type: 'report', ...request },
+      { deadlineMs: options.deadlineMs, body: Buffer.alloc(0) },
+    )
+    if (reply.type === 'recorded' || reply.type === 'refused') return reply.type
+    return 'unavailable'
   }
 
   /** Ends the channel and what waits for it. Safe to call twice. */
@@ -91,7 +105,7 @@ export class VaultClient {
   async #tokenize(request: TokenizeRequest, body: Buffer, deadlineMs: number): Promise<TokenizeAnswer> {
     try {
       const reply = await this.#ask(request, { deadlineMs, body })
-      return reply.type === 'approved' || reply.type === 'declined' ? { type: 'unavailable' } : reply
+      return reply.type === 'tokenized' || reply.type === 'refused' ? reply : { type: 'unavailable' }
     } finally {
       body.fill(0)
       this.#channel.send({ type: 'rinse' }, RINSE)

@@ -6,7 +6,7 @@ import { TOKEN_PATTERN } from './vault/token.ts'
  *
  * A repeated request with the same idempotency key gets the same answer, also after a crash of the vault.
  */
-export type VaultRequest = TokenizeRequest | AuthorizeRequest
+export type VaultRequest = TokenizeRequest | AuthorizeRequest | ReportRequest
 
 /**
  * Sent behind a tokenize request, with a body of zeros and without a reply. Node decrypts into a piece of stack, and OpenSSL into a buffer,
@@ -37,10 +37,46 @@ export type AuthorizeRequest = {
   readonly idempotencyKey: string
 }
 
+/**
+ * Something that an auditor must find (PCI DSS 10.7.2: a control that failed), for the vault's chain. No idempotency key: one
+ * that was repeated is written down twice, which says the same.
+ */
+export type ReportRequest = {
+  readonly type: 'report'
+  readonly event: ReportEvent
+  readonly cause: ReportCause
+  readonly merchant: string
+  readonly windowId: string
+  /** The guard's name. */
+  readonly instance: string
+  /** Milliseconds since 1970: the vault may have been away when it happened. */
+  readonly occurredMs: number
+}
+
+/** masking_failed: the sentinel kept something back. self_test_failed: a test call was not as it must be. */
+export const REPORT_EVENTS = ['masking_failed', 'self_test_failed'] as const
+export type ReportEvent = (typeof REPORT_EVENTS)[number]
+
+export const REPORT_CAUSES = [
+  'tone',
+  'repeated',
+  'not_audio',
+  'header',
+  'too_long',
+  'hard_not_obeyed',
+  'leaked',
+  'key_lost',
+  'no_media',
+  'delay',
+  'not_direct',
+] as const
+export type ReportCause = (typeof REPORT_CAUSES)[number]
+
 export type VaultReply =
   | { readonly type: 'tokenized'; readonly token: string; readonly lastFour: string; readonly brand: Brand }
   | { readonly type: 'approved'; readonly approvalCode: string }
   | { readonly type: 'declined'; readonly declineCode: string }
+  | { readonly type: 'recorded' }
   | { readonly type: 'refused'; readonly code: RefusalCode }
 
 /** Names as the guard's card rules spell them. */
@@ -81,6 +117,7 @@ const MERCHANT = /^[a-z][a-z0-9_-]{0,62}$/
 const WINDOW_ID = /^[A-Za-z0-9_-]{1,64}$/
 /** Eight characters at least, so that a counter from one is not mistaken for a key. */
 const IDEMPOTENCY_KEY = /^[A-Za-z0-9_-]{8,64}$/
+const INSTANCE = /^[a-z][a-z0-9-]{0,39}$/
 const CURRENCY = /^[A-Z]{3}$/
 /** ISO 8583 field 4 has twelve digits. */
 const AMOUNT_MINOR_MAX = 999_999_999_999
@@ -102,8 +139,9 @@ export function parseVaultMessage(value: unknown): VaultRequest | Rinse | null {
 export function parseVaultRequest(value: unknown): VaultRequest | null {
   if (!isRecord(value)) return null
   const { type, merchant, windowId, idempotencyKey } = value
-  if (!isMerchantName(merchant) || !matches(windowId, WINDOW_ID) || !matches(idempotencyKey, IDEMPOTENCY_KEY))
-    return null
+  if (!isMerchantName(merchant) || !matches(windowId, WINDOW_ID)) return null
+  if (type === 'report') return parseReport(value, merchant, windowId)
+  if (!matches(idempotencyKey, IDEMPOTENCY_KEY)) return null
   if (type === 'tokenize') {
     return countOfFields(value) === 4 ? { type, merchant, windowId, idempotencyKey } : null
   }
@@ -111,6 +149,15 @@ export function parseVaultRequest(value: unknown): VaultRequest | null {
   if (type !== 'authorize' || countOfFields(value) !== 7) return null
   if (!matches(token, TOKEN_PATTERN) || !matches(currency, CURRENCY) || !isAmount(amountMinor)) return null
   return { type, merchant, windowId, token, amountMinor, currency, idempotencyKey }
+}
+
+function parseReport(value: Fields & object, merchant: string, windowId: string): ReportRequest | null {
+  const { instance, occurredMs } = value
+  const event = REPORT_EVENTS.find((name) => name === value.event)
+  const cause = REPORT_CAUSES.find((name) => name === value.cause)
+  if (event === undefined || cause === undefined || !matches(instance, INSTANCE) || !isTime(occurredMs)) return null
+  if (countOfFields(value) !== 7) return null
+  return { type: 'report', event, cause, merchant, windowId, instance, occurredMs }
 }
 
 /** Null for anything that is not exactly a reply. */
@@ -121,6 +168,7 @@ export function parseVaultReply(value: unknown): VaultReply | null {
   if (type === 'tokenized' && fields === 4 && matches(token, TOKEN_PATTERN) && isBrand(brand)) {
     return matches(lastFour, /^\d{4}$/) && token.endsWith(lastFour) ? { type, token, lastFour, brand } : null
   }
+  if (type === 'recorded' && fields === 1) return { type }
   if (fields !== 2) return null
   if (type === 'approved' && matches(approvalCode, APPROVAL_CODE)) return { type, approvalCode }
   if (type === 'declined' && matches(declineCode, DECLINE_CODE)) return { type, declineCode }
@@ -136,6 +184,11 @@ function isRefusalCode(value: unknown): value is RefusalCode {
   return REFUSAL_CODES.some((code) => code === value)
 }
 
+/** This century, near enough. */
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value > 1_600_000_000_000 && value < 4_000_000_000_000
+}
+
 function isAmount(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= AMOUNT_MINOR_MAX
 }
@@ -148,7 +201,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> & 
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function countOfFields(value: Readonly<Record<string, unknown>>): number {
+function countOfFields(value: object): number {
   return Object.keys(value).length
 }
 
@@ -168,5 +221,9 @@ type Fields = {
       | 'approvalCode'
       | 'declineCode'
       | 'code'
+      | 'event'
+      | 'cause'
+      | 'instance'
+      | 'occurredMs'
   ]?: unknown
 }

@@ -91,6 +91,7 @@ const payment = record({
     'sentinel_alarm',
     'payer_media_lost',
     'guard_unavailable',
+    'out_of_service',
     'media_unavailable',
     'not_proven',
     'cancelled',
@@ -100,6 +101,10 @@ const payment = record({
     'sip_lost',
   ),
   openMs: { ...whole(0, 600_000, 'From the order to the proof, in milliseconds.'), type: ['integer', 'null'] },
+  alarmed: {
+    type: 'boolean',
+    description: 'Masking failed here: nothing got through, and the voice of the customer is cut off until the end.',
+  },
 })
 
 const call = record({

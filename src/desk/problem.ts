@@ -73,6 +73,11 @@ export const PROBLEMS = {
     title: 'No guard can mask this call now',
     detail: 'Do not ask for the card. Try again in a moment.',
   },
+  out_of_service: {
+    status: 503,
+    title: 'Masking failed its own test here',
+    detail: 'Do not ask for the card. Calls go on; masking comes back by itself when the test is passed.',
+  },
   media_unavailable: {
     status: 503,
     title: 'The media of this call cannot be reached now',

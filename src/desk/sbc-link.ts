@@ -72,6 +72,8 @@ export class SbcLink {
         return { kind: 'refused', code: message.code }
       case 'calls':
       case 'call':
+      case 'selftest.report':
+      case 'selftest.refused':
         this.#logger.error({ code: 'reply_not_fitting' }, 'the sbc answered an order with something else')
         return { kind: 'refused', code: 'sbc_timeout' }
     }
@@ -97,6 +99,8 @@ export class SbcLink {
         return
       case 'done':
       case 'refused':
+      case 'selftest.report':
+      case 'selftest.refused':
         this.#logger.warn({ code: 'answer_unasked' }, 'the sbc sent an answer that belongs to no order')
     }
   }

@@ -87,7 +87,8 @@ async function start(
       const own = configuration.guards.find((guard) => guard.name === name)
       if (own === undefined) throw Object.assign(new Error('no such guard'), { code: 'unknown_guard' })
       const { host, port, media, windowsMax } = own
-      const guard = await startGuard({ ...tools, host, port, media, windowsMax, vault: configuration.vault })
+      const { merchant, vault } = configuration
+      const guard = await startGuard({ ...tools, name, merchant, host, port, media, windowsMax, vault })
       return { addresses: [], close: () => guard.close() }
     }
     case 'desk': {

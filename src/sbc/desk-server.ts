@@ -1,21 +1,26 @@
 import { listenChannel, type ChannelRefusal, type Channel, type ChannelListener, type Reply } from '../kit/channel.ts'
-import type { Identity } from '../kit/identity.ts'
+import type { Identity, Role } from '../kit/identity.ts'
 import { errorFields, type Logger } from '../kit/log.ts'
 import { parseDeskToSbc, type DeskToSbc, type OrderRefusal, type SbcToDesk } from '../wire/call-protocol.ts'
 import type { Call } from './call.ts'
 import type { CallDirectory } from './call-directory.ts'
+import type { SelfTestSchedule } from './self-test-schedule.ts'
 
 /** A call takes about 700 bytes of a frame, which holds a megabyte; calls beyond these follow one by one. */
 const CALLS_IN_SNAPSHOT_MAX = 500
 
-/** Shows desks the calls, and takes their orders. */
+type CallOrder = Exclude<DeskToSbc, { type: 'calls.watch' | 'selftest.run' }>
+
+/** Shows desks the calls, and takes their orders; operators may have guards tested. */
 export class DeskServer {
   readonly #watchers = new Set<Channel<SbcToDesk, DeskToSbc>>()
   readonly #directory: CallDirectory
+  readonly #selfTests: Pick<SelfTestSchedule, 'now'>
   #listener: ChannelListener | null = null
 
-  constructor(directory: CallDirectory) {
-    this.#directory = directory
+  constructor(options: { readonly directory: CallDirectory; readonly selfTests: Pick<SelfTestSchedule, 'now'> }) {
+    this.#directory = options.directory
+    this.#selfTests = options.selfTests
   }
 
   /** Rejects with the system's error when the port is taken. */
@@ -29,7 +34,7 @@ export class DeskServer {
     this.#listener = await listenChannel<SbcToDesk, DeskToSbc>({
       ...options,
       allow: ['desk', 'operator'],
-      accept: () => {
+      accept: (peer) => {
         let channel: Channel<SbcToDesk, DeskToSbc> | null = null
         return {
           parse: parseDeskToSbc,
@@ -43,7 +48,8 @@ export class DeskServer {
               // Not a reply, which a desk would read after the changes that came in the same piece.
               channel?.send({ type: 'calls', calls: calls.slice(0, CALLS_IN_SNAPSHOT_MAX) })
               for (const call of calls.slice(CALLS_IN_SNAPSHOT_MAX)) channel?.send({ type: 'call', call })
-            } else
+            } else if (message.type === 'selftest.run') void this.#test(message.guard, peer, reply)
+            else
               this.#order(message, reply).catch((error: unknown) => {
                 options.logger.error({ code: 'order_failed', ...errorFields(error) }, 'an order could not be handled')
                 reply({ type: 'refused', code: 'media_unavailable' })
@@ -70,7 +76,14 @@ export class DeskServer {
     await this.#listener?.close()
   }
 
-  async #order(message: Exclude<DeskToSbc, { type: 'calls.watch' }>, reply: Reply<SbcToDesk>): Promise<void> {
+  async #test(guard: string | null, peer: Role, reply: Reply<SbcToDesk>): Promise<void> {
+    if (peer !== 'operator') return reply({ type: 'selftest.refused', code: 'not_operator' })
+    const results = await this.#selfTests.now(guard)
+    if (typeof results === 'string') reply({ type: 'selftest.refused', code: results })
+    else reply({ type: 'selftest.report', results })
+  }
+
+  async #order(message: CallOrder, reply: Reply<SbcToDesk>): Promise<void> {
     const call = this.#directory.find(message.callId)
     if (call === null) {
       reply({ type: 'refused', code: 'unknown_call' })
@@ -82,10 +95,7 @@ export class DeskServer {
   }
 }
 
-async function carryOut(
-  call: Call,
-  message: Exclude<DeskToSbc, { type: 'calls.watch' }>,
-): Promise<OrderRefusal | null> {
+async function carryOut(call: Call, message: CallOrder): Promise<OrderRefusal | null> {
   switch (message.type) {
     case 'window.open': {
       const result = await call.openWindow({ form: message.form, masking: message.masking })

@@ -43,6 +43,7 @@ export class EnginePool {
   readonly #lost: (name: string, how: EngineLoss) => void
   readonly #logger: Logger
   readonly #prefix: string
+  readonly #isPreferred: (name: string) => boolean
   #timer: NodeJS.Timeout | null = null
   #next = 0
   #closed = false
@@ -52,8 +53,11 @@ export class EnginePool {
     /** Call ids of this sbc begin with it; calls of an earlier life are deleted when an engine is first seen. */
     readonly callIdPrefix: string
     readonly lost: (name: string, how: EngineLoss) => void
+    /** False for one that calls are better not placed on while there is another. */
+    readonly isPreferred?: (name: string) => boolean
     readonly logger: Logger
   }) {
+    this.#isPreferred = options.isPreferred ?? (() => true)
     this.#engines = options.engines.map((engine) => ({
       name: engine.name,
       control: new RtpengineControl({ host: engine.host, port: engine.port, logger: options.logger }),
@@ -74,12 +78,19 @@ export class EnginePool {
     this.#again()
   }
 
-  /** Engines that are up, in turn; null when none is. */
+  /** Engines that are up, in turn, preferred ones before others; null when none is. */
   choose(): Engine | null {
     const up = this.#engines.filter((engine) => engine.isUp)
-    const engine = up[this.#next % Math.max(up.length, 1)]
+    const preferred = up.filter((engine) => this.#isPreferred(engine.name))
+    const from = preferred.length > 0 ? preferred : up
+    const engine = from[this.#next % Math.max(from.length, 1)]
     this.#next += 1
     return engine ?? null
+  }
+
+  /** One engine by its name, up or not. */
+  find(name: string): Engine | null {
+    return this.#engines.find((engine) => engine.name === name) ?? null
   }
 
   get upCount(): number {

@@ -3,6 +3,7 @@ import type { Identity } from '../kit/identity.ts'
 import type { Logger } from '../kit/log.ts'
 import type { GuardConfiguration } from '../wire/configuration.ts'
 import { parseGuardToSbc, type GuardToSbc, type SbcToGuard } from '../wire/guard-protocol.ts'
+import { GuardService, type ServiceState } from './guard-service.ts'
 
 /** What a guard tells the owner of a window without being asked. */
 export type WindowListener = {
@@ -17,6 +18,8 @@ export class GuardLink {
   readonly rtpengine: string
   readonly #client: ChannelClient<SbcToGuard, GuardToSbc>
   readonly #listeners = new Map<string, WindowListener>()
+  /** Windows of self-tests, which the guard takes beside those it has room for. */
+  readonly #tests = new Set<string>()
   readonly #logger: Logger
   #windowsMax = 0
 
@@ -38,11 +41,25 @@ export class GuardLink {
 
   /** Connected, and the guard has said how many windows it takes. */
   get hasRoom(): boolean {
-    return this.#client.isOpen && this.#listeners.size < this.#windowsMax
+    return this.#client.isOpen && this.#customers < this.#windowsMax
   }
 
   get isUp(): boolean {
     return this.#client.isOpen && this.#windowsMax > 0
+  }
+
+  /** No customer's window is here. */
+  get isIdle(): boolean {
+    return this.#customers === 0
+  }
+
+  /** The window of this id will be a self-test's. */
+  beginTest(windowId: string): void {
+    this.#tests.add(windowId)
+  }
+
+  endTest(windowId: string): void {
+    this.#tests.delete(windowId)
   }
 
   adopt(windowId: string, listener: WindowListener): void {
@@ -59,6 +76,10 @@ export class GuardLink {
 
   close(): void {
     this.#client.close()
+  }
+
+  get #customers(): number {
+    return [...this.#listeners.keys()].filter((windowId) => !this.#tests.has(windowId)).length
   }
 
   #take(message: GuardToSbc): void {
@@ -87,30 +108,73 @@ export class GuardLink {
   }
 }
 
+/** What a payment window asks for guards. */
+export type GuardChoice = Pick<GuardPool, 'choose' | 'chooseAny' | 'chooseWithin'>
+
+/** Not longer than a desk waits for its order, with the proof after it. A self-test takes about four seconds. */
+const TESTED_WITHIN_MS = 4_000
+
 /** The guards beside each rtpengine. */
 export class GuardPool {
-  readonly #links: readonly GuardLink[]
+  readonly links: readonly GuardLink[]
+  readonly #service: GuardService
 
   constructor(options: {
     readonly guards: readonly GuardConfiguration[]
     readonly identity: Identity
     readonly logger: Logger
+    /** Which of them may take windows; all of them when left out. */
+    readonly service?: GuardService
   }) {
-    this.#links = options.guards.map(
+    this.#service = options.service ?? new GuardService({ isTested: false })
+    this.links = options.guards.map(
       (guard) => new GuardLink({ guard, identity: options.identity, logger: options.logger }),
     )
   }
 
-  /** A guard beside this rtpengine that takes one more window, or null. */
+  /** A guard beside this rtpengine that is in service and takes one more window, or null. */
   choose(rtpengine: string): GuardLink | null {
-    return this.#links.find((link) => link.rtpengine === rtpengine && link.hasRoom) ?? null
+    return this.#find(rtpengine, ['yes'])
+  }
+
+  /**
+   * For a window that lost its guard: one that is not tested yet is better than none, for it masks hard. One that failed
+   * its test is not.
+   */
+  chooseAny(rtpengine: string): GuardLink | null {
+    return this.choose(rtpengine) ?? this.#find(rtpengine, ['not_yet'])
+  }
+
+  /** As choose, but waits for a self-test that may be under way. */
+  async chooseWithin(rtpengine: string): Promise<GuardLink | 'guard_unavailable' | 'out_of_service'> {
+    const untilMs = performance.now() + TESTED_WITHIN_MS
+    for (;;) {
+      const link = this.choose(rtpengine)
+      if (link !== null) return link
+      const leftMs = untilMs - performance.now()
+      if (this.#find(rtpengine, ['not_yet']) === null || leftMs <= 0) break
+      await this.#service.changed(leftMs)
+    }
+    return this.#find(rtpengine, ['no']) === null ? 'guard_unavailable' : 'out_of_service'
+  }
+
+  /** False when every guard beside this rtpengine is out of service: calls are better placed elsewhere. */
+  mayMask(rtpengine: string): boolean {
+    const beside = this.links.filter((link) => link.rtpengine === rtpengine)
+    return beside.length === 0 || beside.some((link) => this.#service.stateOf(link.name) !== 'no')
   }
 
   get upCount(): number {
-    return this.#links.filter((link) => link.isUp).length
+    return this.links.filter((link) => link.isUp).length
   }
 
   close(): void {
-    for (const link of this.#links) link.close()
+    for (const link of this.links) link.close()
+  }
+
+  #find(rtpengine: string, states: readonly ServiceState[]): GuardLink | null {
+    const fits = (link: GuardLink) =>
+      link.rtpengine === rtpengine && link.hasRoom && states.includes(this.#service.stateOf(link.name))
+    return this.links.find(fits) ?? null
   }
 }

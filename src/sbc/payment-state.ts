@@ -14,6 +14,8 @@ export type PaymentInput =
   | { readonly type: 'progress'; readonly progress: WindowProgress }
   | { readonly type: 'proven'; readonly openMs: number }
   | { readonly type: 'guard-lost' }
+  /** The guard's second belt held something back. */
+  | { readonly type: 'alarm' }
   /** It could not be opened, or not be closed, and it is not known to be safe to go on: masked until it is. */
   | { readonly type: 'held' }
   | { readonly type: 'failed'; readonly failure: PaymentFailure }
@@ -32,6 +34,7 @@ export function openingPayment(ordered: Pick<Payment, 'windowId' | 'form' | 'mas
     brand: null,
     failure: null,
     openMs: null,
+    alarmed: false,
   }
 }
 
@@ -47,6 +50,8 @@ export function stepPayment(payment: Payment, input: PaymentInput): Payment {
       return payment.token === null
         ? { ...payment, state: 'held', failure: payment.failure ?? 'guard_lost' }
         : { ...payment, state: 'held' }
+    case 'alarm':
+      return { ...payment, alarmed: true }
     case 'held':
       return { ...payment, state: 'held' }
     case 'failed':
@@ -86,6 +91,7 @@ function withProgress(payment: Payment, progress: WindowProgress): Payment {
 export function failureOf(code: OrderRefusal): PaymentFailure {
   switch (code) {
     case 'guard_unavailable':
+    case 'out_of_service':
     case 'media_unavailable':
     case 'not_proven':
     case 'call_ended':

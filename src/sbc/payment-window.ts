@@ -5,7 +5,7 @@ import type { OrderRefusal, Payment } from '../wire/call-protocol.ts'
 import type { GuardToSbc } from '../wire/guard-protocol.ts'
 import type { FieldName, Masking } from '../wire/window-progress.ts'
 import { GuardHold, type WindowOrder } from './guard-hold.ts'
-import type { GuardLink, GuardPool } from './guard-link.ts'
+import type { GuardChoice, GuardLink } from './guard-link.ts'
 import { randomLetters } from './letters.ts'
 import type { MediaSession } from './media-session.ts'
 import { failureOf, openingPayment, stepPayment, type PaymentInput } from './payment-state.ts'
@@ -22,7 +22,7 @@ export type OpenResult = { readonly kind: 'open' } | { readonly kind: 'refused';
 
 export type PaymentWindowOptions = {
   readonly media: MediaSession
-  readonly guards: GuardPool
+  readonly guards: GuardChoice
   /** The rtpengine of the call; only a guard beside it can take the window. */
   readonly rtpengine: string
   readonly form: FormConfiguration
@@ -67,10 +67,12 @@ export class PaymentWindow {
 
   /** Masks, interposes, proves, and only then lets the customer type. */
   async open(): Promise<OpenResult> {
+    const { guards, rtpengine, logger } = this.#options
+    const guard = await guards.chooseWithin(rtpengine)
+    if (typeof guard === 'string') return this.#refuseOpen(guard)
+    if (this.#payment.failure !== null) return this.#refuseOpen('call_ended')
     const startedMs = performance.now()
     const untilMs = startedMs + PROOF_MS_MAX
-    const guard = this.#options.guards.choose(this.#options.rtpengine)
-    if (guard === null) return this.#refuseOpen('guard_unavailable')
     const opened = await this.#inTurn(untilMs, () => this.#interpose(guard, { withForm: true }))
     if (opened !== 'ok') return this.#undo(opened)
     if (!(await this.#prove(untilMs))) return this.#undo('not_proven')
@@ -78,7 +80,7 @@ export class PaymentWindow {
     if (!(await this.#askOk({ type: 'window.capture' }))) return this.#undo('not_proven')
     this.#step({ type: 'proven', openMs })
     if (this.#state() === 'held' || this.#isEnded()) return this.#undo('guard_unavailable')
-    this.#options.logger.info({ windowId: this.windowId, durationMs: openMs }, 'window open and proven')
+    logger.info({ windowId: this.windowId, durationMs: openMs }, 'window open and proven')
     return { kind: 'open' }
   }
 
@@ -103,7 +105,7 @@ export class PaymentWindow {
     this.#finish()
   }
 
-  /** Waits for its turn on the call's media, but not past a time: a re-INVITE may take half a minute. */
+  /** Waits for its turn on the call's media, but not past a time: a re-INVITE may take long. */
   async #inTurn(untilMs: number, action: () => Promise<'ok' | OrderRefusal>): Promise<'ok' | OrderRefusal> {
     let started = false
     const turn = this.#options.exclusive(() => {
@@ -117,6 +119,7 @@ export class PaymentWindow {
 
   async #interpose(guard: GuardLink, options: { readonly withForm: boolean }): Promise<'ok' | OrderRefusal> {
     const { form, merchant, lookAheadMs, media } = this.#options
+    const { fields, brands, tries, interDigitMs, totalMs, coolDownMs } = form
     const hold = new GuardHold({
       guard,
       windowId: options.withForm ? this.windowId : randomLetters(WINDOW_ID_LETTERS),
@@ -133,17 +136,9 @@ export class PaymentWindow {
       lookAheadMs,
       codec: media.guardCodec,
       headers: media.isTranscodedInWindow ? 'own' : 'same',
-      form: options.withForm
-        ? {
-            fields: form.fields,
-            brands: form.brands,
-            tries: form.tries,
-            interDigitMs: form.interDigitMs,
-            totalMs: form.totalMs,
-          }
-        : null,
+      form: options.withForm ? { fields, brands, tries, interDigitMs, totalMs } : null,
       merchant,
-      coolDownMs: form.coolDownMs,
+      coolDownMs,
     })
     if (prepared?.type !== 'prepared') return 'guard_unavailable'
     if (this.#isEnded()) return 'call_ended'
@@ -213,12 +208,13 @@ export class PaymentWindow {
   #told(hold: GuardHold, message: Extract<GuardToSbc, { readonly windowId: string }>): void {
     if (this.#isEnded() || this.#hold !== hold) return
     if (message.type === 'progress') this.#step({ type: 'progress', progress: message.progress })
-    else if (message.type === 'alarm')
+    else if (message.type === 'alarm') {
       this.#options.logger.error({ windowId: this.windowId, code: message.code }, 'the guard raised an alarm')
-    else if (this.#payment.state !== 'opening' && this.#isTrusted(hold)) void this.#close(hold)
+      if (message.code === 'sentinel') this.#step({ type: 'alarm' })
+    } else if (this.#payment.state !== 'opening' && this.#isTrusted(hold)) void this.#close(hold)
   }
 
-  /** A guard that took over knows of no key before it heard the payer; its word counts after a cool-down of hearing. */
+  /** A guard that took over knows of no key before it heard the payer; its word counts after a cool-down of that. */
   #isTrusted(hold: GuardHold): boolean {
     if (this.#payment.state !== 'held') return hold.provenMs !== null
     return hold.provenMs !== null && performance.now() - hold.provenMs >= this.#options.form.coolDownMs
@@ -322,8 +318,9 @@ export class PaymentWindow {
   async #recover(): Promise<void> {
     if (this.#recovering) return
     this.#recovering = true
+    const { guards, rtpengine } = this.#options
     while (!this.#isEnded() && this.#hold === null) {
-      const guard = this.#options.guards.choose(this.#options.rtpengine)
+      const guard = guards.chooseAny(rtpengine)
       if (guard !== null) {
         const result = await this.#options.exclusive(() => this.#replace(guard))
         const hold = this.#taken()
@@ -369,12 +366,12 @@ export class PaymentWindow {
   }
 
   /** The answer of the guard that has the window now; null when none has it, or when it gave none in time. */
-  async #ask(order: WindowOrder): Promise<GuardToSbc | null> {
-    return this.#hold === null ? null : this.#hold.ask(order)
+  #ask(order: WindowOrder): Promise<GuardToSbc | null> {
+    return this.#hold?.ask(order) ?? Promise.resolve(null)
   }
 
-  async #askOk(order: WindowOrder): Promise<boolean> {
-    return (await this.#ask(order))?.type === 'ok'
+  #askOk(order: WindowOrder): Promise<boolean> {
+    return this.#ask(order).then((answer) => answer?.type === 'ok')
   }
 
   #finish(): void {

@@ -9,6 +9,9 @@ import { setUpCall, type SetUpDependencies } from './call-setup.ts'
 import { DeskServer } from './desk-server.ts'
 import { EnginePool } from './engine-pool.ts'
 import { GuardPool } from './guard-link.ts'
+import { GuardService } from './guard-service.ts'
+import { runSelfTest } from './self-test.ts'
+import { SelfTestSchedule } from './self-test-schedule.ts'
 import { SipServer, type SipRequest, type SipResponse } from './sip-server.ts'
 import { Trunks } from './trunks.ts'
 
@@ -33,6 +36,8 @@ export type Sbc = {
 
 /** INVITEs that are being set up at one time: a flood of them must not take the memory of the calls that stand. */
 const SET_UPS_MAX = 1_000
+/** The tests are done with the shortest look-ahead of any trunk, the hardest to mask with; this is the longest there is. */
+const LOOK_AHEAD_MS_MAX = 200
 /** How long BYEs may take to be answered when the process ends. */
 const BYE_MS_MAX = 1_500
 
@@ -40,7 +45,6 @@ const BYE_MS_MAX = 1_500
 export async function startSbc(options: SbcOptions): Promise<Sbc> {
   const { configuration, identity, logger, metrics } = options
   const directory = new CallDirectory()
-  const desks = new DeskServer(directory)
   const counters = {
     invites: metrics.counter('tonewall_sbc_invites_total', 'INVITEs that opened a dialog or were refused', ['outcome']),
     windows: metrics.counter('tonewall_sbc_windows_total', 'Payment windows that ended', ['outcome']),
@@ -50,7 +54,8 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
   const guardsUp = metrics.gauge('tonewall_sbc_guards_up', 'Guards that are connected')
   // Calls of an earlier life of this sbc are known by the prefix; another sbc on the same rtpengine has another port.
   const callIdPrefix = ['tonewall', configuration.sbc.host, configuration.sbc.port, ''].join('-')
-  const guards = new GuardPool({ guards: configuration.guards, identity, logger })
+  const service = new GuardService({ isTested: true })
+  const guards = new GuardPool({ guards: configuration.guards, identity, logger, service })
   const engines = new EnginePool({
     engines: configuration.rtpengines,
     callIdPrefix,
@@ -62,8 +67,27 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
         else void call.endIfForgotten()
       }
     },
+    isPreferred: (name) => guards.mayMask(name),
     logger,
   })
+  const selfTests = new SelfTestSchedule({
+    links: guards.links,
+    engines,
+    service,
+    run: (pair) =>
+      runSelfTest({
+        ...pair,
+        callIdPrefix,
+        merchant: configuration.merchant,
+        lookAheadMs: Math.min(LOOK_AHEAD_MS_MAX, ...configuration.trunks.map(({ lookAheadMs }) => lookAheadMs)),
+        logger,
+      }),
+    logger,
+    metrics,
+    nowMs: () => performance.now(),
+    dateMs: () => Date.now(),
+  })
+  const desks = new DeskServer({ directory, selfTests })
   const countedWindows = new WeakMap<Call, string>()
   const callDependencies: CallDependencies = {
     guards,
@@ -163,6 +187,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
 
   function closeAll(): void {
     clearInterval(gauges)
+    selfTests.close()
     sip.close()
     guards.close()
     engines.close()

@@ -1,4 +1,5 @@
-import { either, epochMs, integer, list, literal, nullable, parser, record, text, type Shaped } from './shape.ts'
+import { selfTestReportShape, selfTestRunShape } from './self-test-protocol.ts'
+import { either, epochMs, integer, list, literal, nullable, parser, record, text, truth, type Shaped } from './shape.ts'
 import {
   brandShape,
   captureFailureShape,
@@ -36,6 +37,7 @@ export const paymentFailureShape = either(
   captureFailureShape,
   literal(
     'guard_unavailable',
+    'out_of_service',
     'media_unavailable',
     'not_proven',
     'cancelled',
@@ -59,6 +61,8 @@ export const paymentShape = record({
   failure: nullable(paymentFailureShape),
   /** Whole milliseconds from the order to the proof of interposition. */
   openMs: nullable(integer(0, 600_000)),
+  /** Masking failed in this window: nothing got through, and the payer's voice is replaced as a whole from then on. */
+  alarmed: truth,
 })
 export type Payment = Shaped<typeof paymentShape>
 
@@ -87,6 +91,8 @@ export const deskToSbcShape = either(
   record({ type: literal('window.open'), callId: callIdShape, form: nameShape, masking: nullable(maskingShape) }),
   record({ type: literal('window.clear'), callId: callIdShape, field: nullable(fieldNameShape) }),
   record({ type: literal('window.cancel'), callId: callIdShape }),
+  /** For the role operator only. */
+  selfTestRunShape,
 )
 export type DeskToSbc = Shaped<typeof deskToSbcShape>
 export const parseDeskToSbc = parser(deskToSbcShape)
@@ -98,6 +104,8 @@ export const orderRefusalShape = literal(
   'no_window',
   'call_ended',
   'guard_unavailable',
+  /** No guard of this call's rtpengine has passed its self-test. */
+  'out_of_service',
   'media_unavailable',
   'not_proven',
 )
@@ -110,6 +118,7 @@ export const sbcToDeskShape = either(
   /** Answer to an order. For window.open it is sent when the interposition is proven, or has failed. */
   record({ type: literal('done'), callId: callIdShape, windowId: nullable(windowIdShape) }),
   record({ type: literal('refused'), code: orderRefusalShape }),
+  selfTestReportShape,
 )
 export type SbcToDesk = Shaped<typeof sbcToDeskShape>
 export const parseSbcToDesk = parser(sbcToDeskShape)

@@ -1,25 +1,11 @@
-import { isIP } from 'node:net'
-import {
-  either,
-  integer,
-  list,
-  literal,
-  nullable,
-  parser,
-  record,
-  text,
-  truth,
-  type Shape,
-  type Shaped,
-} from './shape.ts'
+import { addressShape } from './address.ts'
+import { selfTestOrderShape, selfTestReplyShape } from './self-test-protocol.ts'
+import { either, integer, list, literal, nullable, parser, record, text, truth, type Shaped } from './shape.ts'
 import { brandShape, fieldNameShape, maskingShape, windowIdShape, windowProgressShape } from './window-progress.ts'
 
 /** The protocol between an sbc and a guard: the sbc orders windows, the guard masks, captures and reports. */
 
-/** An IP literal; names are resolved before they get here. */
-export const ipShape: Shape<string> = (value): value is string => typeof value === 'string' && isIP(value) !== 0
-export const addressShape = record({ host: ipShape, port: integer(1, 65_535) })
-export type Address = Shaped<typeof addressShape>
+export { addressShape, ipShape, type Address } from './address.ts'
 
 /** What a form asks for, in order, and its limits. */
 export const formShape = record({
@@ -77,6 +63,7 @@ export const sbcToGuardShape = either(
   ofWindow('window.release'),
   ofWindow('window.count'),
   infoShape,
+  selfTestOrderShape,
 )
 export type SbcToGuard = Shaped<typeof sbcToGuardShape>
 export const parseSbcToGuard = parser(sbcToGuardShape)
@@ -117,7 +104,12 @@ export const guardToSbcShape = either(
   record({ type: literal('progress'), windowId: windowIdShape, progress: windowProgressShape }),
   /** The fields are done or given up, no key is down, and none was heard for the cool-down. Sent again when it holds again. */
   record({ type: literal('safe-to-close'), windowId: windowIdShape }),
+  /**
+   * sentinel: masking failed; what it let through was not sent, and the window is masked hard from now on. Said again when
+   * even that was not obeyed: the capture ends then.
+   */
   record({ type: literal('alarm'), windowId: windowIdShape, code: literal('sentinel', 'payer_silent') }),
+  selfTestReplyShape,
 )
 export type GuardToSbc = Shaped<typeof guardToSbcShape>
 export const parseGuardToSbc = parser(guardToSbcShape)

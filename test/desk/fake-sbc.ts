@@ -155,6 +155,7 @@ export function paymentOf(more: Partial<Payment> = {}): Payment {
     brand: null,
     failure: null,
     openMs: 4,
+    alarmed: false,
     ...more,
   }
 }

@@ -1,7 +1,9 @@
 import type { CaptureVault } from '../../src/cde/guard/capture.ts'
-import { EgressSentinel } from '../../src/cde/guard/egress-sentinel.ts'
+import type { MaskingFailure } from '../../src/cde/guard/agent-exit.ts'
+import { EgressSentinel, type Sentinel } from '../../src/cde/guard/egress-sentinel.ts'
 import { guardMetrics } from '../../src/cde/guard/guard-metrics.ts'
 import { Window, type WindowOptions, type WindowOrder } from '../../src/cde/guard/window.ts'
+import type { NewMasker } from '../../src/cde/guard/window-media.ts'
 import type { TokenizeAnswer } from '../../src/cde/vault-client.ts'
 import { Metrics } from '../../src/kit/metrics.ts'
 import type { GuardToSbc, PrepareWindow } from '../../src/wire/guard-protocol.ts'
@@ -57,6 +59,7 @@ export class WindowBench {
   readonly toPayer: { readonly atMs: number; readonly datagram: Buffer }[] = []
   readonly told: { readonly atMs: number; readonly message: GuardToSbc }[] = []
   readonly metrics = new Metrics('guard')
+  readonly audited: MaskingFailure[] = []
   readonly window: Window
   nowMs = 1_000
 
@@ -64,6 +67,8 @@ export class WindowBench {
     options: {
       readonly order?: Partial<PrepareWindow>
       readonly hearsTone?: (datagram: Buffer) => boolean
+      /** A masker that is broken on purpose. */
+      readonly newMasker?: NewMasker
       /** Makes two windows alike. */
       readonly seed?: number
     } = {},
@@ -77,7 +82,9 @@ export class WindowBench {
       toAgent: (datagram) => this.toAgent.push({ atMs: this.nowMs, datagram }),
       tell: (message) => this.told.push({ atMs: this.nowMs, message }),
       vault: this.vault,
-      sentinel: hearsTone === undefined ? new EgressSentinel() : { hearsTone },
+      sentinel: hearsTone === undefined ? new EgressSentinel() : sentinelOf(hearsTone),
+      ...(options.newMasker === undefined ? {} : { newMasker: options.newMasker }),
+      audit: (failure) => this.audited.push(failure),
       metrics: guardMetrics(this.metrics),
       ...(options.seed === undefined ? {} : { random: seededBytes(options.seed) }),
     }
@@ -128,6 +135,14 @@ export class WindowBench {
 
   times(type: GuardToSbc['type']): readonly number[] {
     return this.told.filter(({ message }) => message.type === type).map(({ atMs }) => atMs)
+  }
+}
+
+function sentinelOf(hearsTone: (datagram: Buffer) => boolean): Sentinel {
+  return {
+    heard: () => undefined,
+    judge: (datagram) => (hearsTone(datagram) ? 'tone' : null),
+    wipe: () => undefined,
   }
 }
 

@@ -78,6 +78,7 @@ const payment: Payment = {
   brand: 'visa',
   failure: 'not_proven',
   openMs: 4,
+  alarmed: true,
 }
 
 const call: CallView = {

@@ -4,6 +4,7 @@ import type { Role } from '../../src/kit/identity.ts'
 import { createLogger } from '../../src/kit/log.ts'
 import { CallDirectory } from '../../src/sbc/call-directory.ts'
 import type { Call } from '../../src/sbc/call.ts'
+import type { SelfTestSchedule } from '../../src/sbc/self-test-schedule.ts'
 import { DeskServer } from '../../src/sbc/desk-server.ts'
 import { randomLetters } from '../../src/sbc/letters.ts'
 import { parseSbcToDesk, type CallView, type DeskToSbc, type SbcToDesk } from '../../src/wire/call-protocol.ts'
@@ -54,8 +55,12 @@ function connect(t: Test, server: DeskServer, role: Role = 'desk'): Desk {
   }
 }
 
-async function listen(t: Test, directory: CallDirectory): Promise<DeskServer> {
-  const server = new DeskServer(directory)
+async function listen(
+  t: Test,
+  directory: CallDirectory,
+  now: SelfTestSchedule['now'] = () => Promise.resolve([]),
+): Promise<DeskServer> {
+  const server = new DeskServer({ directory, selfTests: { now } })
   await server.listen({ host: '127.0.0.1', port: 0, identity: sharedIdentity('sbc'), logger })
   t.teardown(() => server.close())
   return server

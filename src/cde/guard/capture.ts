@@ -103,6 +103,13 @@ export class Capture {
     return true
   }
 
+  /** The masking cannot be relied on: no more keys are taken, and the digits so far are overwritten. */
+  stop(): void {
+    if (this.#phase.state !== 'capturing' && this.#phase.state !== 'masking') return
+    this.#entry?.wipe()
+    this.#enter({ state: 'failed', failure: 'sentinel_alarm' })
+  }
+
   tick(nowMs: number): void {
     this.#nowMs = nowMs
     if (this.#wiped) return

@@ -1,160 +1,70 @@
-import { ALAW_TO_LINEAR, PCMA_PAYLOAD_TYPE, ULAW_TO_LINEAR } from './g711.ts'
-import { RTP_DATAGRAM_BYTES_MAX, RTP_HEADER_BYTES } from './rtp-packet.ts'
-
-export type SentinelVerdict = { readonly kind: 'clean' } | { readonly kind: 'tone' }
-
-/** ITU-T Q.23, and how far off a line may be: the bench's 3.5 %, and what 10 ms of noise add to it. */
-const LOW_HZ = [697, 770, 852, 941] as const
-const HIGH_HZ = [1209, 1336, 1477, 1633] as const
-const OFFSET_MAX = 0.04
-
-/** A frame is two hops, 10 ms: the shortest stretch whose two frequencies can be told from speech. */
-const HOP_SAMPLES = 40
+import { PCMA_PAYLOAD_TYPE, PCMU_PAYLOAD_TYPE, type G711Law } from './g711.ts'
+import { PayerEcho } from './payer-echo.ts'
+import { RTP_HEADER_BYTES, type RtpPacket } from './rtp-packet.ts'
+import { EAR_SAMPLES_MAX, TwoSineEar } from './two-sine-ear.ts'
 
 /**
- * Samples between the taps. Two apart, the eight frequencies lie well around the circle (62 to 147 degrees), so that
- * noise is not blown up; above 2 kHz they would be ambiguous, but no speech is pure there.
+ * Why a packet must not leave for the agent. tone: a key's tone is heard in it. repeated: it repeats the payer's own wave
+ * from where a tone was. not_audio: it is no G.711, an event packet for one. header: it carries more than a plain header.
+ * too_long: it holds more than any packet that the payer sent, or than noise in place of an event.
  */
-const TAP = 2
-const HISTORY_SAMPLES = 4 * TAP
+export type SentinelCause = 'tone' | 'repeated' | 'not_audio' | 'header' | 'too_long'
 
-/** Mean square of -55 dBm0: the guard's own noise is below, the quietest key of the bench ten dB above. */
-const FLOOR_MEAN_SQUARE = 800
+/** The second belt, as a window sees it. */
+export type Sentinel = {
+  /** Each packet of the payer, when it arrives. */
+  readonly heard: (packet: RtpPacket) => void
+  /** Each packet for the agent, when it is due; null: it may leave. */
+  readonly judge: (datagram: Buffer) => SentinelCause | null
+  /** Overwrites what it holds of the payer. */
+  readonly wipe: () => void
+}
 
-/** The part that two steady lines may leave unexplained of a frame: noise 13 dB below a key does not hide it. */
-const RESIDUE_MAX = 0.12
-
-/** Frames in a row, at the same two frequencies, that make a tone: 20 ms in all. 24 minutes of prompts have none. */
-const FRAMES_NEEDED = 3
-const SAME_HZ = 25
+/** Noise in place of an event packet lasts 60 ms at most, and the guard's own silence 20. */
+const SUBSTITUTE_BYTES_MAX = 480
+/** Version 2, no padding, no extension, no contributing sources (RFC 3550 section 5.1): what the guard builds. */
+const PLAIN_FIRST_BYTE = 0x80
 
 /**
- * The second belt: hears each packet about to leave for the agent, and knows nothing of the gate that was to mask it.
- * Where the gate compares spectra, this asks whether the samples follow the recurrence of exactly two steady sines,
- *
- *     x[n] + x[n-4k] = a (x[n-k] + x[n-3k]) + b x[n-2k],    a = 2 (cos u + cos v),    b = -(2 + 4 cos u cos v),
- *
- * with k taps and angles u, v of k samples, and whether the two frequencies it finds are a key's. Under loud speech it
- * hears little: it is there for a gate that has failed, not for one that was unsure.
+ * Judges each packet about to leave for the agent, and knows nothing of the gate that was to mask it. It is there for a
+ * gate that has failed, not for one that was unsure.
  */
-export class EgressSentinel {
-  /** The end of what left before, and the packet being judged. */
-  readonly #samples = new Float64Array(HISTORY_SAMPLES + HOP_SAMPLES + RTP_DATAGRAM_BYTES_MAX)
-  #kept = HISTORY_SAMPLES
-  /** Sums of the last two hops: together they are a frame. */
-  #sums: [Sums, Sums] = [noSums(), noSums()]
-  #frames = 0
-  #low = 0
-  #high = 0
+export class EgressSentinel implements Sentinel {
+  readonly #ear = new TwoSineEar()
+  readonly #echo = new PayerEcho()
+  #bytesMax = SUBSTITUTE_BYTES_MAX
+
+  heard(packet: RtpPacket): void {
+    const law = lawOf(packet.payloadType)
+    if (law === null || packet.payload.length > EAR_SAMPLES_MAX) return
+    this.#bytesMax = Math.max(this.#bytesMax, packet.payload.length)
+    this.#echo.heard(packet.payload, law, packet.timestamp)
+  }
+
+  judge(datagram: Uint8Array): SentinelCause | null {
+    if (datagram[0] !== PLAIN_FIRST_BYTE || datagram.length < RTP_HEADER_BYTES) return 'header'
+    const law = lawOf((datagram[1] ?? 0) & 0x7f)
+    if (law === null) return 'not_audio'
+    if (datagram.length - RTP_HEADER_BYTES > this.#bytesMax) return 'too_long'
+    const payload = datagram.subarray(RTP_HEADER_BYTES)
+    const heard = this.#ear.hear(payload, law)
+    if (this.#echo.repeats(payload, law)) return 'repeated'
+    return heard ? 'tone' : null
+  }
 
   /** True when the packet must not leave. */
   hearsTone(datagram: Uint8Array): boolean {
-    return this.judge(datagram).kind === 'tone'
+    return this.judge(datagram) !== null
   }
 
-  /** Judges an RTP packet as the masker builds it: twelve bytes of header, then G.711. */
-  judge(datagram: Uint8Array): SentinelVerdict {
-    const table = ((datagram[1] ?? 0) & 0x7f) === PCMA_PAYLOAD_TYPE ? ALAW_TO_LINEAR : ULAW_TO_LINEAR
-    const samples = this.#samples
-    const count = Math.max(0, Math.min(datagram.length - RTP_HEADER_BYTES, samples.length - this.#kept))
-    for (let index = 0; index < count; index += 1) {
-      samples[this.#kept + index] = table[datagram[RTP_HEADER_BYTES + index] ?? 0xff] ?? 0
-    }
-    const end = this.#kept + count
-    let heard = false
-    let from = HISTORY_SAMPLES
-    for (; from + HOP_SAMPLES <= end; from += HOP_SAMPLES) {
-      const [before, now] = this.#sums
-      this.#sums = [now, sumUp(samples, from, before)]
-      if (this.#hearsFrame()) heard = true
-    }
-    samples.copyWithin(0, from - HISTORY_SAMPLES, end)
-    this.#kept = end - from + HISTORY_SAMPLES
-    return heard ? TONE : CLEAN
-  }
-
-  #hearsFrame(): boolean {
-    const found = twoSines(this.#sums)
-    if (found === undefined) {
-      this.#frames = 0
-      return false
-    }
-    const same = Math.abs(found.low - this.#low) < SAME_HZ && Math.abs(found.high - this.#high) < SAME_HZ
-    this.#frames = same ? this.#frames + 1 : 1
-    this.#low = found.low
-    this.#high = found.high
-    return this.#frames >= FRAMES_NEEDED
+  /** Overwrites what it holds of the payer. Safe to call twice. */
+  wipe(): void {
+    this.#ear.wipe()
+    this.#echo.wipe()
   }
 }
 
-const CLEAN: SentinelVerdict = { kind: 'clean' }
-const TONE: SentinelVerdict = { kind: 'tone' }
-
-/** Products of inner pair (u), middle (v) and outer pair (y) of the recurrence, summed over a hop. */
-type Sums = { uu: number; uv: number; vv: number; uy: number; vy: number; yy: number }
-
-function noSums(): Sums {
-  return { uu: 0, uv: 0, vv: 0, uy: 0, vy: 0, yy: 0 }
-}
-
-/** Sums over one hop, written into `into`, which is given back. */
-function sumUp(samples: Float64Array, from: number, into: Sums): Sums {
-  let uu = 0
-  let uv = 0
-  let vv = 0
-  let uy = 0
-  let vy = 0
-  let yy = 0
-  for (let n = from; n < from + HOP_SAMPLES; n += 1) {
-    const middle = samples[n - 2 * TAP] ?? 0
-    const inner = (samples[n - TAP] ?? 0) + (samples[n - 3 * TAP] ?? 0)
-    const outer = (samples[n] ?? 0) + (samples[n - 4 * TAP] ?? 0)
-    uu += inner * inner
-    uv += inner * middle
-    vv += middle * middle
-    uy += inner * outer
-    vy += middle * outer
-    yy += outer * outer
-  }
-  into.uu = uu
-  into.uv = uv
-  into.vv = vv
-  into.uy = uy
-  into.vy = vy
-  into.yy = yy
-  return into
-}
-
-/** The two frequencies of a frame, if it is two sines and a key's: the least squares solution for a and b. */
-function twoSines(frame: readonly [Sums, Sums]): { readonly low: number; readonly high: number } | undefined {
-  const [first, second] = frame
-  const vv = first.vv + second.vv
-  if (vv < FLOOR_MEAN_SQUARE * 2 * HOP_SAMPLES) return undefined
-  const uu = first.uu + second.uu
-  const uv = first.uv + second.uv
-  const uy = first.uy + second.uy
-  const vy = first.vy + second.vy
-  const yy = first.yy + second.yy
-  const determinant = uu * vv - uv * uv
-  // One sine alone makes the two unknowns one.
-  if (determinant < 1e-6 * uu * vv) return undefined
-  const a = (uy * vv - vy * uv) / determinant
-  const b = (vy * uu - uy * uv) / determinant
-  const residue = yy - a * uy - b * vy
-  if (residue > RESIDUE_MAX * (yy + 2 * vv)) return undefined
-  // cos u and cos v are the roots of z^2 - (a / 2) z - (b + 2) / 4.
-  const discriminant = (a * a) / 16 + (b + 2) / 4
-  if (discriminant <= 0) return undefined
-  const low = frequencyOf(a / 4 + Math.sqrt(discriminant))
-  const high = frequencyOf(a / 4 - Math.sqrt(discriminant))
-  return isNear(low, LOW_HZ) && isNear(high, HIGH_HZ) ? { low, high } : undefined
-}
-
-function frequencyOf(cosine: number): number {
-  return Math.abs(cosine) >= 1 ? 0 : (Math.acos(cosine) * 8000) / (2 * Math.PI * TAP)
-}
-
-function isNear(frequency: number, band: readonly number[]): boolean {
-  for (const nominal of band) if (Math.abs(frequency / nominal - 1) <= OFFSET_MAX) return true
-  return false
+function lawOf(payloadType: number): G711Law | null {
+  if (payloadType === PCMU_PAYLOAD_TYPE) return 'ulaw'
+  return payloadType === PCMA_PAYLOAD_TYPE ? 'alaw' : null
 }

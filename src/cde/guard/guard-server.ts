@@ -3,12 +3,14 @@ import type { Identity } from '../../kit/identity.ts'
 import type { Logger } from '../../kit/log.ts'
 import { parseSbcToGuard, type GuardToSbc, type SbcToGuard } from '../../wire/guard-protocol.ts'
 import type { OpenWindows, SbcChannel } from './open-windows.ts'
+import type { SelfTests } from './self-test/self-tests.ts'
 
 export type GuardServerOptions = {
   readonly host: string
   readonly port: number
   readonly identity: Identity
   readonly windows: OpenWindows
+  readonly selfTests: SelfTests
   readonly windowsMax: number
   readonly logger: Logger
   readonly refused?: (code: ChannelRefusal) => void
@@ -16,7 +18,7 @@ export type GuardServerOptions = {
 
 /** The guard's door: sbcs, and nobody else, give orders over mutual TLS. Each is greeted with what is open already. */
 export function listenForSbcs(options: GuardServerOptions): Promise<ChannelListener> {
-  const { host, port, identity, windows, windowsMax, logger } = options
+  const { host, port, identity, windows, selfTests, windowsMax, logger } = options
   return listenChannel<GuardToSbc, SbcToGuard>({
     host,
     port,
@@ -36,10 +38,32 @@ export function listenForSbcs(options: GuardServerOptions): Promise<ChannelListe
         message: (order, body, reply) => {
           // No order has a body; one that came is no business of ours.
           body.fill(0)
-          if (channel !== null) windows.order(order, channel, reply)
+          if (channel === null) return
+          switch (order.type) {
+            case 'selftest.begin':
+            case 'selftest.connect':
+            case 'selftest.play':
+            case 'selftest.judge':
+            case 'selftest.end':
+              void selfTests.order(order, channel, reply)
+              return
+            case 'window.prepare':
+            case 'window.connect':
+            case 'window.capture':
+            case 'window.clear':
+            case 'window.cancel':
+            case 'window.drain':
+            case 'window.resume':
+            case 'window.release':
+            case 'window.count':
+            case 'window.info':
+              windows.order(order, channel, reply)
+          }
         },
         closed: () => {
-          if (channel !== null) windows.orphan(channel)
+          if (channel === null) return
+          windows.orphan(channel)
+          selfTests.orphan(channel)
         },
       }
     },

@@ -4,12 +4,18 @@ import type { Logger } from '../../kit/log.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import type { HostPort } from '../../wire/configuration.ts'
 import { VaultClient } from '../vault-client.ts'
-import { EgressSentinel } from './egress-sentinel.ts'
+import { AuditOutbox } from './audit-outbox.ts'
+import { EgressSentinel, type Sentinel } from './egress-sentinel.ts'
 import { guardMetrics } from './guard-metrics.ts'
 import { listenForSbcs } from './guard-server.ts'
 import { OpenWindows } from './open-windows.ts'
+import { SelfTests } from './self-test/self-tests.ts'
+import type { NewMasker } from './window-media.ts'
 
 export type GuardOptions = {
+  /** As the configuration and the audit record call it. */
+  readonly name: string
+  readonly merchant: string
   /** Where sbcs connect; port 0 takes any. */
   readonly host: string
   readonly port: number
@@ -21,6 +27,9 @@ export type GuardOptions = {
   readonly vault: HostPort
   readonly logger: Logger
   readonly metrics: Metrics
+  /** For tests that must see what happens when masking fails: no configuration reaches these. */
+  readonly newMasker?: NewMasker
+  readonly newSentinel?: () => Sentinel
 }
 
 export type Guard = { readonly port: number; close(): Promise<void> }
@@ -37,18 +46,37 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
       else logger.warn({ peerRole: 'vault' }, 'the vault is gone')
     },
   })
+  const dateMs = () => Date.now()
+  const clockMs = () => performance.now()
+  const counted = guardMetrics(metrics)
+  const outbox = new AuditOutbox({ vault, instance: options.name, dateMs, logger, metrics })
+  const selfTests = new SelfTests({
+    host: media,
+    clockMs,
+    logger,
+    metrics: counted,
+    failed: ({ windowId, code }) => {
+      logger.error({ windowId, code }, 'a self-test failed')
+      outbox.add({ event: 'self_test_failed', cause: code, merchant: options.merchant, windowId })
+    },
+  })
   const windows = new OpenWindows({
     media,
     windowsMax,
     vault,
-    newSentinel: () => new EgressSentinel(),
-    clockMs: () => performance.now(),
-    dateMs: () => Date.now(),
+    newSentinel: options.newSentinel ?? (() => new EgressSentinel()),
+    ...(options.newMasker === undefined ? {} : { newMasker: options.newMasker }),
+    audit: (failed) => void outbox.add({ event: 'masking_failed', ...failed }),
+    testWindow: (windowId) => selfTests.find(windowId),
+    clockMs,
+    dateMs,
     logger,
-    metrics: guardMetrics(metrics),
+    metrics: counted,
   })
   const release = () => {
     windows.close()
+    selfTests.close()
+    outbox.close()
     vault.close()
   }
   try {
@@ -57,6 +85,7 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
       port,
       identity,
       windows,
+      selfTests,
       windowsMax,
       logger,
       refused: countRefusals(metrics),

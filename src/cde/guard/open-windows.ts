@@ -1,11 +1,15 @@
 import type { Channel } from '../../kit/channel.ts'
 import type { Logger } from '../../kit/log.ts'
 import type { GuardToSbc, PrepareWindow, SbcToGuard } from '../../wire/guard-protocol.ts'
+import type { SelfTestOrder } from '../../wire/self-test-protocol.ts'
+import type { MaskingFailure } from './agent-exit.ts'
 import type { CaptureVault } from './capture.ts'
 import { DueTimers, type DueTimer } from './due-timer.ts'
+import type { Sentinel } from './egress-sentinel.ts'
 import type { GuardMetrics } from './guard-metrics.ts'
+import type { TestWindow } from './self-test/self-tests.ts'
 import { Window, type WindowOrder } from './window.ts'
-import type { Sentinel } from './window-media.ts'
+import type { NewMasker } from './window-media.ts'
 import { openWindowSockets, type WindowSockets } from './window-sockets.ts'
 
 /** A window whose sbc went away masks on while media flows; after this long without any, the call is over. */
@@ -21,6 +25,16 @@ export type OpenWindowsOptions = {
   readonly windowsMax: number
   readonly vault: CaptureVault
   readonly newSentinel: () => Sentinel
+  /** A test's masker in place of ours. */
+  readonly newMasker?: NewMasker
+  /** Writes a failure of masking down where nobody can take it away. */
+  readonly audit: (failed: {
+    readonly windowId: string
+    readonly merchant: string
+    readonly cause: MaskingFailure
+  }) => void
+  /** What a window takes from elsewhere when it belongs to a self-test; null for a customer's. */
+  readonly testWindow?: (windowId: string) => TestWindow | null
   readonly clockMs: () => number
   readonly dateMs: () => number
   readonly logger: Logger
@@ -28,7 +42,7 @@ export type OpenWindowsOptions = {
   readonly abandonedMs?: number
 }
 
-type Place = { owner: SbcChannel | null; opened: Opened | null; released: boolean }
+type Place = { owner: SbcChannel | null; opened: Opened | null; released: boolean; readonly test: TestWindow | null }
 type Opened = { readonly window: Window; readonly sockets: WindowSockets; readonly timer: DueTimer }
 
 /**
@@ -39,6 +53,7 @@ export class OpenWindows {
   readonly #options: OpenWindowsOptions
   readonly #places = new Map<string, Place>()
   readonly #timers: DueTimers
+  #opening = Promise.resolve()
   readonly #sweeper: NodeJS.Timeout
 
   constructor(options: OpenWindowsOptions) {
@@ -53,8 +68,13 @@ export class OpenWindows {
     return [...this.#places.keys()]
   }
 
+  /** Windows that count: those of self-tests come on top. */
+  get #customers(): number {
+    return [...this.#places.values()].filter((place) => place.test === null).length
+  }
+
   /** Carries out one order of an sbc, which owns the window from then on. */
-  order(order: SbcToGuard, from: SbcChannel, reply: GuardReply): void {
+  order(order: Exclude<SbcToGuard, SelfTestOrder>, from: SbcChannel, reply: GuardReply): void {
     if (order.type === 'window.prepare') {
       void this.#prepare(order, from, reply)
       return
@@ -86,10 +106,13 @@ export class OpenWindows {
   async #prepare(order: PrepareWindow, from: SbcChannel, reply: GuardReply): Promise<void> {
     const { windowId } = order
     if (this.#places.has(windowId)) return reply({ type: 'refused', code: 'window_exists' })
-    if (this.#places.size >= this.#options.windowsMax) return reply({ type: 'refused', code: 'windows_exhausted' })
-    const place: Place = { owner: from, opened: null, released: false }
+    const test = this.#options.testWindow?.(windowId) ?? null
+    // A test takes nobody's place.
+    if (test === null && this.#customers >= this.#options.windowsMax)
+      return reply({ type: 'refused', code: 'windows_exhausted' })
+    const place: Place = { owner: from, opened: null, released: false, test }
     this.#places.set(windowId, place)
-    this.#options.metrics.windows(this.#places.size)
+    this.#options.metrics.windows(this.#customers)
     const { clockMs, logger, media } = this.#options
     let opened: Opened | null = null
     const sockets = await openWindowSockets({
@@ -109,6 +132,7 @@ export class OpenWindows {
       this.#release(windowId, place)
       return reply({ type: 'refused', code: 'no_port' })
     }
+    await this.#turnToOpen()
     if (place.released) {
       sockets.close()
       return reply({ type: 'refused', code: 'unknown_window' })
@@ -120,7 +144,8 @@ export class OpenWindows {
   }
 
   #open(order: PrepareWindow, place: Place, sockets: WindowSockets): Opened {
-    const { clockMs, dateMs, vault, metrics, newSentinel } = this.#options
+    const { clockMs, dateMs, newSentinel, newMasker, audit } = this.#options
+    const { vault, metrics } = place.test ?? this.#options
     const window: Window = new Window({
       order,
       clockMs,
@@ -128,6 +153,11 @@ export class OpenWindows {
       vault,
       metrics,
       sentinel: newSentinel(),
+      ...(newMasker === undefined ? {} : { newMasker }),
+      audit: (cause) => {
+        audit({ windowId: order.windowId, merchant: order.merchant, cause })
+        place.test?.alarmed()
+      },
       toPayer: sockets.toPayer,
       toAgent: sockets.toAgent,
       tell: (message) => {
@@ -144,6 +174,13 @@ export class OpenWindows {
     return { window, sockets, timer }
   }
 
+  /** Building a window takes about a millisecond: one a turn of the event loop, so that packets of others go out between. */
+  #turnToOpen(): Promise<void> {
+    const turn = this.#opening.then(() => new Promise<void>((resolve) => setImmediate(resolve)))
+    this.#opening = turn
+    return turn
+  }
+
   #orderWindow(opened: Opened, order: WindowOrder, reply: GuardReply): void {
     const nowMs = this.#options.clockMs()
     opened.window.order(order, nowMs, reply)
@@ -153,7 +190,7 @@ export class OpenWindows {
   #release(windowId: string, place: Place): void {
     this.#places.delete(windowId)
     place.released = true
-    this.#options.metrics.windows(this.#places.size)
+    this.#options.metrics.windows(this.#customers)
     place.opened?.timer.close()
     place.opened?.window.close()
     place.opened?.sockets.close()

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Address, WindowCounts } from '../../wire/guard-protocol.ts'
 import type { Masking } from '../../wire/window-progress.ts'
+import { AgentExit, type MaskingFailure } from './agent-exit.ts'
 import { AgentRelay } from './agent-relay.ts'
+import type { Sentinel } from './egress-sentinel.ts'
 import { PCMA_PAYLOAD_TYPE, PCMU_PAYLOAD_TYPE } from './g711.ts'
 import type { GuardMetrics } from './guard-metrics.ts'
-import { Masker } from './masker.ts'
+import { Masker, type MaskerOptions } from './masker.ts'
 import type { OwnHeaders } from './rtp-header-map.ts'
 import { buildRtp, parseRtp, type RtpPacket } from './rtp-packet.ts'
 
@@ -30,18 +32,24 @@ export type WindowMediaOptions = {
   readonly sentinel: Sentinel
   /** Each good packet of the payer, for the key receiver. */
   readonly heard: (packet: RtpPacket, nowMs: number) => void
-  readonly alarm: (code: 'sentinel' | 'payer_silent') => void
+  /** The masker let something through: it was not sent, and the window is hard from now on. */
+  readonly maskingFailed: (failure: MaskingFailure) => void
+  readonly payerSilent: () => void
   /** A key that is known to be down keeps a drain back. */
   readonly isKeyDown: (nowMs: number) => boolean
   readonly metrics: GuardMetrics
   /** Where noise and headers start; the system's chance, unless a test wants two windows alike. */
   readonly random?: RandomBytes
+  /** A test's masker in place of ours, to see what happens when it fails. */
+  readonly newMasker?: NewMasker
 }
+
+/** What a window needs of a masker. */
+export type PayerMasker = Pick<Masker, keyof Masker>
+export type NewMasker = (options: MaskerOptions) => PayerMasker
 
 export type RandomBytes = (bytes: number) => Buffer
 export type Send = (datagram: Buffer, to: Address) => void
-/** True when a tone is heard in an RTP packet on its way to the agent. */
-export type Sentinel = { readonly hearsTone: (datagram: Buffer) => boolean }
 export type DrainResult = 'drained' | 'key_down'
 
 type Side = {
@@ -59,11 +67,12 @@ export class WindowMedia {
   readonly #payer: Side
   readonly #agent: Side
   readonly #relay: AgentRelay
+  readonly #exit: AgentExit
   readonly #counts = { fromPayer: 0, fromAgent: 0, toPayer: 0, toAgent: 0, dropped: 0 }
   readonly #random: RandomBytes
   readonly #keepAliveSsrc: number
   #keepAliveSequence: number
-  #masker: Masker
+  #masker: PayerMasker
   #maskedSamplesBefore = 0
   #maskedMsTold = 0
   #drain: { readonly done: (result: DrainResult) => void; readonly untilMs: number } | null = null
@@ -82,6 +91,11 @@ export class WindowMedia {
     this.#agent = side()
     this.#relay = new AgentRelay({ headers: options.headers, own: this.#ownHeaders() })
     this.#masker = this.#newMasker(options.masking, options.nowMs)
+    this.#exit = new AgentExit({
+      sentinel: options.sentinel,
+      noiseSeed: this.#random(4).readUInt32BE(0),
+      failed: (failure) => this.#fail(failure),
+    })
     this.#lastPayerMs = options.nowMs
     this.#lastHeardMs = options.nowMs
   }
@@ -135,6 +149,7 @@ export class WindowMedia {
     const parsed = parseRtp(datagram)
     if (parsed.kind === 'refused') this.#masker.accept(datagram, nowMs)
     else {
+      this.#exit.heard(parsed.packet)
       this.#masker.acceptPacket(parsed.packet, nowMs)
       this.#options.heard(parsed.packet, nowMs)
     }
@@ -163,7 +178,7 @@ export class WindowMedia {
     if (nowMs - this.#payer.lastSentMs >= KEEP_ALIVE_MS) this.#sendToPayer(this.#keepAlive(nowMs), nowMs)
     if (nowMs - this.#lastPayerMs < PAYER_SILENT_MS || this.#payerSilentTold) return
     this.#payerSilentTold = true
-    this.#options.alarm('payer_silent')
+    this.#options.payerSilent()
   }
 
   /** When tick() has something to do. */
@@ -186,6 +201,11 @@ export class WindowMedia {
   /** From now on no payer sample crosses. */
   toHard(): void {
     this.#masker.toHard()
+  }
+
+  /** Overwrites what is held of the payer for judging. Safe to call twice. */
+  wipe(): void {
+    this.#exit.wipe()
   }
 
   /**
@@ -245,10 +265,8 @@ export class WindowMedia {
   #sendToAgent(packet: Buffer, nowMs: number): boolean {
     const to = this.#agent.address
     if (to === null) return true
-    if (this.#options.sentinel.hearsTone(packet)) {
+    if (!this.#exit.admits(packet)) {
       this.#dropped('dropped')
-      this.#masker.toHard()
-      this.#options.alarm('sentinel')
       return false
     }
     this.#options.toAgent(packet, to)
@@ -270,6 +288,11 @@ export class WindowMedia {
     this.#options.metrics.packet('to_payer')
   }
 
+  #fail(failure: MaskingFailure): void {
+    this.#masker.toHard()
+    this.#options.maskingFailed(failure)
+  }
+
   #dropped(direction: 'dropped' | 'wrong_source'): void {
     this.#counts.dropped += 1
     this.#options.metrics.packet(direction)
@@ -279,11 +302,12 @@ export class WindowMedia {
     return Math.floor((this.#maskedSamplesBefore + this.#masker.counters.samplesMasked) / 8)
   }
 
-  #newMasker(masking: Masking, nowMs: number): Masker {
+  #newMasker(masking: Masking, nowMs: number): PayerMasker {
     const { headers, lookAheadMs, codec } = this.#options
     const noiseSeed = this.#random(4).readUInt32BE(0)
     const law = codec === 'PCMU' ? 'ulaw' : 'alaw'
-    return new Masker({ masking, headers, own: this.#ownHeaders(), noiseSeed, law, nowMs, lookAheadMs })
+    const options = { masking, headers, own: this.#ownHeaders(), noiseSeed, law, nowMs, lookAheadMs } as const
+    return this.#options.newMasker?.(options) ?? new Masker(options)
   }
 
   /** Silence from a source of its own: a number of the payer's stream is never used twice (RFC 3711 section 9.1). */

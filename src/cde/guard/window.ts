@@ -1,9 +1,12 @@
 import type { Address, GuardToSbc, PrepareWindow, SbcToGuard } from '../../wire/guard-protocol.ts'
+import type { SelfTestOrder } from '../../wire/self-test-protocol.ts'
 import type { WindowProgress } from '../../wire/window-progress.ts'
+import type { MaskingFailure } from './agent-exit.ts'
 import { Capture, type CaptureVault } from './capture.ts'
+import type { Sentinel } from './egress-sentinel.ts'
 import type { GuardMetrics } from './guard-metrics.ts'
 import type { RtpPacket } from './rtp-packet.ts'
-import { WindowMedia, type RandomBytes, type Send, type Sentinel } from './window-media.ts'
+import { WindowMedia, type NewMasker, type RandomBytes, type Send } from './window-media.ts'
 
 /** Progress goes out at most this often, but the end of a capture at once. */
 const PROGRESS_EVERY_MS = 100
@@ -32,9 +35,12 @@ export type WindowOptions = {
   readonly sentinel: Sentinel
   readonly metrics: GuardMetrics
   readonly random?: RandomBytes
+  readonly newMasker?: NewMasker
+  /** Writes down that masking failed, where nobody can take it away. */
+  readonly audit: (failure: MaskingFailure) => void
 }
 
-export type WindowOrder = Exclude<SbcToGuard, { readonly type: 'window.prepare' }>
+export type WindowOrder = Exclude<SbcToGuard, SelfTestOrder | { readonly type: 'window.prepare' }>
 type Refusal = Extract<GuardToSbc, { readonly type: 'refused' }>['code']
 
 /**
@@ -78,10 +84,12 @@ export class Window {
       toAgent,
       sentinel,
       heard: (packet: RtpPacket, nowMs: number) => this.#capture.accept(packet, nowMs),
-      alarm: (code) => this.#alarm(code),
+      maskingFailed: (failure) => this.#maskingFailed(failure),
+      payerSilent: () => this.#alarm('payer_silent'),
       isKeyDown: (nowMs) => this.#capture.isKeyDown(nowMs),
       metrics,
       ...(options.random === undefined ? {} : { random: options.random }),
+      ...(options.newMasker === undefined ? {} : { newMasker: options.newMasker }),
     })
   }
 
@@ -153,6 +161,7 @@ export class Window {
   close(): void {
     this.#closed = true
     this.#capture.wipe()
+    this.#media.wipe()
   }
 
   get isClosed(): boolean {
@@ -176,6 +185,17 @@ export class Window {
       this.#notSafeYet(this.#options.clockMs())
       reply({ type: 'refused', code: 'key_down' })
     })
+  }
+
+  /**
+   * Hard masking does not ask the part that failed, so the customer may go on typing. A masker that does not obey even
+   * that is beyond what we know of it: nothing of it is sent, and the customer is asked to stop.
+   */
+  #maskingFailed(failure: MaskingFailure): void {
+    this.#options.metrics.maskingFailed(failure)
+    this.#options.audit(failure)
+    if (failure === 'hard_not_obeyed') this.#capture.stop()
+    this.#alarm('sentinel')
   }
 
   #alarm(code: 'sentinel' | 'payer_silent'): void {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Role } from '../../kit/identity.ts'
-import type { RefusalCode } from '../vault-protocol.ts'
+import type { RefusalCode, ReportCause } from '../vault-protocol.ts'
 import { lengthPrefixed } from './seal.ts'
 
 /** What is written down of one act (PCI DSS 10.2.2): who, what, outcome, origin, resource. Never a digit beyond the last four. */
@@ -8,11 +8,11 @@ export type AuditEntry = {
   /** Who asked; 'vault' for what it does by itself. 'none' when the peer proved no role. */
   readonly role: Role
   readonly action: AuditAction
-  readonly outcome: 'done' | 'repeated' | 'approved' | 'declined' | RefusalCode
+  readonly outcome: 'done' | 'repeated' | 'approved' | 'declined' | RefusalCode | ReportCause
   /** The name that the peer's certificate proved, or 'local'. */
   readonly origin: string
   readonly merchant: string
-  /** A token or a key id; empty when there is none yet. */
+  /** A token or a key id; of a report, the guard's name and when it happened. Empty when there is none yet. */
   readonly resource: string
   readonly windowId: string
 }
@@ -27,6 +27,9 @@ export const AUDIT_ACTIONS = [
   'key_create',
   'key_unwrap',
   'key_rotate',
+  'report', // one that was refused
+  'masking_failed', // the guard's sentinel kept back what the masker let through
+  'self_test_failed',
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 

@@ -5,6 +5,7 @@ import type { VaultRequest } from '../vault-protocol.ts'
 const ALLOWED: { readonly [Type in VaultRequest['type']]: readonly Role[] } = {
   tokenize: ['guard'],
   authorize: ['guard'],
+  report: ['guard'],
 }
 
 export function mayAsk(role: Role, type: VaultRequest['type']): boolean {

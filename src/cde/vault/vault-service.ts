@@ -2,7 +2,14 @@ import type { Role } from '../../kit/identity.ts'
 import { errorFields, type Logger } from '../../kit/log.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import { parseCardBody } from '../card-body.ts'
-import type { AuthorizeRequest, RefusalCode, TokenizeRequest, VaultReply, VaultRequest } from '../vault-protocol.ts'
+import type {
+  AuthorizeRequest,
+  RefusalCode,
+  ReportRequest,
+  TokenizeRequest,
+  VaultReply,
+  VaultRequest,
+} from '../vault-protocol.ts'
 import type { CardCodeMemory } from './card-code-memory.ts'
 import { refusalOf } from './card-check.ts'
 import { Charges } from './charges.ts'
@@ -89,6 +96,7 @@ export class VaultService {
     if (connector === undefined) return this.#refuse('unknown_merchant', request, peer)
     if (request.type === 'tokenize') return this.#tokenize(request, body, peer)
     if (body.length > 0) return this.#refuse('malformed', request, peer)
+    if (request.type === 'report') return this.#report(request, peer)
     return this.#authorize(request, connector, peer)
   }
 
@@ -117,6 +125,20 @@ export class VaultService {
     if (reply.type === 'approved' || reply.type === 'declined') this.#metrics.authorized.inc({ outcome: reply.type })
     else this.#metrics.authorized.inc({ outcome: 'refused' })
     return reply
+  }
+
+  async #report(request: ReportRequest, peer: Peer): Promise<VaultReply> {
+    const { event, cause, merchant, windowId, instance, occurredMs } = request
+    this.#options.logger.error({ code: event, windowId, instance, state: cause }, 'a guard reported a failed control')
+    await this.#options.store.append({
+      ...peer,
+      action: event,
+      outcome: cause,
+      merchant,
+      resource: [instance, new Date(occurredMs).toISOString()].join(' '),
+      windowId,
+    })
+    return { type: 'recorded' }
   }
 
   async #refuse(code: RefusalCode, request: VaultRequest | null, peer: Peer): Promise<VaultReply> {

@@ -125,6 +125,10 @@ export const FAILURES: Readonly<Record<PaymentFailure, { readonly headline: stri
     headline: 'Do not ask for the card: masking is not available now',
     say: 'I cannot take the card at this moment. May I ask you to wait a little?',
   },
+  out_of_service: {
+    headline: 'Do not ask for the card: masking failed its own test',
+    say: 'I cannot take the card at this moment. May I ask you to call again later, or to pay another way?',
+  },
   media_unavailable: {
     headline: 'Do not ask for the card: the line could not be secured',
     say: 'I cannot take the card at this moment. May I ask you to wait a little?',
@@ -152,6 +156,8 @@ const ORDER_REFUSED: Readonly<Record<string, string>> = {
   sbc_lost: 'The call control cannot be reached. Do not ask for the card; try again when it is back.',
   sbc_timeout: 'No answer came in time. Do not ask for the card unless this page says so.',
   guard_unavailable: 'Masking is not available now. Do not ask for the card; try again in a moment.',
+  out_of_service:
+    'Masking failed its own test and is switched off until it passes. Do not ask for the card. The call goes on.',
   media_unavailable: 'The line could not be secured. Do not ask for the card; try again in a moment.',
   not_proven: 'The line could not be secured. Do not ask for the card; try again.',
   window_open: 'A card is being taken on this call already.',

@@ -5,6 +5,7 @@ import { parseCardBody } from '../../../src/cde/card-body.ts'
 import { EgressSentinel } from '../../../src/cde/guard/egress-sentinel.ts'
 import { guardMetrics } from '../../../src/cde/guard/guard-metrics.ts'
 import { listenForSbcs } from '../../../src/cde/guard/guard-server.ts'
+import { SelfTests } from '../../../src/cde/guard/self-test/self-tests.ts'
 import { OpenWindows } from '../../../src/cde/guard/open-windows.ts'
 import { VaultClient } from '../../../src/cde/vault-client.ts'
 import { parseVaultRequest, type VaultReply, type VaultRequest } from '../../../src/cde/vault-protocol.ts'
@@ -51,6 +52,7 @@ async function startServer(options: { readonly windowsMax?: number; readonly aba
     windowsMax,
     vault: client,
     newSentinel: () => new EgressSentinel(),
+    audit: () => undefined,
     clockMs: () => performance.now(),
     dateMs: () => Date.now(),
     logger,
@@ -58,7 +60,14 @@ async function startServer(options: { readonly windowsMax?: number; readonly aba
     ...rest,
   })
   const identity = sharedIdentity('guard')
-  const listener = await listenForSbcs({ host: HOST, port: 0, identity, windows, windowsMax, logger })
+  const selfTests = new SelfTests({
+    host: HOST,
+    clockMs: () => performance.now(),
+    logger,
+    metrics: guardMetrics(new Metrics('test')),
+    failed: () => undefined,
+  })
+  const listener = await listenForSbcs({ host: HOST, port: 0, identity, windows, selfTests, windowsMax, logger })
   return {
     port: listener.port,
     windows,
@@ -66,6 +75,7 @@ async function startServer(options: { readonly windowsMax?: number; readonly aba
     close: async () => {
       windows.close()
       windows.close()
+      selfTests.close()
       client.close()
       await listener.close()
     },

@@ -6,6 +6,8 @@ import { sharedIdentity } from '../../fakes/shared-certificates.ts'
 
 const start = async (port: number) =>
   startGuard({
+    name: 'guard-1',
+    merchant: 'shop',
     host: '127.0.0.1',
     port,
     media: '127.0.0.1',

@@ -1,0 +1,107 @@
+import { ALAW_TO_LINEAR, ULAW_TO_LINEAR, type G711Law } from './g711.ts'
+import { EAR_SAMPLES_MAX, HOP_SAMPLES, TONE_SAMPLES_MIN, TwoSineEar } from './two-sine-ear.ts'
+
+/** Packets of the payer that are remembered: the longest look-ahead, 200 ms, in packets of 10 ms, and some that are late. */
+const PACKETS = 32
+/** Tones that are remembered; no more can begin within the packets above. */
+const SPANS = 8
+/** Compared at a time; a shorter rest of a span is not, for in 2.5 ms speech is like a tone now and then. */
+const PIECE_SAMPLES = HOP_SAMPLES
+/** Of two waves that are the same but for their level; speech and noise do not come near it by chance. */
+const SAME_MIN = 0.995
+/** A copy 20 dB down is no longer a copy of a key but a remainder, which the sentinel listens to instead. */
+const GAIN_MIN = 0.1
+/** Mean square of -48 dBm0: below it lies noise, the guard's own too. */
+const LOUD_MEAN_SQUARE = 3_900
+
+type Remembered = { readonly samples: Int16Array; length: number; from: number }
+
+/**
+ * Knows ahead what must not leave: it hears the payer's audio when it arrives, before the look-ahead is over, and where
+ * a tone was in it, the same wave must not be in what goes to the agent. So even a gate that lets everything through is
+ * noticed at the first fragment, and not after the 20 ms that it takes to hear a tone.
+ */
+export class PayerEcho {
+  readonly #ear = new TwoSineEar((until) => this.#remember(until))
+  readonly #packets: Remembered[] = Array.from({ length: PACKETS }, () => ({
+    samples: new Int16Array(EAR_SAMPLES_MAX),
+    length: 0,
+    from: 0,
+  }))
+  #next = 0
+  /** Of the packet that would follow the last one. */
+  #timestamp = 0
+  #restartedAt = 0
+  #spans: { from: number; to: number }[] = []
+
+  /** Takes the next audio of the payer, in the order of arrival; a tone is only heard in what belongs together. */
+  heard(payload: Uint8Array, law: G711Law, timestamp: number): void {
+    const slot = this.#packets[this.#next]
+    if (slot === undefined) return
+    this.#next = (this.#next + 1) % PACKETS
+    if (timestamp !== this.#timestamp) {
+      this.#ear.restart()
+      this.#restartedAt = this.#ear.position
+    }
+    this.#timestamp = (timestamp + payload.length) >>> 0
+    const table = law === 'alaw' ? ALAW_TO_LINEAR : ULAW_TO_LINEAR
+    slot.from = this.#ear.position
+    slot.length = Math.min(payload.length, EAR_SAMPLES_MAX)
+    for (let index = 0; index < slot.length; index += 1) slot.samples[index] = table[payload[index] ?? 0xff] ?? 0
+    this.#ear.hear(payload.subarray(0, slot.length), law)
+  }
+
+  /** True when a piece of a packet for the agent is the payer's own wave, from where a tone was. */
+  repeats(payload: Uint8Array, law: G711Law): boolean {
+    if (this.#spans.length === 0) return false
+    const oldest = this.#ear.position - PACKETS * EAR_SAMPLES_MAX
+    this.#spans = this.#spans.filter((span) => span.to > oldest)
+    for (const packet of this.#packets) {
+      if (packet.length !== payload.length) continue
+      for (const span of this.#spans) {
+        const first = Math.max(0, span.from - packet.from)
+        const end = Math.min(packet.length, span.to - packet.from)
+        for (let start = first; start + PIECE_SAMPLES <= end; start += PIECE_SAMPLES) {
+          if (isCopy(packet.samples, payload, law, start)) return true
+        }
+      }
+    }
+    return false
+  }
+
+  /** Overwrites the payer's audio. Safe to call twice. */
+  wipe(): void {
+    this.#ear.wipe()
+    this.#spans = []
+    for (const packet of this.#packets) {
+      packet.samples.fill(0)
+      packet.length = 0
+    }
+  }
+
+  #remember(toneUntil: number): void {
+    const last = this.#spans.at(-1)
+    // A tone begins up to a hop before the first frame that it fills; the gate masks that and more.
+    const from = Math.max(toneUntil - TONE_SAMPLES_MIN - HOP_SAMPLES, this.#restartedAt)
+    if (last !== undefined && from <= last.to) last.to = toneUntil
+    else this.#spans.push({ from, to: toneUntil })
+    if (this.#spans.length > SPANS) this.#spans.shift()
+  }
+}
+
+/** The correlation of two pieces, and how loud one is beside the other. */
+function isCopy(samples: Int16Array, payload: Uint8Array, law: G711Law, start: number): boolean {
+  const table = law === 'alaw' ? ALAW_TO_LINEAR : ULAW_TO_LINEAR
+  let both = 0
+  let came = 0
+  let goes = 0
+  for (let index = start; index < start + PIECE_SAMPLES; index += 1) {
+    const one = samples[index] ?? 0
+    const other = table[payload[index] ?? 0xff] ?? 0
+    both += one * other
+    came += one * one
+    goes += other * other
+  }
+  if (came < LOUD_MEAN_SQUARE * PIECE_SAMPLES || goes === 0) return false
+  return both >= SAME_MIN * Math.sqrt(came * goes) && both >= GAIN_MIN * came
+}
