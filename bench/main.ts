@@ -1,3 +1,4 @@
+import { benchGuardLoad } from './guard-load.ts'
 import { benchMediaLatency } from './media-latency.ts'
 import { benchSwitch } from './switch.ts'
 import { writePage } from './harness/page.ts'
@@ -7,6 +8,7 @@ import { writeResult, type BenchResult } from './harness/results.ts'
 type Bench = (options: { readonly rounds: number; readonly say: (line: string) => void }) => Promise<BenchResult>
 
 const BENCHES: Readonly<Record<string, { readonly run: Bench; readonly rounds: number }>> = {
+  'guard-load': { run: benchGuardLoad, rounds: 5 },
   'media-latency': { run: benchMediaLatency, rounds: 10 },
   switch: { run: benchSwitch, rounds: 8 },
 }

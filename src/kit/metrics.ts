@@ -23,6 +23,20 @@ export class Metrics {
     return new Counter({ name, help, labelNames: [...labelNames], registers: [this.registry] })
   }
 
+  /** A counter that its owner keeps as plain numbers by label value: for what is counted with every packet. Read when scraped. */
+  tally(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void {
+    const counter: Counter = new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect: () => {
+        counter.reset()
+        for (const [value, count] of Object.entries(read())) counter.inc({ [label]: value }, count)
+      },
+    })
+  }
+
   gauge(name: string, help: string): Gauge
   gauge<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Gauge<Label>
   gauge(name: string, help: string, labelNames: readonly string[] = []): Gauge {

@@ -20,6 +20,18 @@ t.test('metrics are served as Prometheus reads them, with the role on each', asy
   t.equal((await fetch(`http://127.0.0.1:${port}/metrics`, { method: 'POST' })).status, 404)
 })
 
+t.test('a tally is read when it is scraped, and counts its owner’s numbers', async (t) => {
+  const metrics = new Metrics('guard')
+  const packets = { in: 1, out: 0 }
+  metrics.tally('packets_total', 'Packets', 'direction', () => packets)
+  packets.in += 4
+  for (const scrape of [1, 2]) {
+    const text = await metrics.registry.metrics()
+    t.match(text, 'packets_total{direction="in",role="guard"} 5', `scrape ${scrape}`)
+    t.match(text, 'packets_total{direction="out",role="guard"} 0')
+  }
+})
+
 t.test('a label that was not declared is refused', (t) => {
   const counter = new Metrics('sbc').counter<string>('calls_total', 'Calls', ['outcome'])
   t.throws(() => counter.inc({ call_id: 'x' }))
