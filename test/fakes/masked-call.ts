@@ -1,6 +1,8 @@
+import { ComfortNoise } from '../../src/cde/guard/comfort-noise.ts'
 import { ULAW_TO_LINEAR } from '../../src/cde/guard/g711.ts'
-import { Masker, type Masking } from '../../src/cde/guard/masker.ts'
+import { FIRST_POSITION, Masker, type Masking } from '../../src/cde/guard/masker.ts'
 import type { MaskerCounters } from '../../src/cde/guard/masker-counters.ts'
+import { GATE_BLOCK_SAMPLES } from '../../src/cde/guard/tone-gate.ts'
 import { buildRtp } from '../../src/cde/guard/rtp-packet.ts'
 import type { KeyPress } from './dtmf-signal.ts'
 import { seededRandom } from './seeded-random.ts'
@@ -38,12 +40,10 @@ export const PLAIN_PLAN: Omit<CallPlan, 'audio' | 'presses'> = {
 export type MaskedCall = {
   /** All that left, as linear samples at its place: what the agent's side records. */
   readonly heard: Float64Array
-  /** What left, as linear samples at its place, zero where masked or lost. */
-  readonly passed: Float64Array
   /** What arrived at the masker, in the same way: the control. */
   readonly arrived: Float64Array
-  /** 1 where a sample that arrived was masked. */
-  readonly masked: Uint8Array
+  /** 1 where noise stands in place of a sample, and not what the band filter left of it. */
+  readonly silenced: Uint8Array
   readonly sent: readonly Buffer[]
   /** The audio packets that arrived, in order of arrival. */
   readonly received: readonly Buffer[]
@@ -102,19 +102,17 @@ export function maskedCall(plan: CallPlan): MaskedCall {
     place(datagram, arrived)
   }
   while (masker.nextDueMs !== undefined) sent.push(...masker.due(masker.nextDueMs))
-  const passed = new Float64Array(audio.length)
   const out = new Float64Array(audio.length)
-  for (const packet of sent) place(packet, out)
-  const masked = new Uint8Array(audio.length)
-  for (let index = 0; index < audio.length; index += 1) {
-    if (out[index] === arrived[index]) passed[index] = arrived[index] ?? 0
-    else masked[index] = 1
+  const silenced = new Uint8Array(audio.length)
+  const noise = new ComfortNoise(plan.seed + 77)
+  for (const packet of sent) {
+    place(packet, out)
+    markNoise({ packet, noise, silenced })
   }
   return {
     heard: out,
-    passed,
     arrived,
-    masked,
+    silenced,
     sent,
     received,
     firstTimestamp: FIRST_TIMESTAMP,
@@ -148,6 +146,22 @@ function eventPackets(sent: {
     return end ? [packet, packet, packet] : [packet]
   }
   return []
+}
+
+/** Blocks of a packet that are noise, byte by byte: what the masker would have put there. */
+function markNoise(marked: {
+  readonly packet: Buffer
+  readonly noise: ComfortNoise
+  readonly silenced: Uint8Array
+}): void {
+  const { packet, noise, silenced } = marked
+  const at = (packet.readUInt32BE(4) - FIRST_TIMESTAMP) >>> 0
+  const expected = Buffer.alloc(packet.length)
+  noise.fill({ target: expected, start: 12, length: packet.length - 12, position: FIRST_POSITION + at, law: 'ulaw' })
+  for (let from = 12; from < packet.length; from += GATE_BLOCK_SAMPLES) {
+    const to = Math.min(from + GATE_BLOCK_SAMPLES, packet.length)
+    if (packet.subarray(from, to).equals(expected.subarray(from, to))) silenced.fill(1, at + from - 12, at + to - 12)
+  }
 }
 
 function place(packet: Buffer, into: Float64Array): void {

@@ -3,6 +3,7 @@ import { ComfortNoise } from './comfort-noise.ts'
 import { PCMA_PAYLOAD_TYPE, PCMU_PAYLOAD_TYPE, type G711Law } from './g711.ts'
 import { newMaskerCounters, type DropCause } from './masker-counters.ts'
 import { readPayload, type PayerPayload } from './payer-payload.ts'
+import { PassingAudio } from './passing-audio.ts'
 import { PayerTimeline } from './payer-timeline.ts'
 import { RtpHeaderMap, type Arrival, type HeaderMode, type OwnHeaders } from './rtp-header-map.ts'
 import { RTP_HEADER_BYTES, parseRtp, type RtpPacket } from './rtp-packet.ts'
@@ -45,9 +46,6 @@ const PACKET_SAMPLES_DEFAULT = 20 * SAMPLES_PER_MS
 /** Tone audio leads and trails what the event packets say; what is further off, the gate must catch by itself. */
 const EVENT_MARGIN_SAMPLES = 30 * SAMPLES_PER_MS
 
-/** How long a gateway may let the tone itself through before its events begin. */
-const LEAD_SAMPLES = 80 * SAMPLES_PER_MS
-
 /** RFC 4733 section 2.5.1.2: updates every 50 ms. Five missing in a row, and the key counts as released. */
 const EVENT_SILENCE_MS = 250
 
@@ -58,7 +56,7 @@ const JOINT_SAMPLES = 40 * SAMPLES_PER_MS
 const TIMESTAMP_JUMP_MAX = 2000 * SAMPLES_PER_MS
 
 /** Where the timeline starts: so far up that what is earlier than the first packet has a place too. */
-const FIRST_POSITION = 1_000_000 * GATE_BLOCK_SAMPLES
+export const FIRST_POSITION = 1_000_000 * GATE_BLOCK_SAMPLES
 
 type Held = {
   readonly releaseMs: number
@@ -81,6 +79,7 @@ export class Masker {
   readonly #headers: RtpHeaderMap
   readonly #noise: ComfortNoise
   readonly #timeline = new PayerTimeline()
+  readonly #passing = new PassingAudio({ timeline: this.#timeline, from: FIRST_POSITION })
   readonly #held: Held[] = []
   #masking: Masking
   #law: G711Law
@@ -173,10 +172,7 @@ export class Masker {
     this.#masking = 'hard'
   }
 
-  /**
-   * For the next ten seconds less evidence makes a tone. The masker does so by itself after a proven key; told before
-   * the first, it masks that one as well under talk-over, at the price of more speech.
-   */
+  /** Keys are awaited: for the next ten seconds less evidence makes a tone. */
   expectKeys(): void {
     this.#timeline.expectKeys(this.#heardUntil)
   }
@@ -227,18 +223,19 @@ export class Masker {
     const sequence = this.#headers.send(held.arrival)
     if (sequence === undefined) return this.#drop('unplaceable')
     const packet = this.#build({ held, sequence, position: held.position, samples, law: audio.law })
-    if (this.#masking === 'hard' || held.late) {
-      this.#mask({ packet, from: held.position, to, position: held.position, law: audio.law })
-      return packet
-    }
-    audio.payload.copy(packet, RTP_HEADER_BYTES)
-    let from = held.position
-    while (from < to) {
-      const block = Math.floor(from / GATE_BLOCK_SAMPLES)
-      const end = Math.min((block + 1) * GATE_BLOCK_SAMPLES, to)
-      if (this.#isMasked(block, nowMs)) this.#mask({ packet, from, to: end, position: held.position, law: audio.law })
-      from = end
-    }
+    this.#mask({ packet, from: held.position, to, position: held.position, law: audio.law })
+    if (held.late) return packet
+    const isDown = this.#keyIsDown(nowMs)
+    if (this.#passing.advance(to, isDown ? (this.#key?.from ?? 0) : Infinity)) this.#lastSuspectMs = nowMs
+    if (this.#masking === 'hard') return packet
+    const passed = this.#passing.copy({
+      target: packet,
+      start: RTP_HEADER_BYTES,
+      position: held.position,
+      length: samples,
+      law: audio.law,
+    })
+    this.counters.samplesMasked -= passed
     return packet
   }
 
@@ -258,13 +255,6 @@ export class Masker {
     const packet = this.#build({ held, sequence, position: from, samples: to - from, law: this.#law })
     this.#mask({ packet, from, to, position: from, law: this.#law })
     return packet
-  }
-
-  #isMasked(block: number, nowMs: number): boolean {
-    if (this.#keyIsDown(nowMs) && (block + 1) * GATE_BLOCK_SAMPLES > (this.#key?.from ?? 0)) return true
-    const verdict = this.#timeline.verdict(block)
-    if (verdict === 'tone') this.#lastSuspectMs = nowMs
-    return verdict !== 'clean' || this.#timeline.inMaskedSpan(block)
   }
 
   /** The packet with its header, its payload still unwritten, and the books that go with sending it. */
@@ -356,10 +346,6 @@ export class Masker {
     this.#lastSuspectMs = nowMs
     const from = position - content.lead - EVENT_MARGIN_SAMPLES
     this.#timeline.maskSpan({ from, to: position + content.duration + EVENT_MARGIN_SAMPLES })
-    // A tone that led the event in says that this payer's tones get through: watch for more of them.
-    if (this.#key === undefined && this.#timeline.suspects({ from: position - LEAD_SAMPLES, to: position })) {
-      this.#timeline.expectKeys(position)
-    }
     if (content.end) this.#key = undefined
     else this.#key = { from: Math.min(from, this.#key?.from ?? from), lastMs: nowMs }
   }

@@ -71,17 +71,16 @@ export class PayerTimeline {
     return this.#gate.verdict(block)
   }
 
-  /** True when the gate suspects a tone anywhere in this time. */
-  suspects(span: Span): boolean {
-    for (let block = Math.floor(span.from / GATE_BLOCK_SAMPLES); block * GATE_BLOCK_SAMPLES < span.to; block += 1) {
-      if (this.verdict(block) === 'tone') return true
-    }
-    return false
-  }
-
-  /** A key is known to be at this position by other means than its tone. */
+  /** Keys are awaited from this position on. */
   expectKeys(position: number): void {
     this.#gate.expectKeys(Math.floor(position / GATE_BLOCK_SAMPLES))
+  }
+
+  /** Copies samples of one block into the start of the given array. They are only good where the verdict is not `edge`. */
+  read(position: number, into: Float64Array, length: number): void {
+    const block = Math.floor(position / GATE_BLOCK_SAMPLES)
+    const start = (block & (SLOTS - 1)) * GATE_BLOCK_SAMPLES + position - block * GATE_BLOCK_SAMPLES
+    for (let index = 0; index < length; index += 1) into[index] = this.#samples[start + index] ?? 0
   }
 
   /** True when any of the block lies in a masked span. */

@@ -7,13 +7,13 @@
 const LOW_HZ = [697, 770, 852, 941] as const
 const HIGH_HZ = [1209, 1336, 1477, 1633] as const
 
-/** Q.24 wants 1.8 % accepted; lines at these five cover 3.5 % either way, and a window of 40 ms sees 12 Hz beside each. */
-const OFFSETS = [-0.03, -0.015, 0, 0.015, 0.03] as const
+/** Q.24 wants 1.8 % accepted; lines at these three cover 3.5 % either way, as halves of 20 ms see 25 Hz beside each. */
+const OFFSETS = [-0.025, 0, 0.025] as const
 
 /** Lines in each of the two bands. */
 export const BAND_LINES = LOW_HZ.length * OFFSETS.length
 
-/** Whole numbers, low band first, five for each frequency of Q.23. */
+/** Whole numbers, low band first, three for each frequency of Q.23. */
 export const LINES_HZ: readonly number[] = [...linesOf(LOW_HZ), ...linesOf(HIGH_HZ)]
 
 /** The frequency of Q.23 that each line stands beside. */
@@ -57,7 +57,7 @@ type Weights = {
   readonly unsteadiness: number
 }
 
-const WEIGHTS: { readonly [Blocks in 4 | 8 | 16]: Weights } = {
+const WEIGHTS: { readonly [Blocks in 4 | 8]: Weights } = {
   4: {
     bias: 7.41,
     purity: 1.78,
@@ -78,21 +78,11 @@ const WEIGHTS: { readonly [Blocks in 4 | 8 | 16]: Weights } = {
     discord: -0.56,
     unsteadiness: -1.07,
   },
-  16: {
-    bias: 7.92,
-    purity: 1.32,
-    share: 1.76,
-    twist: 0.64,
-    twistSquared: -0.13,
-    offset: -0.62,
-    discord: -0.67,
-    unsteadiness: -1.39,
-  },
 }
 
 /** The two halves of a window. Spectra are pairs of real and imaginary part, with the phase of one clock. */
 export type Halves = {
-  readonly blocks: 4 | 8 | 16
+  readonly blocks: 4 | 8
   readonly spectra: Float32Array
   /** Index of the first number of each half's spectrum. */
   readonly first: number

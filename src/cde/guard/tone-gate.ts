@@ -1,14 +1,15 @@
-import { BAND_LINES, keyEvidence, LINES_HZ, NO_EVIDENCE, SPACINGS_HZ } from './tone-evidence.ts'
+import { BAND_LINES, keyEvidence, LINES_HZ, SPACINGS_HZ } from './tone-evidence.ts'
 
 /**
- * Answers, for each 5 ms of payer audio: could anybody read a key out of this? A DTMF receiver asks whether a digit is
- * valid and may stay silent when unsure; the gate suspects when unsure, for the masker masks what it suspects.
+ * Answers, for each 5 ms of payer audio: is this a key, or could it be a piece of one? What the gate lets through has still
+ * to pass the band filter, which takes the keys' own frequencies away. So the gate need not be sure of every key under
+ * loud speech; it must find those whose clicks at beginning and end nothing covers.
  *
- * It looks at windows of 10, 20, 40 and 80 ms, and suspects what lies in or beside a window
+ * It looks at windows of 10, 20 and 40 ms, and suspects blocks of a window
  * - whose strongest line in the low and in the high band hold nearly all energy (a tone, and nobody speaks), or
- * - whose two lines look like a key's under speech (see tone-evidence), or
- * - which is a burst too short to be speech.
- * After a key that is beyond doubt more keys follow, so for some seconds the gate asks for much less evidence.
+ * - whose two lines look like a key's under speech (see tone-evidence).
+ * A block beside such a one goes with it, unless it is much quieter. A burst too short to have a frequency is suspected
+ * by its shape alone. Nothing depends on which key it is: what is masked names none.
  *
  * Blocks may come in any order and with holes. Time is counted in blocks of 40 samples from anywhere, ever upwards.
  */
@@ -23,68 +24,45 @@ export type GateVerdict = 'clean' | 'tone' | 'edge'
 const SLOTS = 128
 
 type WindowRule = {
-  readonly blocks: 2 | 4 | 8 | 16
+  readonly blocks: 2 | 4 | 8
   /** Suspicious if the best pair has more than this of all energy in the window. */
   readonly shareMax: number
-  /** The same with more keys expected. */
-  readonly alertShareMax: number
   /** Suspicious if there is more evidence than this. */
   readonly evidenceMax: number
-  /** The same with more keys expected. */
-  readonly alertEvidenceMax: number
-  /** Blocks either side of a suspicious window that are suspected too. */
-  readonly margin: number
+  /** The same while keys are awaited. */
+  readonly waryEvidenceMax: number
+  /** Blocks at either end of a suspicious window that are not suspected by it: a key may begin or end within. */
+  readonly inset: number
+  /** A key is as loud all along: a block with less than this part of the lines' energy is beside it, not in it. */
+  readonly loudnessMin: number
 }
 
-/** Set by measurement on 24 minutes of prompts, against keys with talk-over of -20 to +6 dB; see test/leak. */
-const RULES: readonly [WindowRule, WindowRule, WindowRule, WindowRule] = [
-  { blocks: 2, shareMax: 0.85, alertShareMax: 0.7, evidenceMax: 99, alertEvidenceMax: 99, margin: 3 },
-  { blocks: 4, shareMax: 0.75, alertShareMax: 0.55, evidenceMax: 3, alertEvidenceMax: -1, margin: 2 },
-  { blocks: 8, shareMax: 0.7, alertShareMax: 0.5, evidenceMax: 2.4, alertEvidenceMax: -1.2, margin: 1 },
-  { blocks: 16, shareMax: 0.6, alertShareMax: 0.5, evidenceMax: 0.5, alertEvidenceMax: -1.5, margin: 0 },
+/** Set by measurement on prompts, against keys with talk-over of -20 to +6 dB; see test/leak. */
+const RULES: readonly [WindowRule, WindowRule, WindowRule] = [
+  { blocks: 2, shareMax: 0.9, evidenceMax: 99, waryEvidenceMax: 99, inset: 0, loudnessMin: 0.02 },
+  { blocks: 4, shareMax: 0.8, evidenceMax: 4, waryEvidenceMax: 3, inset: 0, loudnessMin: 0.1 },
+  { blocks: 8, shareMax: 0.75, evidenceMax: 3.2, waryEvidenceMax: 2.2, inset: 1, loudnessMin: 0.2 },
 ]
 
-const WIDEST_BLOCKS = 16
+const WIDEST_BLOCKS = 8
 
-/** Within this many blocks of a suspicious window, windows with this much less evidence count as well. */
-const NEAR_BLOCKS = 8
-const NEAR_SLACK = 2.5
-const ALERT_NEAR_SLACK = 1
+/** How long keys count as awaited after the last word of it, in blocks: ten seconds. */
+const WARY_BLOCKS = 2000
 
-/** They are of the same key, and so not more than 13 dB quieter. */
-const NEAR_LEVEL_RATIO = 0.05
-
-/** A key is as loud all along: a block with less than this part of the lines' energy is beside it, not in it. */
-const LOUDNESS_MIN = 0.2
-const WIDE_BLOCKS = 8
-
-/** Two windows of 40 ms, 20 ms apart, with this much evidence are a key beyond doubt. Prompts get there every ten minutes. */
-const PROVEN_EVIDENCE = 4
-const PROVEN_RULE = 2
-const PROVEN_APART_BLOCKS = 4
-
-/** How long more keys are expected after a proven one, in blocks: ten seconds, for a pause between groups of digits. */
-const ALERT_BLOCKS = 2000
-
-/** Keys are expected to have at least this part of the energy of the quietest proven one: 30 dB less. */
-const ALERT_LEVEL_RATIO = 0.001
+/** A block beside a suspected one goes with it if it has more than this part of the lines' energy: 20 dB less. */
+const BESIDE_MIN = 0.01
 
 /** A burst has this many times the energy of what is 10 ms before and 10 ms after it. */
 const BURST_RATIO = 30
-const ALERT_BURST_RATIO = 10
 const BURST_REACH_BLOCKS = 2
+/** ... and this part of its energy on lines of each band: even the splatter of 1 ms of a key has it, most clicks have not. */
+const BURST_LINE_MIN = 0.02
 
 /**
  * Mean square below which a window is silence and no tone: -68 dBm0, less than one step of G.711 around zero.
  * 0 dBm0 is a mean square of 15,770 squared.
  */
 const SILENCE_MEAN_SQUARE = 40
-
-/** A block with fewer known blocks than this on either side is judged as an edge. */
-const EDGE_BLOCKS = 4
-
-/** How much less evidence is asked for beside missing audio. */
-const EDGE_SLACK = 4
 
 /** Share of all energy in 5 or 10 ms alone, beside missing audio. A line is 200 Hz wide there, so speech has it too. */
 const EDGE_SHARE_MAX = 0.5
@@ -94,23 +72,22 @@ const SPECTRUM = LINES_HZ.length * 2
 
 export class ToneGate {
   readonly #tags = new Float64Array(SLOTS).fill(-1)
-  /** For 1, 2, 4, 8 and 16 blocks from the slot's block on; spectra all have the phase of one common clock. */
+  /** The number of the block in the slot, when it is suspected, and how loud the lines are that it is suspected for. */
+  readonly #suspects = new Float64Array(SLOTS).fill(-1)
+  readonly #suspectLines = new Float64Array(SLOTS)
+  /** For 1, 2, 4 and 8 blocks from the slot's block on; spectra all have the phase of one common clock. */
   readonly #levels = Array.from({ length: RULES.length + 1 }, newLevel)
   readonly #even = new Float64Array(GATE_BLOCK_SAMPLES / 2)
   readonly #odd = new Float64Array(GATE_BLOCK_SAMPLES / 2)
-  /** More keys are expected until this block, with lines of at least this energy in a block. */
-  #alertUntil = -1
-  #alertLine = 0
+
+  /** Keys are awaited until this block. */
+  #waryUntil = -1
 
   /** Takes the 40 samples of one block from `start` on. A block that is older than the memory is forgotten at once. */
   analyse(block: number, samples: Int16Array, start: number): void {
     const slot = block & (SLOTS - 1)
     if ((this.#tags[slot] ?? -1) > block) return
     this.#tags[slot] = block
-    for (const level of this.#levels) {
-      level.share[slot] = 0
-      level.evidence[slot] = NO_EVIDENCE
-    }
     this.#transform(block, samples, start)
     // Windows that this block completes: only those that end with it, unless it fills a hole.
     let before = 0
@@ -121,8 +98,8 @@ export class ToneGate {
       const blocks = RULES[rule]?.blocks ?? 2
       const first = block - Math.min(before, blocks - 1)
       const last = block + Math.min(after, blocks - 1) - blocks + 1
-      // Wide windows every 10 ms only: they change little in 5, and cost as much as all others together.
-      const step = blocks < WIDE_BLOCKS ? 1 : 2
+      // Wide windows every 10 ms only: they change little in 5.
+      const step = blocks < WIDEST_BLOCKS ? 1 : 2
       for (let from = first + (step === 2 ? first & 1 : 0); from <= last; from += step) this.#measure(rule, from)
     }
   }
@@ -131,83 +108,53 @@ export class ToneGate {
     return block >= 0 && this.#tags[block & (SLOTS - 1)] === block
   }
 
-  /** Somebody else is sure of a key at this block: more are expected, of whatever level. */
+  /** Keys are awaited from this block on, for ten seconds. */
   expectKeys(block: number): void {
-    this.#alertUntil = Math.max(this.#alertUntil, block + ALERT_BLOCKS)
-    this.#alertLine = 0
+    this.#waryUntil = block + WARY_BLOCKS
   }
 
   /** What is thought of a block that is known, with all that has been analysed up to now. */
   verdict(block: number): GateVerdict {
-    const alert = block <= this.#alertUntil
-    const loudness = (this.#levels[0] ?? NO_LEVEL).energy[block & (SLOTS - 1)] ?? 0
-    let nearLine = Number.POSITIVE_INFINITY
-    let weakLine = -1
-    for (let rule = 0; rule < RULES.length; rule += 1) {
-      const { blocks, margin, evidenceMax, alertEvidenceMax, shareMax, alertShareMax } = RULES[rule] ?? RULES[0]
-      const level = this.#levels[rule + 1] ?? NO_LEVEL
-      const reach = rule === 0 ? margin : NEAR_BLOCKS
-      for (let from = block - blocks + 1 - reach; from <= block + reach; from += 1) {
-        const slot = from & (SLOTS - 1)
-        if (this.#tags[slot] !== from) continue
-        const found = level.evidence[slot] ?? NO_EVIDENCE
-        const line = level.line[slot] ?? 0
-        const wary = alert && line >= this.#alertLine
-        const evidence = wary ? alertEvidenceMax : evidenceMax
-        const share = wary ? alertShareMax : shareMax
-        const slack = wary ? ALERT_NEAR_SLACK : NEAR_SLACK
-        const loud = blocks < WIDE_BLOCKS || loudness >= LOUDNESS_MIN * line
-        if (found > evidence || (level.share[slot] ?? 0) > share) {
-          nearLine = Math.min(nearLine, line)
-          if (loud && from > block - blocks - margin && from <= block + margin) return 'tone'
-        }
-        if (loud && found > evidence - slack && from > block - blocks && from <= block)
-          weakLine = Math.max(weakLine, line)
-      }
+    if (this.#suspects[block & (SLOTS - 1)] === block) return 'tone'
+    if (this.#isBeside(block, block - 1) || this.#isBeside(block, block + 1)) return 'tone'
+    for (let at = block - 1; at <= block + 1; at += 1) {
+      if (this.#energy(block) > BESIDE_MIN * this.#energy(at) && this.#isBurst(at)) return 'tone'
     }
-    if (weakLine >= NEAR_LEVEL_RATIO * nearLine) return 'tone'
-    let left = 0
-    while (left < EDGE_BLOCKS && this.knows(block - left - 1)) left += 1
-    let right = 0
-    while (right < EDGE_BLOCKS && this.knows(block + right + 1)) right += 1
-    const ratio = alert ? ALERT_BURST_RATIO : BURST_RATIO
-    for (let at = block - 1; at <= block + 1; at += 1) if (this.#isBurst(at, ratio)) return 'tone'
-    if (left === EDGE_BLOCKS && right === EDGE_BLOCKS) return 'clean'
-    return this.#couldBePart({ block, left, right }) ? 'edge' : 'clean'
+    const left = this.knows(block - 1)
+    const right = this.knows(block + 1)
+    if (left && right) return 'clean'
+    if (!left && !right) return 'edge'
+    return this.#couldBePart(block, left ? block - 1 : block) ? 'edge' : 'clean'
+  }
+
+  /** A key that fills the suspected block need not end with it. */
+  #isBeside(block: number, suspect: number): boolean {
+    const slot = suspect & (SLOTS - 1)
+    if (this.#suspects[slot] !== suspect) return false
+    return this.#energy(block) > BESIDE_MIN * (this.#suspectLines[slot] ?? 0)
+  }
+
+  #energy(block: number): number {
+    return (this.#levels[0] ?? NO_LEVEL).energy[block & (SLOTS - 1)] ?? 0
   }
 
   /** A block much louder than both what is shortly before and shortly after it; nothing known there counts as silence. */
-  #isBurst(block: number, ratio: number): boolean {
+  #isBurst(block: number): boolean {
     if (!this.knows(block)) return false
-    const energies = this.#levels[0]?.energy ?? NO_LEVEL.energy
-    const floor = SILENCE_MEAN_SQUARE * GATE_BLOCK_SAMPLES
-    const limit = (energies[block & (SLOTS - 1)] ?? 0) / ratio
-    if (limit <= floor) return false
+    const limit = this.#energy(block) / BURST_RATIO
+    if (limit <= SILENCE_MEAN_SQUARE * GATE_BLOCK_SAMPLES) return false
     for (const beside of [block - BURST_REACH_BLOCKS, block + BURST_REACH_BLOCKS]) {
-      if (this.knows(beside) && (energies[beside & (SLOTS - 1)] ?? 0) >= limit) return false
+      if (this.knows(beside) && this.#energy(beside) >= limit) return false
     }
-    return true
+    return this.#blockShares(block).least > BURST_LINE_MIN
   }
 
-  /** Beside missing audio: the wider windows with less evidence, the short ones by their share alone. */
-  #couldBePart(place: { readonly block: number; readonly left: number; readonly right: number }): boolean {
-    const { block, left, right } = place
-    if (left + right === 0) return true
-    for (let rule = 1; rule < RULES.length; rule += 1) {
-      const { blocks, evidenceMax, alertEvidenceMax } = RULES[rule] ?? RULES[0]
-      const evidence = this.#levels[rule + 1]?.evidence ?? NO_LEVEL.evidence
-      for (let from = block - blocks + 1; from <= block; from += 1) {
-        const slot = from & (SLOTS - 1)
-        const enough = (evidence[slot] ?? NO_EVIDENCE) > Math.min(evidenceMax - EDGE_SLACK, alertEvidenceMax)
-        if (enough && this.#tags[slot] === from) return true
-      }
-    }
-    // A tone that begins or ends in a block next to this one reaches into it.
-    for (let at = block - Math.min(left, 1); at <= block + Math.min(right, 1); at += 1) {
-      const slot = at & (SLOTS - 1)
-      if (this.#blockShare(at) > EDGE_SHARE_MAX || (this.#levels[1]?.share[slot] ?? 0) > EDGE_SHARE_MAX) return true
-    }
-    return false
+  /** Beside missing audio, a block and the 10 ms it has with its one neighbour are judged by their share alone. */
+  #couldBePart(block: number, pair: number): boolean {
+    return (
+      this.#blockShares(block).both > EDGE_SHARE_MAX ||
+      ((this.#levels[1] ?? NO_LEVEL).share[pair & (SLOTS - 1)] ?? 0) > EDGE_SHARE_MAX
+    )
   }
 
   /** One block's lines. Folded about its middle, cosines need the even and sines the odd half of the samples. */
@@ -226,7 +173,6 @@ export class ToneGate {
     const level = this.#levels[0] ?? NO_LEVEL
     const slot = block & (SLOTS - 1)
     level.energy[slot] = energy
-    level.share[slot] = UNKNOWN_SHARE
     const spectra = level.spectra
     const turns = (block % TURNS) * LINES_HZ.length
     let table = 0
@@ -249,7 +195,7 @@ export class ToneGate {
 
   /** Adds two half windows, all of which is known, to a whole one, and measures it. */
   #measure(rule: number, from: number): void {
-    const blocks = RULES[rule]?.blocks ?? 2
+    const { blocks, shareMax, evidenceMax, waryEvidenceMax } = RULES[rule] ?? RULES[0]
     const half = this.#levels[rule] ?? NO_LEVEL
     const whole = this.#levels[rule + 1] ?? NO_LEVEL
     const slot = from & (SLOTS - 1)
@@ -260,57 +206,59 @@ export class ToneGate {
     whole.energy[slot] = energy
     addUp({ half: half.spectra, whole, slot, first, second })
     const samples = blocks * GATE_BLOCK_SAMPLES
-    const line = ((whole.lowPower[slot] ?? 0) + (whole.highPower[slot] ?? 0)) * (2 / samples)
-    whole.line[slot] = line / blocks
+    whole.share[slot] = 0
     if (energy < SILENCE_MEAN_SQUARE * samples) return
+    const low = whole.low[slot] ?? 0
+    const high = whole.high[slot] ?? 0
+    const line = ((whole.lowPower[slot] ?? 0) + (whole.highPower[slot] ?? 0)) * (2 / samples)
     whole.share[slot] = line / energy
-    if (blocks === 2) return
-    whole.evidence[slot] = keyEvidence({
-      blocks,
-      spectra: half.spectra,
-      first,
-      second,
-      energy,
-      lowBand: (half.lowBand[slot] ?? 0) + (half.lowBand[other] ?? 0),
-      highBand: (half.highBand[slot] ?? 0) + (half.highBand[other] ?? 0),
-      low: whole.low[slot] ?? 0,
-      high: whole.high[slot] ?? 0,
-    })
-    if (rule === PROVEN_RULE && this.#isProven(from)) {
-      const quietest = (whole.line[slot] ?? 0) * ALERT_LEVEL_RATIO
-      this.#alertLine = from > this.#alertUntil ? quietest : Math.min(quietest, this.#alertLine)
-      this.#alertUntil = Math.max(this.#alertUntil, from + ALERT_BLOCKS)
+    let suspicious = line > shareMax * energy
+    if (!suspicious && blocks !== 2) {
+      const evidence = keyEvidence({
+        blocks,
+        spectra: half.spectra,
+        first,
+        second,
+        energy,
+        lowBand: (half.lowBand[slot] ?? 0) + (half.lowBand[other] ?? 0),
+        highBand: (half.highBand[slot] ?? 0) + (half.highBand[other] ?? 0),
+        low,
+        high,
+      })
+      suspicious = evidence > (from <= this.#waryUntil ? waryEvidenceMax : evidenceMax)
+    }
+    if (suspicious) this.#suspect(rule, from, line / blocks)
+  }
+
+  #suspect(rule: number, from: number, line: number): void {
+    const { blocks, inset, loudnessMin } = RULES[rule] ?? RULES[0]
+    for (let block = from + inset; block < from + blocks - inset; block += 1) {
+      if (this.#energy(block) < loudnessMin * line) continue
+      const slot = block & (SLOTS - 1)
+      this.#suspectLines[slot] = this.#suspects[slot] === block ? Math.max(this.#suspectLines[slot] ?? 0, line) : line
+      this.#suspects[slot] = block
     }
   }
 
-  #isProven(from: number): boolean {
-    const evidence = this.#levels[PROVEN_RULE + 1]?.evidence ?? NO_LEVEL.evidence
-    const before = from - PROVEN_APART_BLOCKS
-    if (!this.knows(before)) return false
-    return Math.min(evidence[from & (SLOTS - 1)] ?? 0, evidence[before & (SLOTS - 1)] ?? 0) > PROVEN_EVIDENCE
-  }
-
-  /** The best pair's part of all energy in one block; asked for beside missing audio only, and so not kept ready. */
-  #blockShare(block: number): number {
-    const level = this.#levels[0] ?? NO_LEVEL
+  /** The best pair's part of all energy in one block, and the lesser line's; asked for seldom, and so not kept ready. */
+  #blockShares(block: number): { readonly both: number; readonly least: number } {
+    const { energy, spectra } = this.#levels[0] ?? NO_LEVEL
     const slot = block & (SLOTS - 1)
-    const known = level.share[slot] ?? 0
-    if (known !== UNKNOWN_SHARE) return known
-    const energy = level.energy[slot] ?? 0
+    if ((energy[slot] ?? 0) < SILENCE_MEAN_SQUARE * GATE_BLOCK_SAMPLES) return NO_SHARES
     let low = 0
     let high = 0
     for (let line = 0; line < LINES_HZ.length; line += 1) {
       const at = slot * SPECTRUM + line * 2
-      const power = (level.spectra[at] ?? 0) ** 2 + (level.spectra[at + 1] ?? 0) ** 2
+      const power = (spectra[at] ?? 0) ** 2 + (spectra[at + 1] ?? 0) ** 2
       if (line < BAND_LINES) low = Math.max(low, power)
       else high = Math.max(high, power)
     }
-    const silent = energy < SILENCE_MEAN_SQUARE * GATE_BLOCK_SAMPLES
-    const share = silent ? 0 : ((low + high) * 2) / GATE_BLOCK_SAMPLES / energy
-    level.share[slot] = share
-    return share
+    const scale = 2 / GATE_BLOCK_SAMPLES / (energy[slot] ?? 1)
+    return { both: (low + high) * scale, least: Math.min(low, high) * scale }
   }
 }
+
+const NO_SHARES = { both: 0, least: 0 }
 
 /** Written and read within one call. */
 const POWERS = new Float64Array(LINES_HZ.length)
@@ -327,15 +275,16 @@ function addUp(window: {
   const { spectra } = whole
   let a = window.first
   let b = window.second
+  let sum = slot * SPECTRUM
   for (let band = 0; band < 2; band += 1) {
     const end = (band + 1) * BAND_LINES
     let energy = 0
     let bestPower = -1
-    for (let line = end - BAND_LINES; line < end; line += 1, a += 2, b += 2) {
+    for (let line = end - BAND_LINES; line < end; line += 1, a += 2, b += 2, sum += 2) {
       const re = (half[a] ?? 0) + (half[b] ?? 0)
       const im = (half[a + 1] ?? 0) + (half[b + 1] ?? 0)
-      spectra[a] = re
-      spectra[a + 1] = im
+      spectra[sum] = re
+      spectra[sum + 1] = im
       const power = re * re + im * im
       POWERS[line] = power
       energy += power * (SPACINGS_HZ[line] ?? 0)
@@ -370,16 +319,10 @@ function newLevel() {
     lowPower: new Float64Array(SLOTS),
     highPower: new Float64Array(SLOTS),
     share: new Float64Array(SLOTS),
-    /** Energy that the strongest pair has in one block, if it is there all along. */
-    line: new Float64Array(SLOTS),
-    evidence: new Float64Array(SLOTS).fill(NO_EVIDENCE),
   }
 }
 
 const NO_LEVEL = newLevel()
-
-/** A block's share that has not been asked for yet. */
-const UNKNOWN_SHARE = -1
 
 const ANGLES = LINES_HZ.flatMap((frequency) =>
   Array.from({ length: GATE_BLOCK_SAMPLES / 2 }, (_, n) => (2 * Math.PI * frequency * (n + 0.5)) / 8000),
