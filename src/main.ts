@@ -23,6 +23,16 @@ async function main(command: Command): Promise<number> {
       const first = command.role === 'guard' ? (configuration.guards[0]?.name ?? command.role) : command.role
       return runRole({ role: command.role, name: command.name ?? first, configuration })
     }
+    case 'selftest': {
+      const loaded = loadConfiguration(command.configurationFile)
+      if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
+      const { runSelfTestCommand } = await import('./main/self-test-command.ts')
+      const people = command.json === '-' ? process.stderr : process.stdout
+      return runSelfTestCommand(command, loaded.configuration, {
+        say: (line) => people.write(`${line}\n`),
+        write: (text) => process.stdout.write(text),
+      })
+    }
     case 'check-config': {
       const loaded = loadConfiguration(command.file)
       if (loaded.kind === 'refused') return refuse(command.file, loaded.problems)

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { DEFAULT_CONFIGURATION_FILE } from './configuration.ts'
+import type { SelfTestCommand } from './self-test-command.ts'
 import { readTrunkCheck, type TrunkCheckCommand } from './trunk-check-options.ts'
 import { isRoleName, ROLE_NAMES, type RoleName } from './role-name.ts'
 
@@ -14,6 +15,8 @@ export const USAGE = `usage: tonewall COMMAND
   trunk-check --call sip:NUMBER@TRUNK | --accept
         [--keys N] [--seconds N] [--json FILE] [--address IP] [--port N] [--rtp-port N] [--from NUMBER] [--config FILE]
                                       learn from one call how a trunk sends keys, and which settings fit it
+  selftest [--name GUARD] [--json FILE] [--config FILE]
+                                      have the running site test its guards with a canary call; exit 0 only if all pass
   check-config FILE                   name line, key and cure of whatever does not fit
   version                             say which version this is
   help                                say this
@@ -47,6 +50,7 @@ export type Command =
       readonly name: string | null
     }
   | TrunkCheckCommand
+  | SelfTestCommand
   | { readonly kind: 'check-config'; readonly file: string }
   | { readonly kind: 'version' }
   | { readonly kind: 'help' }
@@ -81,6 +85,7 @@ const TAKES: Readonly<Record<string, readonly OptionName[]>> = {
   start: ['config', 'no-call', 'once', 'report', 'transport', 'codec', 'masking'],
   run: ['config', 'name'],
   'trunk-check': ['call', 'accept', 'keys', 'seconds', 'json', 'address', 'port', 'rtp-port', 'from', 'config'],
+  selftest: ['name', 'json', 'config'],
   'check-config': [],
   version: [],
   help: [],
@@ -130,6 +135,9 @@ export function parseCommandLine(given: readonly string[]): Command {
     case 'trunk-check':
       if (operand !== undefined) return refused(`trunk-check takes no ${operand}`)
       return readTrunkCheck({ configurationFile, accept: values.accept === true, text })
+    case 'selftest':
+      if (operand !== undefined) return refused(`selftest takes no ${operand}; a guard is named with --name`)
+      return { kind: 'selftest', configurationFile, guard: text('name'), json: text('json') }
     case 'check-config':
       if (operand === undefined || more.length > 0) return refused('check-config needs one file')
       return { kind: 'check-config', file: operand }
