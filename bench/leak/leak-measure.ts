@@ -7,7 +7,7 @@ export type LeakFigures = {
   readonly silencedMsPerKey: number
   /** Of that, stretches in which the payer spoke. */
   readonly silencedSpeechMsPerKey: number
-  /** Tone that left as it came, for each key. */
+  /** Tone in whose place no noise left, for each key; what was filtered out of it then is in `leakedDb`. */
   readonly passedToneMsPerKey: number
   /** Energy of the tones that left against what came. */
   readonly leakedDb: number
@@ -26,11 +26,12 @@ export class LeakMeasure {
   #silenced = 0
   #silencedSpeech = 0
   #passedTone = 0
-  #toneEnergy = 0
-  #passedEnergy = 0
-  /** How much of each tone's own waveform is in what was changed: noise averages out, a remainder of the tone does not. */
-  #remainder = 0
-  #remainders = 0
+  /**
+   * The tones' own waveform is looked for in what left: speech and noise average out over many keys, a remainder of a tone
+   * does not. Apart for what passed and for what was replaced.
+   */
+  readonly #passed = { energy: 0, product: 0 }
+  readonly #replaced = { energy: 0, product: 0 }
 
   add(
     stimulus: Pick<Stimulus, 'tone' | 'speech' | 'presses'>,
@@ -40,23 +41,13 @@ export class LeakMeasure {
     const { changed, came, heard } = masked
     this.#keys += presses.length
     for (const press of presses) {
-      let energy = 0
-      let product = 0
       for (let n = press.start; n < press.start + press.samples; n += 1) {
         const sample = tone[n] ?? 0
-        if (came[n] !== 1) continue
-        this.#toneEnergy += sample * sample
-        if (changed[n] === 1) {
-          energy += sample * sample
-          product += sample * (heard[n] ?? 0)
-        } else {
-          this.#passedEnergy += sample * sample
-          if (sample !== 0) this.#passedTone += 1
-        }
-      }
-      if (energy > 0) {
-        this.#remainder += product / energy
-        this.#remainders += 1
+        if (came[n] !== 1 || sample === 0) continue
+        const into = changed[n] === 1 ? this.#replaced : this.#passed
+        into.energy += sample * sample
+        into.product += sample * (heard[n] ?? 0)
+        if (into === this.#passed) this.#passedTone += 1
       }
     }
     const inTone = new Uint8Array(tone.length)
@@ -75,8 +66,10 @@ export class LeakMeasure {
 
   figures(): LeakFigures {
     const perKey = (samples: number): number => Math.round((100 * samples) / SAMPLES_PER_MS / this.#keys) / 100
-    const remainder = this.#remainders === 0 ? 0 : this.#remainder / this.#remainders
-    const leaked = this.#toneEnergy === 0 ? 0 : this.#passedEnergy / this.#toneEnergy + remainder * remainder
+    const came = this.#passed.energy + this.#replaced.energy
+    const partOf = ({ energy, product }: { energy: number; product: number }): number =>
+      energy === 0 ? 0 : (energy / came) * (product / energy) ** 2
+    const leaked = partOf(this.#passed) + partOf(this.#replaced)
     const leakedDb = Math.max(LEAKED_DB_MIN, 10 * Math.log10(leaked))
     return {
       silencedMsPerKey: perKey(this.#silenced),

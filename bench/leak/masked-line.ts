@@ -1,6 +1,5 @@
 import { EgressSentinel } from '../../src/cde/guard/egress-sentinel.ts'
 import { LOOK_AHEAD_MS, Masker } from '../../src/cde/guard/masker.ts'
-import type { MaskerCounters } from '../../src/cde/guard/masker-counters.ts'
 import { FIRST_TIMESTAMP, type PayerPacket } from './payer-packets.ts'
 import { LINEAR } from './stimulus.ts'
 
@@ -10,7 +9,7 @@ export type MaskedCall = {
   readonly heard: Int16Array
   /** All that arrived at the masker, in the same way: what the control hears. */
   readonly arrived: Int16Array
-  /** 1 where a sample arrived and did not leave as it was. */
+  /** 1 where a sample arrived, and noise or nothing left in its place. */
   readonly changed: Uint8Array
   /** 1 where a sample arrived. */
   readonly came: Uint8Array
@@ -19,7 +18,6 @@ export type MaskedCall = {
   readonly alarms: number
   /** Packets that left and were no audio. There must be none. */
   readonly foreign: number
-  readonly counters: MaskerCounters
 }
 
 export type SentPacket = {
@@ -28,6 +26,8 @@ export type SentPacket = {
   /** When it left; and how long after the packet of the same place had come, where one had. */
   readonly atMs: number
   readonly delayMs: number | null
+  /** How many of its samples the masker says it replaced. */
+  readonly replaced: number
 }
 
 /** As window.ts does while a field is open. */
@@ -37,20 +37,51 @@ const RTP_HEADER_BYTES = 12
 const PCMU = 0
 const PCMA = 8
 
+/** Where fewer samples in a row agree by chance, noise of one seed still differs from noise of another. */
+const AGREEING_MIN = 16
+
+export type LineOptions = {
+  readonly samples: number
+  readonly law: 'ulaw' | 'alaw'
+  readonly seed: number
+  readonly lookAheadMs?: number
+  readonly keysExpected?: boolean
+}
+
+/**
+ * Sends a call through two new maskers that differ in nothing but the seed of their noise: what left of the first, and, since
+ * what differs between them is noise, exactly which samples were replaced, whatever a masker does to those that pass.
+ */
+export function maskCall(packets: readonly PayerPacket[], options: LineOptions): MaskedCall {
+  const { left, arrivals, ...first } = passLine(packets, options)
+  const second = passLine(packets, { ...options, seed: ~options.seed })
+  const changed = new Uint8Array(options.samples)
+  let agreeing = AGREEING_MIN
+  for (let n = 0; n < changed.length; n += 1) {
+    const agrees = left[n] === 1 && second.left[n] === 1 && first.heard[n] === second.heard[n]
+    if (agrees) agreeing += 1
+    else {
+      changed.fill(1, agreeing < AGREEING_MIN ? n - agreeing : n, n + 1)
+      agreeing = 0
+    }
+  }
+  const { came, arrived } = arrivals
+  for (let n = 0; n < changed.length; n += 1) if (came[n] === 0) changed[n] = 0
+  return { ...first, changed, came, arrived }
+}
+
+/** What one masker, and the sentinel behind it, made of a call. */
+export type PassedLine = Omit<MaskedCall, 'changed' | 'came' | 'arrived'> & {
+  /** 1 where something left. */
+  readonly left: Uint8Array
+  readonly arrivals: { readonly came: Uint8Array; readonly arrived: Int16Array }
+}
+
 /**
  * Sends a call through a new masker and the sentinel behind it, wired as WindowMedia wires them: an alarm keeps the packet back and
  * turns the window hard. The clock is the packets' own.
  */
-export function maskCall(
-  packets: readonly PayerPacket[],
-  options: {
-    readonly samples: number
-    readonly law: 'ulaw' | 'alaw'
-    readonly seed: number
-    readonly lookAheadMs?: number
-    readonly keysExpected?: boolean
-  },
-): MaskedCall {
+export function passLine(packets: readonly PayerPacket[], options: LineOptions): PassedLine {
   const masker = new Masker({
     masking: 'talk-through',
     headers: 'same',
@@ -62,15 +93,17 @@ export function maskCall(
   })
   const sentinel = new EgressSentinel()
   const heard = new Int16Array(options.samples)
-  const arrived = new Int16Array(options.samples)
-  const came = new Uint8Array(options.samples)
   const left = new Uint8Array(options.samples)
+  const arrivals = { came: new Uint8Array(options.samples), arrived: new Int16Array(options.samples) }
   const arrivedMs = new Map<number, number>()
   const sent: SentPacket[] = []
   let alarms = 0
   let foreign = 0
   const release = (nowMs: number): void => {
-    for (const packet of masker.due(nowMs)) {
+    const before = masker.counters.samplesMasked
+    const released = masker.due(nowMs)
+    const replaced = (masker.counters.samplesMasked - before) / Math.max(1, released.length)
+    for (const packet of released) {
       if (sentinel.hearsTone(packet)) {
         alarms += 1
         masker.toHard()
@@ -83,12 +116,8 @@ export function maskCall(
       }
       const position = place(packet, heard, left)
       const cameMs = arrivedMs.get(position)
-      sent.push({
-        position,
-        samples: packet.length - RTP_HEADER_BYTES,
-        atMs: nowMs,
-        delayMs: cameMs === undefined ? null : nowMs - cameMs,
-      })
+      const delayMs = cameMs === undefined ? null : nowMs - cameMs
+      sent.push({ position, samples: packet.length - RTP_HEADER_BYTES, atMs: nowMs, delayMs, replaced })
     }
   }
   let expectMs = options.keysExpected === false ? Infinity : 0
@@ -103,15 +132,11 @@ export function maskCall(
     }
     masker.accept(datagram, atMs)
     if (kind === 'event') continue
-    const position = place(datagram, arrived, came)
+    const position = place(datagram, arrivals.arrived, arrivals.came)
     if (!arrivedMs.has(position)) arrivedMs.set(position, atMs)
   }
   while (masker.nextDueMs !== undefined) release(masker.nextDueMs)
-  const changed = new Uint8Array(options.samples)
-  for (let n = 0; n < changed.length; n += 1) {
-    if (came[n] === 1 && (left[n] === 0 || heard[n] !== arrived[n])) changed[n] = 1
-  }
-  return { heard, arrived, changed, came, sent, alarms, foreign, counters: masker.counters }
+  return { heard, left, arrivals, sent, alarms, foreign }
 }
 
 /** Writes a packet's audio to its place, and returns the place. */

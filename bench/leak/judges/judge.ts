@@ -10,7 +10,7 @@ export type HeardCall = {
   /** 1 where a sample was replaced, if the attacker is to be told even that. */
   readonly changed?: Uint8Array | undefined
   /** What left for the agent and when, if packets were seen. */
-  readonly sent?: readonly SentPacket[] | undefined
+  readonly sent?: readonly Pick<SentPacket, 'position' | 'samples' | 'atMs'>[] | undefined
 }
 
 /** Names every key of every call. Calls are handed over one by one; nothing of them is kept that is not needed. */
