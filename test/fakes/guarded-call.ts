@@ -6,6 +6,7 @@ import { RtpengineControl } from '../../src/sbc/rtpengine-control.ts'
 import type { FormConfiguration } from '../../src/wire/configuration.ts'
 import type { Payment } from '../../src/wire/call-protocol.ts'
 import type { Identity } from '../../src/kit/identity.ts'
+import type { Masking } from '../../src/wire/window-progress.ts'
 import { eventually } from './eventually.ts'
 import { guardPool } from './guard-pool.ts'
 import { NgProxy } from './ng-proxy.ts'
@@ -51,6 +52,7 @@ export class GuardedCall {
     readonly payer: RtpParty
     readonly agent: RtpParty
     readonly guards: GuardPool
+    readonly masking: Masking
   }) {
     nextCall += 1
     this.callId = `guarded-${nextCall}`
@@ -66,7 +68,7 @@ export class GuardedCall {
       guards: this.guards,
       rtpengine: 'engine',
       form: TEST_FORM,
-      masking: 'talk-through',
+      masking: options.masking,
       lookAheadMs: 60,
       merchant: 'shop',
       logger,
@@ -86,11 +88,15 @@ export class GuardedCall {
     readonly enginePort: number
     readonly identity: Identity
     readonly guardPorts: readonly number[]
+    readonly masking?: Masking
+    /** The parties have a port for RTCP too. */
+    readonly withRtcp?: boolean
   }): Promise<GuardedCall> {
-    const payer = await RtpParty.open({ mark: PAYER_MARK })
-    const agent = await RtpParty.open({ mark: AGENT_MARK })
+    const { withRtcp = false, masking = 'talk-through' } = options
+    const payer = await RtpParty.open({ mark: PAYER_MARK, withRtcp })
+    const agent = await RtpParty.open({ mark: AGENT_MARK, withRtcp })
     const guards = guardPool({ identity: options.identity, ports: options.guardPorts })
-    const call = new GuardedCall({ proxy: await NgProxy.start(options.enginePort), payer, agent, guards })
+    const call = new GuardedCall({ proxy: await NgProxy.start(options.enginePort), payer, agent, guards, masking })
     const offered = await call.media.offer('payer', payer.sdp(), { live: false })
     const answered = await call.media.answer('payer', agent.sdp(), { live: false })
     if (offered.kind === 'failed' || answered.kind === 'failed') throw new Error('the call was not set up')

@@ -24,7 +24,10 @@ export type Heard = { readonly type: number; readonly mark: number; readonly fro
 export class RtpParty {
   readonly port: number
   readonly heard: Heard[] = []
+  /** All that came, byte by byte, at the port of RTP and at the one above. */
+  readonly datagrams: { readonly rtcpPort: boolean; readonly bytes: Buffer; readonly atMs: number }[] = []
   readonly #socket: Socket
+  readonly #rtcp: Socket | null
   readonly #mark: number
   readonly #codec: PartyCodec
   #timer: NodeJS.Timeout | null = null
@@ -32,8 +35,15 @@ export class RtpParty {
   #timestamp = Math.floor(Math.random() * 2 ** 31)
   readonly #ssrc = Math.floor(Math.random() * 2 ** 32)
 
-  private constructor(socket: Socket, options: { readonly mark: number; readonly codec: PartyCodec }) {
+  private constructor(
+    sockets: { readonly rtp: Socket; readonly rtcp: Socket | null },
+    options: { readonly mark: number; readonly codec: PartyCodec },
+  ) {
+    const socket = sockets.rtp
     this.#socket = socket
+    this.#rtcp = sockets.rtcp
+    sockets.rtcp?.on('message', (bytes) => this.datagrams.push({ rtcpPort: true, bytes, atMs: performance.now() }))
+    socket.on('message', (bytes) => this.datagrams.push({ rtcpPort: false, bytes, atMs: performance.now() }))
     this.#mark = options.mark
     this.#codec = options.codec
     this.port = socket.address().port
@@ -48,11 +58,19 @@ export class RtpParty {
     })
   }
 
-  static async open(options: { readonly mark: number; readonly codec?: PartyCodec }): Promise<RtpParty> {
-    const socket = createSocket('udp4')
-    socket.bind(0, '127.0.0.1')
-    await once(socket, 'listening')
-    return new RtpParty(socket, { mark: options.mark, codec: options.codec ?? 'PCMU' })
+  /** `withRtcp` also listens one port up, where RTCP goes (RFC 3550 section 11). */
+  static async open(options: {
+    readonly mark: number
+    readonly codec?: PartyCodec
+    readonly withRtcp?: boolean
+  }): Promise<RtpParty> {
+    for (;;) {
+      const rtp = await bound(0)
+      const rtcp = options.withRtcp === true && rtp !== null ? await bound(rtp.address().port + 1) : null
+      if (rtp !== null && (rtcp !== null || options.withRtcp !== true))
+        return new RtpParty({ rtp, rtcp }, { mark: options.mark, codec: options.codec ?? 'PCMU' })
+      rtp?.close()
+    }
   }
 
   /** The party's description; other codecs than its own can be named, and a direction. */
@@ -83,6 +101,23 @@ export class RtpParty {
   }
 
   sendOne(port: number): void {
+    this.#socket.send(this.nextPacket(), port, '127.0.0.1')
+  }
+
+  /** Anything at all, from the port of RTP or of RTCP. */
+  sendRaw(bytes: Buffer, port: number, options: { readonly fromRtcp?: boolean } = {}): void {
+    const socket = options.fromRtcp === true ? this.#rtcp : this.#socket
+    socket?.send(bytes, port, '127.0.0.1')
+  }
+
+  /** One more packet of the stream for the time of the last one, as events and comfort noise are; not sent yet. */
+  besidePacket(): Buffer {
+    this.#timestamp = (this.#timestamp - CLOCK_STEP) >>> 0
+    return this.nextPacket()
+  }
+
+  /** The next packet of the stream, not sent yet. */
+  nextPacket(): Buffer {
     const { type, octets } = CODECS[this.#codec]
     const packet = Buffer.alloc(HEADER_OCTETS + octets, this.#mark)
     packet[0] = 0x80
@@ -92,7 +127,7 @@ export class RtpParty {
     packet.writeUInt32BE(this.#ssrc, 8)
     this.#sequence = (this.#sequence + 1) & 0xffff
     this.#timestamp = (this.#timestamp + CLOCK_STEP) >>> 0
-    this.#socket.send(packet, port, '127.0.0.1')
+    return packet
   }
 
   stop(): void {
@@ -118,14 +153,28 @@ export class RtpParty {
   /** Safe to call twice. */
   close(): void {
     this.stop()
-    try {
-      this.#socket.close()
-    } catch {
-      // It was closed already.
+    for (const socket of [this.#socket, this.#rtcp]) {
+      try {
+        socket?.close()
+      } catch {
+        // It was closed already.
+      }
     }
   }
 }
 
 export function audioPort(sdp: string): number {
   return Number(/^m=audio (\d+)/m.exec(sdp)?.[1] ?? 0)
+}
+
+/** null when the port is taken. */
+async function bound(port: number): Promise<Socket | null> {
+  const socket = createSocket('udp4')
+  socket.bind(port, '127.0.0.1')
+  try {
+    await once(socket, 'listening')
+    return socket
+  } catch {
+    return null
+  }
 }
