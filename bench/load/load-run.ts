@@ -23,7 +23,12 @@ type Relay = {
   close(): Promise<void>
 }
 
-export type LoadRun = { readonly windows: number; readonly lookAheadMs: number; readonly cores: number }
+export type LoadRun = {
+  readonly windows: number
+  readonly burstMs?: number
+  readonly lookAheadMs: number
+  readonly cores: number
+}
 
 /** Plays speech and keys through N windows of a relay and says what that cost it, and how the packets fared. */
 export async function runLoad(
@@ -40,7 +45,13 @@ export async function runLoad(
       pin(load.pid, `0-${options.cores - 2}`)
       pin(relay.pid, String(options.cores - 1))
     }
-    load.send({ type: 'run', targets: relay.windows, warmUpMs: WARM_UP_MS, measureMs: MEASURE_MS })
+    load.send({
+      type: 'run',
+      targets: relay.windows,
+      burstMs: options.burstMs ?? null,
+      warmUpMs: WARM_UP_MS,
+      measureMs: MEASURE_MS,
+    })
     await load.next('measuring', WARM_UP_MS + LATE_MS)
     // Reading begins the guard's own figures anew.
     await relay.figures()

@@ -3,10 +3,11 @@ import type { Address } from '../../src/wire/guard-protocol.ts'
 /** Between a bench and the process that makes its load, over Node's IPC channel. */
 export type ToRtpLoad =
   | { readonly type: 'open'; readonly windows: number }
-  /** `targets` are where each window's two streams are sent; `lookAheadMs` is what the payer's packets are held for. */
+  /** `targets` are where each window's two streams are sent. With burstMs all packets of so long a time are sent at once. */
   | {
       readonly type: 'run'
       readonly targets: readonly WindowPorts[]
+      readonly burstMs: number | null
       readonly warmUpMs: number
       readonly measureMs: number
     }

@@ -77,7 +77,7 @@ async function run(order: ToRtpLoad & { readonly type: 'run' }): Promise<void> {
       hasEvents,
       sequence: 1,
       next: 0,
-      dueMs: startMs + ((window * 2 + half) * PTIME_MS) / (lines.length * 2),
+      dueMs: startMs + offsetMs(window * 2 + half, order.burstMs),
       sentMs: new Float64Array(packets).fill(Number.NaN),
       heardMs: new Float64Array(packets).fill(Number.NaN),
     })
@@ -91,6 +91,12 @@ async function run(order: ToRtpLoad & { readonly type: 'run' }): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, DRAIN_MS))
   const first = Math.ceil(order.warmUpMs / PTIME_MS)
   tell({ type: 'done', payer: figures(0, first), agent: figures(1, first), senderLateMs: quantilesOf(late) })
+}
+
+/** Streams begin evenly over the time of a packet, or in bursts. */
+function offsetMs(stream: number, burstMs: number | null): number {
+  const evenMs = (stream * PTIME_MS) / (lines.length * 2)
+  return burstMs === null ? evenMs : Math.floor(evenMs / burstMs) * burstMs
 }
 
 /** Sends each packet when it is due, and returns how late that was, in ms. */
