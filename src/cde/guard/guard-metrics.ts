@@ -13,6 +13,8 @@ export type GuardMetrics = {
   outcome(state: 'finished' | 'cancelled' | 'failed'): void
   /** How much later than due a packet left, on top of the look-ahead. */
   late(durationMs: number): void
+  /** Datagrams that the kernel threw away because the guard did not take them in time. */
+  overflowed(count: number): void
 }
 
 export type PacketDirection = 'from_payer' | 'from_agent' | 'to_payer' | 'to_agent' | 'dropped' | 'wrong_source'
@@ -31,6 +33,10 @@ export function guardMetrics(metrics: Metrics): GuardMetrics {
   )
   const outcomes = metrics.counter('tonewall_guard_captures_total', 'Captures by how they ended', ['state'])
   const late = metrics.histogram('tonewall_guard_late_ms', 'Delay of packets beyond the look-ahead', LATE_BUCKETS_MS)
+  const overflows = metrics.counter(
+    'tonewall_guard_receive_overflow_total',
+    'Datagrams that the kernel dropped because a socket of a window was full',
+  )
   const packets: Record<PacketDirection, number> = {
     from_payer: 0,
     from_agent: 0,
@@ -51,5 +57,6 @@ export function guardMetrics(metrics: Metrics): GuardMetrics {
     maskingFailed: (cause) => failures.inc({ cause }),
     outcome: (state) => outcomes.inc({ state }),
     late: (durationMs) => late.observe(durationMs),
+    overflowed: (count) => overflows.inc(count),
   }
 }

@@ -8,6 +8,7 @@ import { DueTimers, type DueTimer } from './due-timer.ts'
 import type { Sentinel } from './egress-sentinel.ts'
 import type { GuardMetrics } from './guard-metrics.ts'
 import type { TestWindow } from './self-test/self-tests.ts'
+import { ReceiveDrops } from './receive-drops.ts'
 import { Window, type WindowOrder } from './window.ts'
 import type { NewMasker } from './window-media.ts'
 import { openWindowSockets, type WindowSockets } from './window-sockets.ts'
@@ -55,6 +56,7 @@ export class OpenWindows {
   readonly #timers: DueTimers
   #opening = Promise.resolve()
   readonly #sweeper: NodeJS.Timeout
+  readonly #drops = new ReceiveDrops()
 
   constructor(options: OpenWindowsOptions) {
     this.#options = options
@@ -204,6 +206,16 @@ export class OpenWindows {
       this.#options.logger.info({ windowId }, 'window ended: no sbc and no media')
       this.#release(windowId, place)
     }
+    void this.#countDrops()
+  }
+
+  /** Of the windows open now; what one lost after the last look before its end is not counted. Never rejects. */
+  async #countDrops(): Promise<void> {
+    const ports = new Set<number>()
+    for (const { opened } of this.#places.values()) {
+      if (opened !== null) ports.add(opened.sockets.payer.port).add(opened.sockets.agent.port)
+    }
+    if (ports.size > 0) this.#options.metrics.overflowed(await this.#drops.look(ports))
   }
 
   #log(message: GuardToSbc): void {

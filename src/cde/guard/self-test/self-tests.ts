@@ -120,5 +120,6 @@ function alarmsOnly(metrics: GuardMetrics): GuardMetrics {
     maskingFailed: (cause) => metrics.maskingFailed(cause),
     outcome: nothing,
     late: nothing,
+    overflowed: nothing,
   }
 }
