@@ -13,10 +13,11 @@ export type JudgeableCall = {
   readonly payer: HeardCall
   /** One-way delay in ms of each audio packet in the window. */
   readonly delaysMs: readonly number[]
-  /** In windows: samples that came and did not reach the agent as they were, outside of tones; null where a codec changes all. */
-  readonly silencedSamples: number | null
-  /** Presses in windows, near a change or not. */
-  readonly masked: number
+  /**
+   * In windows: what came, what of it did not reach the agent as it was, and all presses, near a change or not; null where a
+   * codec changes all.
+   */
+  readonly exact: ExactCall | null
   readonly openMs: number | null
   /** Keys that the agent's side was told by events or INFO. */
   readonly told: number
@@ -30,11 +31,18 @@ export type JudgeableCall = {
   readonly payerHeard: number
 }
 
+export type ExactCall = {
+  readonly came: Uint8Array
+  readonly changed: Uint8Array
+  readonly heard: Int16Array
+  readonly presses: readonly KeyPress[]
+}
+
 export type PlayedCall = {
   readonly presses: readonly KeyPress[]
   /** What the payer's audio is on its own clock. */
   readonly spoken: Int16Array
-  /** G.711 of one law all the way: a sample that differs was replaced. */
+  /** What passes, passes bit by bit: a sample that differs was replaced. A masker that filters, and a codec, change all. */
   readonly isExact: boolean
   readonly startUs: number
   readonly happened: Happened
@@ -43,11 +51,11 @@ export type PlayedCall = {
   readonly infosSent: readonly LoggedInfo[]
   readonly infosReceived: readonly LoggedInfo[]
   readonly payerHeard: number
+  /** Set where a relay's timestamps may slip by whole packets of so many ms, so that arrival must say what belongs where. */
+  readonly slipMs?: number
 }
 
 const SAMPLE_US = 125
-/** Beside the first and the last key, silenced speech still counts as the keys'. */
-const AROUND_SAMPLES = 800
 
 /** Lays both sides out on the payer's clock and picks the presses to be judged. */
 export function judgeable(call: PlayedCall): JudgeableCall {
@@ -57,16 +65,21 @@ export function judgeable(call: PlayedCall): JudgeableCall {
   })
   const { spoken } = call
   const payer = recordCall({ sent, received: sent, infos: call.infosSent, spoken })
-  const agent = recordCall({ sent, received: call.received, infos: call.infosReceived, spoken })
+  const agent = recordCall({ sent, received: call.received, infos: call.infosReceived, spoken, slipMs: call.slipMs })
   const masked = call.presses.filter((press) => isIn(call.happened.spans, call.startUs + press.start * SAMPLE_US))
   const { near } = call.happened
   const presses = near === null ? masked : masked.filter((press) => isIn(near, call.startUs + press.start * SAMPLE_US))
+  const exact = call.isExact ? exactCall(agent, payer, { call, masked }) : null
   return {
-    agent: { samples: agent.samples, presses },
+    agent: {
+      samples: agent.samples,
+      presses,
+      sent: sentTo(agent, call),
+      ...(exact === null ? {} : { changed: exact.changed }),
+    },
     payer: { samples: payer.samples, presses },
     delaysMs: delaysOf(agent, payer, call),
-    silencedSamples: call.isExact ? silenced(agent, payer, call) : null,
-    masked: masked.length,
+    exact,
     openMs: call.happened.openMs,
     told: agent.told,
     unplaced: agent.unplaced,
@@ -104,23 +117,32 @@ function lastAtOrBefore(starts: readonly number[], position: number): number | u
   return starts[low - 1]
 }
 
-function silenced(agent: SideRecording, payer: SideRecording, { presses, startUs, happened }: PlayedCall): number {
-  const isTone = new Uint8Array(payer.audio.length)
-  for (const { start, samples } of presses) isTone.fill(1, start, start + samples)
-  const [first, last] = [presses[0], presses.at(-1)]
-  if (first === undefined || last === undefined) return 0
-  let count = 0
+/** The packets that an attacker on the agent's side sees, as judges take them. */
+function sentTo(agent: SideRecording, { startUs }: PlayedCall): NonNullable<HeardCall['sent']> {
+  return agent.placed.map(({ packet, position, samples }) => ({
+    position,
+    samples,
+    atMs: (packet.atUs - startUs) / 1_000,
+    delayMs: null,
+  }))
+}
+
+function exactCall(
+  agent: SideRecording,
+  payer: SideRecording,
+  about: { readonly call: PlayedCall; readonly masked: readonly KeyPress[] },
+): ExactCall {
+  const { startUs, happened, spoken } = about.call
+  const came = new Uint8Array(spoken.length)
+  const changed = new Uint8Array(spoken.length)
   for (const { fromUs, toUs } of happened.spans) {
-    const from = Math.max(first.start - AROUND_SAMPLES, Math.ceil((fromUs - startUs) / SAMPLE_US))
-    const to = Math.min(
-      payer.audio.length,
-      last.start + last.samples + AROUND_SAMPLES,
-      Math.floor((toUs - startUs) / SAMPLE_US),
-    )
-    for (let n = Math.max(0, from); n < to; n += 1) {
-      if (isTone[n] === 1 || payer.held[n] === 0) continue
-      if (agent.held[n] === 0 || agent.audio[n] !== payer.audio[n]) count += 1
+    const from = Math.max(0, Math.ceil((fromUs - startUs) / SAMPLE_US))
+    const to = Math.min(spoken.length, Math.floor((toUs - startUs) / SAMPLE_US))
+    for (let n = from; n < to; n += 1) {
+      if (payer.held[n] === 0) continue
+      came[n] = 1
+      if (agent.held[n] === 0 || agent.audio[n] !== payer.audio[n]) changed[n] = 1
     }
   }
-  return count
+  return { came, changed, heard: agent.audio, presses: about.masked }
 }

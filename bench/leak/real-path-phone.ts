@@ -34,6 +34,7 @@ export class BenchPhone implements MediaSide {
   readonly #ports: MediaPort[]
   #gateway: Gateway | null = null
   readonly #ptimeMs: number
+  readonly #events: boolean
   #stance: PhoneStance
   #before: PhoneStance
   #theirs: AudioDescription | undefined
@@ -43,6 +44,7 @@ export class BenchPhone implements MediaSide {
     readonly port: MediaPort
     readonly stance: PhoneStance
     readonly ptimeMs: number
+    readonly events: boolean
     readonly received: LoggedPacket[]
     readonly rtcp: Uint8Array[]
   }) {
@@ -52,6 +54,7 @@ export class BenchPhone implements MediaSide {
     this.#stance = options.stance
     this.#before = options.stance
     this.#ptimeMs = options.ptimeMs
+    this.#events = options.events
   }
 
   /** Rejects when no port is to be had. `gateway` is given the phone's own SDP, and says where the phone then sends. */
@@ -59,6 +62,8 @@ export class BenchPhone implements MediaSide {
     readonly address: string
     readonly codecs: readonly CodecName[]
     readonly ptimeMs?: number
+    /** Whether telephone-event is named in its SDP. */
+    readonly events?: boolean
     readonly gateway?: (phone: { readonly sdp: string; readonly direct: (sdp: string) => void }) => Promise<Gateway>
   }): Promise<BenchPhone> {
     const received: LoggedPacket[] = []
@@ -66,7 +71,7 @@ export class BenchPhone implements MediaSide {
     const port = await openPort(options.address, { received, rtcp })
     const stance: PhoneStance = { codecs: options.codecs, direction: 'sendrecv' }
     const ptimeMs = options.ptimeMs ?? 20
-    const phone = new BenchPhone({ port, stance, ptimeMs, received, rtcp })
+    const phone = new BenchPhone({ port, stance, ptimeMs, received, rtcp, events: options.events ?? true })
     if (options.gateway !== undefined) {
       const sdp = phone.offer()
       phone.#gateway = await options.gateway({ sdp, direct: (answer) => phone.#direct(answer) })
@@ -155,6 +160,7 @@ export class BenchPhone implements MediaSide {
       port,
       stance: { codecs, direction: this.#stance.direction },
       ptimeMs: this.#ptimeMs,
+      events: this.#events,
       version: this.#version,
     })
   }
@@ -164,6 +170,7 @@ function describe(options: {
   readonly port: { readonly address: string; readonly port: number }
   readonly stance: PhoneStance
   readonly ptimeMs: number
+  readonly events: boolean
   readonly version: number
 }): string {
   const { port, stance } = options
@@ -174,10 +181,11 @@ function describe(options: {
     's=-',
     `c=IN IP4 ${port.address}`,
     't=0 0',
-    `m=audio ${port.port} RTP/AVP ${types.join(' ')} ${EVENT_PAYLOAD_TYPE}`,
+    `m=audio ${port.port} RTP/AVP ${[...types, ...(options.events ? [EVENT_PAYLOAD_TYPE] : [])].join(' ')}`,
     ...stance.codecs.map((codec) => `a=rtpmap:${PAYLOAD_TYPES[codec]} ${codec}/8000`),
-    `a=rtpmap:${EVENT_PAYLOAD_TYPE} telephone-event/8000`,
-    `a=fmtp:${EVENT_PAYLOAD_TYPE} 0-15`,
+    ...(options.events
+      ? [`a=rtpmap:${EVENT_PAYLOAD_TYPE} telephone-event/8000`, `a=fmtp:${EVENT_PAYLOAD_TYPE} 0-15`]
+      : []),
     `a=ptime:${options.ptimeMs}`,
     `a=${stance.direction}`,
     '',

@@ -22,7 +22,7 @@ export type SideRecording = {
   /** Keys that were told by events or INFO, whoever reads the audio. */
   readonly told: number
 }
-export type PlacedPacket = { readonly packet: LoggedPacket; readonly position: number }
+export type PlacedPacket = { readonly packet: LoggedPacket; readonly position: number; readonly samples: number }
 
 const SAMPLE_US = 125
 /** A packet this far from where its timestamp puts it starts a new run: the sender's clock was changed. */
@@ -53,6 +53,8 @@ export function recordCall(call: {
   readonly infos: readonly LoggedInfo[]
   /** The payer's audio in 16-bit units on its own clock; its length is the recording's. */
   readonly spoken: Int16Array
+  /** Set where timestamps may fall behind by packets of so many ms: then a packet goes where its neighbours' arrivals say. */
+  readonly slipMs?: number | undefined
 }): SideRecording {
   const { sent, spoken } = call
   const samples = new Int16Array(spoken.length)
@@ -65,7 +67,11 @@ export function recordCall(call: {
   const shape = new Spoken(spoken)
   const runs = runsOf(call.received.filter(isVoice)).map((run) => ({ run, pieces: decodeRun(run) }))
   const aligned = (delay: number | null): readonly Aligned[] =>
-    runs.map(({ run, pieces }) => offsetOf(run, { positions, pieces, spoken: shape, startUs, delay }))
+    runs.map(({ run, pieces }) =>
+      call.slipMs === undefined
+        ? offsetOf(run, { positions, pieces, spoken: shape, startUs, delay })
+        : { offset: 0, isSure: true },
+    )
   let offsetsOfRuns = aligned(null)
   const delays = runs.flatMap(({ run }, index) => {
     const found = offsetsOfRuns[index]
@@ -75,19 +81,24 @@ export function recordCall(call: {
   // Runs too short to be found again take the delay of those that were.
   if (delay !== undefined && offsetsOfRuns.some(({ isSure }) => !isSure)) offsetsOfRuns = aligned(delay)
   let unplaced = 0
+  /** How late the call's first packets were. */
+  let slipBase: number | null = null
   for (const [place, { run, pieces }] of runs.entries()) {
     const offset = offsetsOfRuns[place]?.offset ?? 0
     const [first, last] = [run[0], run.at(-1)]
     if (first === undefined || last === undefined) continue
     offsets.push({ ssrc: first.ssrc, fromUs: first.atUs, toUs: last.atUs, offset })
+    const slips: Slips | null =
+      call.slipMs === undefined ? null : slipsOf(run, { startUs, slipSamples: call.slipMs * 8, base: slipBase })
+    slipBase ??= slips?.base ?? null
     for (const [index, packet] of run.entries()) {
-      const position = positionOf(packet) + offset
+      const position = positionOf(packet) + offset + (slips?.slips[index] ?? 0)
       const piece = pieces[index] ?? NOTHING
       if (position + piece.length <= 0 || position >= spoken.length) {
         unplaced += 1
         continue
       }
-      placed.push({ packet, position })
+      placed.push({ packet, position, samples: piece.length })
       for (const [at, sample] of piece.entries()) {
         const place = position + at
         if (place < 0 || place >= samples.length || held[place] === 1) continue
@@ -197,6 +208,29 @@ function offsetOf(
   const best = about.spoken.find(heard, byArrival + positionOf(first))
   if (best.alike >= ALIKE) return { offset: byArrival + best.move, isSure: true }
   return { offset: byArrival - (about.delay ?? 0), isSure: false }
+}
+
+type Slips = { readonly slips: readonly number[]; readonly base: number }
+
+/** Packets on either side whose arrival tells how far timestamps have slipped. */
+const SLIP_NEIGHBOURS = 12
+
+/**
+ * A relay that writes a new timestamp to each packet it makes falls behind by a packet for each that was lost; who has the
+ * times of arrival sees it. In whole packets, against how the call began.
+ */
+function slipsOf(
+  run: readonly LoggedPacket[],
+  clock: { readonly startUs: number; readonly slipSamples: number; readonly base: number | null },
+): Slips {
+  const late = run.map((packet) => (packet.atUs - clock.startUs) / SAMPLE_US - positionOf(packet))
+  const around = (index: number): number => {
+    const near = late.slice(Math.max(0, index - SLIP_NEIGHBOURS), index + SLIP_NEIGHBOURS + 1)
+    return near.sort((first, second) => first - second)[near.length >> 1] ?? 0
+  }
+  const base = clock.base ?? around(0)
+  const slips = run.map((_packet, index) => clock.slipSamples * Math.round((around(index) - base) / clock.slipSamples))
+  return { slips, base }
 }
 
 function arrivalOffset(run: readonly LoggedPacket[], startUs: number): number {
