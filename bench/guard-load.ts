@@ -29,13 +29,18 @@ export async function benchGuardLoad(options: {
   readonly say: (line: string) => void
 }): Promise<BenchResult> {
   const load = { lookAheadMs: LOOK_AHEAD_MS, cores: cpus().length }
-  const arms: readonly Arm[] = WINDOWS.flatMap((windows) => [
-    { name: bareArm(windows), measure: async () => ({ figures: await runLoad({ ...load, windows, relay: 'bare' }) }) },
-    {
-      name: guardArm(windows),
-      measure: async () => ({ figures: await runLoad({ ...load, windows, relay: 'guard' }) }),
-    },
-  ])
+  const arm = (name: string, run: Pick<Parameters<typeof runLoad>[0], 'windows' | 'relay' | 'burstMs'>): Arm => ({
+    name,
+    measure: async () => ({ figures: await runLoad({ ...load, ...run }) }),
+  })
+  const arms: readonly Arm[] = [
+    ...WINDOWS.flatMap((windows) => [
+      arm(bareArm(windows), { windows, relay: 'bare' }),
+      arm(guardArm(windows), { windows, relay: 'guard' }),
+    ]),
+    arm(BARE_BURSTS, { windows: GOAL_WINDOWS, relay: 'bare', burstMs: BURST_MS }),
+    arm(GUARD_BURSTS, { windows: GOAL_WINDOWS, relay: 'guard', burstMs: BURST_MS }),
+  ]
   const { rounds, dropped } = await runArms(arms, { rounds: options.rounds, warmUp: 0, say: options.say })
   const profileFolder = mkdtempSync(join(tmpdir(), 'tonewall-profile-'))
   try {

@@ -59,7 +59,7 @@ export function profileShares(folder: string, lastMs: number): Readonly<Record<P
 /** By file; a new file of the guard's shows up in `window` until it is named here. */
 const FILES: readonly (readonly [Part, RegExp])[] = [
   ['sentinel', /\/guard\/(egress-|agent-exit|two-sine|payer-echo)/],
-  ['masker', /\/guard\/(masker|tone-gate|gate-|tone-evidence|payer-|comfort-noise|rtp-header-map)/],
+  ['masker', /\/guard\/(masker|tone-gate|tone-evidence|payer-|band-stop|passing-|comfort-noise|rtp-header-map)/],
   ['key receiver', /\/guard\/(key-|tone-|event-|info-|rtp-timeline|telephone-event|capture|field-|card-|g711|secret-)/],
   ['timers', /\/guard\/due-timer|^node:internal\/(timers|process)/],
   ['sockets', /\/guard\/window-sockets|^node:(internal\/)?(dgram|events)/],
