@@ -85,7 +85,7 @@ export class PaymentWindow {
   }
 
   async clear(field: FieldName | null): Promise<void> {
-    await this.#askOk({ type: 'window.clear', field })
+    if (this.#hold?.sides) await this.#askOk({ type: 'window.clear', field })
   }
 
   async cancel(): Promise<void> {
@@ -93,9 +93,10 @@ export class PaymentWindow {
     await this.#askOk({ type: 'window.cancel' })
   }
 
-  /** Hands the body of a payer's SIP INFO to the guard, unread. */
+  /** Hands the body of a payer's SIP INFO to the guard, unread. One that has no sides yet does not know the window, and would seem lost. */
   info(options: { readonly relay: boolean; readonly body: Buffer }): void {
-    void this.#ask({ type: 'window.info', relay: options.relay, body: options.body.toString('base64') })
+    if (this.#isPrepared)
+      void this.#ask({ type: 'window.info', relay: options.relay, body: options.body.toString('base64') })
   }
 
   /** The call is over, or its media is: nothing flows any more, so the guard may let go. */

@@ -245,6 +245,41 @@ t.test('in a window nothing that the payer says by INFO reaches the agent; a key
   t.same(agentDialog.requests, [], 'also while there is no guard')
 })
 
+t.test('INFO that comes while a window opens and closes reaches the agent only before and after it', async (t) => {
+  const { payerDialog, agentDialog } = sipCall
+  const clear: string[] = []
+  let sent = 0
+  const press = async () => {
+    sent += 1
+    const body = `Signal=${sent % 10}\r\nDuration=${sent}\r\n`
+    const { payment } = sipCall.call
+    if (payment === null || payment.state === 'closed') clear.push(body)
+    const info = { body, headers: { 'Content-Type': 'application/dtmf-relay' } }
+    t.equal((await payerDialog.receive('info', info).final()).status, 200)
+  }
+  const pressUntil = async (isDone: () => boolean) => {
+    while (!isDone()) {
+      await press()
+      await delay(1)
+    }
+  }
+  await press()
+  let isOpen = false
+  const opening = openWindow().then(() => (isOpen = true))
+  await pressUntil(() => isOpen)
+  await opening
+  let isClosed = false
+  const closing = closeWindow().then(() => (isClosed = true))
+  await pressUntil(() => isClosed)
+  await closing
+  await press()
+  t.same(
+    agentDialog.requests.map(({ body }) => body),
+    clear,
+  )
+  t.ok(clear.length >= 2 && clear.length < sent)
+})
+
 t.test('a transfer and a message are refused with what is allowed', async (t) => {
   for (const method of ['refer', 'message'] as const) {
     const answer = await sipCall.agentDialog.receive(method, { body: 'x' }).final()

@@ -12,12 +12,23 @@ export type InfoParse =
 
 /**
  * Reads the body of a SIP INFO (RFC 6086 has no package for it; the two types are older custom): application/dtmf-relay
- * (`relay`) has lines `Signal= 5` and `Duration= 160`, application/dtmf has the key alone. Star and pound come as
- * characters or as 10 and 11. Works on bytes, so that no digit becomes a string. Never throws.
+ * (`relay`) has lines `Signal= 5` and `Duration= 160`, application/dtmf has the key alone; what one type should have is
+ * taken from the other too, since senders mix them up. Star and pound come as characters or as 10 and 11. Works on
+ * bytes, so that no digit becomes a string. Never throws.
  */
 export function parseInfo(body: Uint8Array, relay: boolean): InfoParse {
   if (body.length > INFO_BYTES_MAX) return { kind: 'refused', code: 'too_long' }
-  if (!relay) return keyOf(trim(body), DURATION_MS_DEFAULT)
+  const parsed = relay ? readLines(body) : readBare(body)
+  if (parsed.kind === 'key') return parsed
+  const mixedUp = relay ? readBare(body) : readLines(body)
+  return mixedUp.kind === 'key' ? mixedUp : parsed
+}
+
+function readBare(body: Uint8Array): InfoParse {
+  return keyOf(trim(body), DURATION_MS_DEFAULT)
+}
+
+function readLines(body: Uint8Array): InfoParse {
   let signal: Uint8Array | null = null
   let durationMs = DURATION_MS_DEFAULT
   for (const line of linesOf(body)) {
@@ -32,6 +43,7 @@ export function parseInfo(body: Uint8Array, relay: boolean): InfoParse {
 }
 
 const LINE_FEED = 0x0a
+const CARRIAGE_RETURN = 0x0d
 const EQUALS = 0x3d
 const SPACE = 0x20
 const ZERO = 0x30
@@ -85,13 +97,15 @@ function trim(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(start, end)
 }
 
+/** Lines end with CR, LF or both. */
 function linesOf(body: Uint8Array): readonly Uint8Array[] {
   const lines: Uint8Array[] = []
   let start = 0
-  for (;;) {
-    const end = body.indexOf(LINE_FEED, start)
-    lines.push(body.subarray(start, end === -1 ? body.length : end))
-    if (end === -1) return lines
-    start = end + 1
+  for (let at = 0; at <= body.length; at += 1) {
+    const character = body[at]
+    if (character !== undefined && character !== LINE_FEED && character !== CARRIAGE_RETURN) continue
+    lines.push(body.subarray(start, at))
+    start = at + 1
   }
+  return lines
 }

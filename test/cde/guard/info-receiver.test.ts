@@ -6,11 +6,26 @@ const relay = (text: string) => parseInfo(Buffer.from(text), true)
 const plain = (text: string) => parseInfo(Buffer.from(text), false)
 
 t.test('dtmf-relay is read with any spacing, order, case and line end', (t) => {
-  for (const body of ['Signal= 5\r\nDuration= 160', 'Signal=5\nDuration=160\n', 'DURATION=160\r\nsignal = 5\r\n\r\n'])
+  for (const body of [
+    'Signal= 5\r\nDuration= 160',
+    'Signal=5\nDuration=160\n',
+    'DURATION=160\r\nsignal = 5\r\n\r\n',
+    'Signal=5\rDuration=160\r',
+    '\r\n \tSIGNAL\t=\t5 \r\nDuration= 160 \0',
+  ])
     t.same(relay(body), { kind: 'key', key: 5, durationMs: 160 }, JSON.stringify(body))
   t.same(relay('Signal=5'), { kind: 'key', key: 5, durationMs: 160 })
   t.match(relay('Signal=1\r\nDuration=999999\r\n'), { durationMs: 10_000 })
   t.match(relay('Signal=1\r\nDuration=x\r\n'), { durationMs: 160 })
+  t.end()
+})
+
+t.test('a key alone under the type with lines, and lines under the type without, are read as what they are', (t) => {
+  for (const body of ['5', ' 5 \r\n', '05', '5\0']) t.same(relay(body), { kind: 'key', key: 5, durationMs: 160 })
+  t.same(plain('Signal=5\r\nDuration=80\r\n'), { kind: 'key', key: 5, durationMs: 80 })
+  t.match(plain('Duration=5'), { code: 'not_a_key' })
+  t.match(relay('Signal: 5'), { code: 'no_signal' })
+  t.match(relay('Signal=5\r\nSignal=6\r\n'), { key: 5 }, 'one message is one key')
   t.end()
 })
 
