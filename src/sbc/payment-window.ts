@@ -95,7 +95,7 @@ export class PaymentWindow {
 
   /** Hands the body of a payer's SIP INFO to the guard, unread. One that has no sides yet does not know the window, and would seem lost. */
   info(options: { readonly relay: boolean; readonly body: Buffer }): void {
-    if (this.#isPrepared)
+    if (this.#hold?.sides)
       void this.#ask({ type: 'window.info', relay: options.relay, body: options.body.toString('base64') })
   }
 
