@@ -60,8 +60,10 @@ export class KeyMerge {
       this.#waiting.shift()
       this.#remembered.push(first)
     }
-    const isRecent = (entry: Entry) => nowMs - entry.press.heardMs < REMEMBERED_MS
-    this.#remembered = this.#remembered.filter(isRecent).slice(-REMEMBERED_MAX)
+    const isOld = (entry: Entry) => nowMs - entry.press.heardMs >= REMEMBERED_MS
+    // This is asked with each packet, so nothing is made anew while nothing is to be forgotten.
+    if (this.#remembered.length <= REMEMBERED_MAX && !this.#remembered.some(isOld)) return
+    this.#remembered = this.#remembered.filter((entry) => !isOld(entry)).slice(-REMEMBERED_MAX)
   }
 
   /** The next time at which due() could count something, or null. */
