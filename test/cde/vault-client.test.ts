@@ -152,3 +152,21 @@ t.test('without a vault the answer is unavailable at the deadline, and at once w
   client.close()
   t.same(await pending, { type: 'unavailable' })
 })
+
+t.test('a report is recorded, refused for good, or to be sent again', async (t) => {
+  const report = {
+    event: 'masking_failed',
+    cause: 'tone',
+    merchant: 'shop',
+    windowId: 'abcdefghijklmnop',
+    instance: 'guard-1',
+    occurredMs: Date.now(),
+  } as const
+  const vault = await start()
+  const client = new VaultClient({ host: '127.0.0.1', port: vault.port, identity })
+  t.equal(await client.report(report, { deadlineMs: 5_000 }), 'recorded')
+  t.equal(await client.report({ ...report, merchant: 'nobody' }, { deadlineMs: 5_000 }), 'refused')
+  await vault.close()
+  t.equal(await client.report(report, { deadlineMs: 100 }), 'unavailable')
+  client.close()
+})

@@ -4,15 +4,26 @@ import { seededRandom } from '../fakes/seeded-random.ts'
 
 const TOKEN = 'tok_abcdefghijklmnopqrst1_1111'
 const TOKENIZE = { type: 'tokenize', merchant: 'shop', windowId: 'w-1', idempotencyKey: 'abcdefgh' }
+const REPORT = {
+  type: 'report',
+  event: 'masking_failed',
+  cause: 'repeated',
+  merchant: 'shop',
+  windowId: 'abcdefghijklmnop',
+  instance: 'guard-1',
+  occurredMs: 1_800_000_000_000,
+}
 const AUTHORIZE = { ...TOKENIZE, type: 'authorize', token: TOKEN, amountMinor: 1250, currency: 'EUR' }
 
 t.test('requests and replies are read as they are', (t) => {
   t.same(parseVaultRequest(TOKENIZE), TOKENIZE)
   t.same(parseVaultRequest(AUTHORIZE), AUTHORIZE)
+  t.same(parseVaultRequest(REPORT), REPORT)
   const replies = [
     { type: 'tokenized', token: TOKEN, lastFour: '1111', brand: 'visa' },
     { type: 'approved', approvalCode: 'A1B2C3' },
     { type: 'declined', declineCode: '05' },
+    { type: 'recorded' },
     { type: 'refused', code: 'no_connector' },
   ]
   for (const reply of replies) t.same(parseVaultReply(reply), reply)
@@ -45,6 +56,12 @@ t.test('a request that is not exactly one is refused', (t) => {
     { ...AUTHORIZE, amountMinor: '1250' },
     { ...AUTHORIZE, currency: 'eur' },
     { ...AUTHORIZE, cardCode: '123' },
+    { ...REPORT, event: 'anything' },
+    { ...REPORT, cause: '4111111111111111' },
+    { ...REPORT, instance: '4111111111111111' },
+    { ...REPORT, occurredMs: 1 },
+    { ...REPORT, occurredMs: '1800000000000' },
+    { ...REPORT, note: 'more' },
   ]
   for (const value of bad) t.equal(parseVaultRequest(value), null)
   t.end()

@@ -24,6 +24,9 @@ export type Heard = { readonly type: number; readonly mark: number; readonly fro
 export class RtpParty {
   readonly port: number
   readonly heard: Heard[] = []
+  /** Whole datagrams that were heard, from when `records` is set. */
+  readonly recorded: Buffer[] = []
+  records = false
   /** All that came, byte by byte, at the port of RTP and at the one above. */
   readonly datagrams: { readonly rtcpPort: boolean; readonly bytes: Buffer; readonly atMs: number }[] = []
   readonly #socket: Socket
@@ -48,6 +51,7 @@ export class RtpParty {
     this.#codec = options.codec
     this.port = socket.address().port
     socket.on('message', (datagram, from) => {
+      if (this.records) this.recorded.push(Buffer.from(datagram))
       if (datagram.length > HEADER_OCTETS)
         this.heard.push({
           type: (datagram[1] ?? 0) & 0x7f,
@@ -128,6 +132,11 @@ export class RtpParty {
     this.#sequence = (this.#sequence + 1) & 0xffff
     this.#timestamp = (this.#timestamp + CLOCK_STEP) >>> 0
     return packet
+  }
+
+  /** Sends a datagram of the test's own making. */
+  sendDatagram(datagram: Buffer, port: number): void {
+    this.#socket.send(datagram, port, '127.0.0.1')
   }
 
   stop(): void {

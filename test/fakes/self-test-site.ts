@@ -1,4 +1,3 @@
-import { EgressSentinel } from '../../src/cde/guard/egress-sentinel.ts'
 import { startGuard, type Guard, type GuardOptions } from '../../src/cde/guard/guard.ts'
 import { createLogger } from '../../src/kit/log.ts'
 import { Metrics } from '../../src/kit/metrics.ts'
@@ -10,6 +9,8 @@ import { startRtpengine, type Rtpengine } from './rtpengine.ts'
 import { sharedIdentity } from './shared-certificates.ts'
 
 const logger = createLogger({ role: 'test', level: 'silent' })
+
+export type SelfTestSiteOptions = Partial<GuardOptions> & { readonly service?: GuardService }
 
 /** A real guard beside a real rtpengine, as an sbc has them, without SIP. The guard can be broken on purpose. */
 export class SelfTestSite {
@@ -27,10 +28,8 @@ export class SelfTestSite {
     this.#guard = guard
   }
 
-  static async start(
-    options: Partial<GuardOptions> & { readonly service?: GuardService; readonly enginePort?: number } = {},
-  ): Promise<SelfTestSite> {
-    const { service, enginePort, ...broken } = options
+  static async start(options: SelfTestSiteOptions = {}): Promise<SelfTestSite> {
+    const { service, ...broken } = options
     const engine = await startRtpengine()
     const guardMetrics = new Metrics('guard')
     const guard = await startGuard({
@@ -44,7 +43,6 @@ export class SelfTestSite {
       vault: { host: '127.0.0.1', port: 1 },
       logger,
       metrics: guardMetrics,
-      newSentinel: () => new EgressSentinel(),
       ...broken,
     })
     const guards = new GuardPool({
@@ -64,7 +62,7 @@ export class SelfTestSite {
       ...(service === undefined ? {} : { service }),
     })
     await eventually(() => guards.upCount === 1)
-    const control = new RtpengineControl({ host: '127.0.0.1', port: enginePort ?? engine.port, logger })
+    const control = new RtpengineControl({ host: '127.0.0.1', port: engine.port, logger })
     return new SelfTestSite({ engine, control, guards, guardMetrics }, guard)
   }
 

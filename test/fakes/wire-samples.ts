@@ -53,6 +53,11 @@ export const SBC_TO_GUARD: readonly SbcToGuard[] = [
   { type: 'window.release', windowId },
   { type: 'window.count', windowId },
   { type: 'window.info', windowId, relay: true, body: 'U2lnbmFsPTUK' },
+  { type: 'selftest.begin', windowId },
+  { type: 'selftest.connect', windowId, payer: address, agent: address },
+  { type: 'selftest.play', windowId },
+  { type: 'selftest.judge', windowId, delayMsMax: 100 },
+  { type: 'selftest.end', windowId },
 ]
 
 export const GUARD_TO_SBC: readonly GuardToSbc[] = [
@@ -65,6 +70,8 @@ export const GUARD_TO_SBC: readonly GuardToSbc[] = [
   { type: 'progress', windowId, progress: PROGRESS },
   { type: 'safe-to-close', windowId },
   { type: 'alarm', windowId, code: 'sentinel' },
+  { type: 'selftest.ready', payer: address, agent: address },
+  { type: 'selftest.judged', code: 'ok', keysRead: 1, delayMs: 41 },
 ]
 
 const payment: Payment = {
@@ -102,6 +109,7 @@ export const DESK_TO_SBC: readonly DeskToSbc[] = [
   { type: 'window.open', callId, form: 'card', masking: 'hard' },
   { type: 'window.clear', callId, field: 'card-code' },
   { type: 'window.cancel', callId },
+  { type: 'selftest.run', guard: 'guard-1' },
 ]
 
 export const SBC_TO_DESK: readonly SbcToDesk[] = [
@@ -109,6 +117,22 @@ export const SBC_TO_DESK: readonly SbcToDesk[] = [
   { type: 'call', call },
   { type: 'done', callId, windowId },
   { type: 'refused', code: 'not_proven' },
+  {
+    type: 'selftest.report',
+    results: [
+      {
+        guard: 'guard-1',
+        rtpengine: 'media-1',
+        code: 'leaked',
+        inService: false,
+        keysRead: 16,
+        delayMs: 41,
+        durationMs: 3_300,
+        atMs: 1_800_000_000_000,
+      },
+    ],
+  },
+  { type: 'selftest.refused', code: 'busy' },
 ]
 
 /** What a card number could look like when it slips into a field: public test numbers only. */

@@ -30,6 +30,23 @@ t.test('a role is run by name', (t) => {
   t.end()
 })
 
+t.test('a self-test is of all guards or of one, with results as JSON where asked', (t) => {
+  t.same(read('selftest'), {
+    kind: 'selftest',
+    configurationFile: DEFAULT_CONFIGURATION_FILE,
+    guard: null,
+    json: null,
+  })
+  t.match(read('selftest --name guard-1 --json - --config site.yaml'), {
+    guard: 'guard-1',
+    json: '-',
+    configurationFile: 'site.yaml',
+  })
+  t.match(read('selftest guard-1'), { kind: 'refused', text: /--name/ })
+  t.match(read('selftest --json'), { kind: 'refused', text: /--json needs a value/ })
+  t.end()
+})
+
 t.test('the small commands', (t) => {
   t.same(read('check-config site.yaml'), { kind: 'check-config', file: 'site.yaml' })
   t.same(read('version'), { kind: 'version' })

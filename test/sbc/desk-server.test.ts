@@ -200,3 +200,29 @@ t.test('a desk that says nonsense is cut off, and the others go on', async (t) =
 })
 
 t.end()
+
+t.test('an operator may have guards tested, a desk may not', async (t) => {
+  const asked: (string | null)[] = []
+  const server = await listen(t, new CallDirectory(), (guard) => {
+    asked.push(guard)
+    return Promise.resolve(guard === 'guard-9' ? 'unknown_guard' : [])
+  })
+  const ask = async (role: 'desk' | 'operator', guard: string | null) => {
+    const client = new ChannelClient<DeskToSbc, SbcToDesk>({
+      host: '127.0.0.1',
+      port: server.port,
+      identity: sharedIdentity(role),
+      peer: 'sbc',
+      parse: parseSbcToDesk,
+      message: () => undefined,
+    })
+    await eventually(() => client.isOpen)
+    const answer = await client.request({ type: 'selftest.run', guard }, { deadlineMs: 2_000 })
+    client.close()
+    return answer.kind === 'reply' ? answer.message : null
+  }
+  t.same(await ask('desk', null), { type: 'selftest.refused', code: 'not_operator' })
+  t.same(asked, [])
+  t.same(await ask('operator', null), { type: 'selftest.report', results: [] })
+  t.same(await ask('operator', 'guard-9'), { type: 'selftest.refused', code: 'unknown_guard' })
+})

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Identity } from '../../src/kit/identity.ts'
 import { createLogger } from '../../src/kit/log.ts'
 import { GuardPool, type WindowListener } from '../../src/sbc/guard-link.ts'
+import { GuardService } from '../../src/sbc/guard-service.ts'
 import { eventually } from '../fakes/eventually.ts'
 import { FakeGuard } from '../fakes/fake-guard.ts'
 import { freePort } from '../fakes/free-port.ts'
@@ -18,6 +19,7 @@ t.before(() => {
 
 function pool(
   guards: readonly { readonly name: string; readonly rtpengine: string; readonly port: number }[],
+  service?: GuardService,
 ): GuardPool {
   return new GuardPool({
     guards: guards.map((guard) => ({
@@ -29,6 +31,7 @@ function pool(
     })),
     identity: sbc,
     logger,
+    ...(service === undefined ? {} : { service }),
   })
 }
 
@@ -133,3 +136,39 @@ t.test('a process that proves another role than guard is not a guard', async (t)
 })
 
 t.end()
+
+t.test('a new window waits for a self-test that is under way, and is told when all have failed theirs', async (t) => {
+  const guard = await FakeGuard.start({ identity: guardIdentity })
+  const service = new GuardService({ isTested: true })
+  const guards = pool([{ name: 'a', rtpengine: 'engine', port: guard.port }], service)
+  await eventually(() => guards.upCount === 1)
+  t.equal(guards.choose('engine'), null)
+  t.equal(guards.chooseAny('engine')?.name, 'a', 'good enough to mask a window that lost its guard')
+  const waiting = guards.chooseWithin('engine')
+  service.set('a', 'yes')
+  t.equal(await waiting.then((link) => (typeof link === 'string' ? link : link.name)), 'a')
+  t.ok(guards.mayMask('engine'))
+  service.set('a', 'no')
+  t.equal(await guards.chooseWithin('engine'), 'out_of_service')
+  t.equal(guards.chooseAny('engine'), null, 'a guard that failed masks nothing')
+  t.notOk(guards.mayMask('engine'))
+  t.equal(await guards.chooseWithin('elsewhere'), 'guard_unavailable')
+  guards.close()
+  await guard.die()
+})
+
+t.test('a self-test takes no customer’s place', async (t) => {
+  const guard = await FakeGuard.start({ identity: guardIdentity, windowsMax: 1 })
+  const guards = pool([{ name: 'a', rtpengine: 'engine', port: guard.port }])
+  await eventually(() => guards.upCount === 1)
+  const link = guards.choose('engine')
+  link?.beginTest(ID)
+  link?.adopt(ID, listener())
+  t.ok(link?.isIdle)
+  t.equal(guards.choose('engine'), link)
+  link?.endTest(ID)
+  t.notOk(link?.isIdle)
+  t.equal(guards.choose('engine'), null)
+  guards.close()
+  await guard.die()
+})

@@ -39,6 +39,7 @@ const INPUTS: Readonly<Record<string, PaymentInput>> = {
   failed: progress('failed', { failure: 'tries_exhausted' }),
   proven: { type: 'proven', openMs: 12 },
   'guard-lost': { type: 'guard-lost' },
+  alarm: { type: 'alarm' },
   held: { type: 'held' },
   'given-up': { type: 'failed', failure: 'call_ended' },
   closed: { type: 'closed' },
@@ -54,6 +55,7 @@ const TABLE: Readonly<Record<string, readonly Payment['state'][]>> = {
   failed: ['cooling', 'cooling', 'cooling', 'cooling', 'held'],
   proven: ['capturing', 'capturing', 'storing', 'cooling', 'held'],
   'guard-lost': ['held', 'held', 'held', 'held', 'held'],
+  alarm: ['opening', 'capturing', 'storing', 'cooling', 'held'],
   held: ['held', 'held', 'held', 'held', 'held'],
   'given-up': ['opening', 'capturing', 'storing', 'cooling', 'held'],
   closed: ['closed', 'closed', 'closed', 'closed', 'closed'],
@@ -122,5 +124,14 @@ t.test('a refusal that the agent sees is told as the same failure, any other as 
   for (const code of ['unknown_call', 'unknown_form', 'window_open', 'no_window'] as const) {
     t.equal(failureOf(code), 'media_unavailable')
   }
+  t.end()
+})
+
+t.test('an alarm stays with the window to its end, and ends no capture by itself', (t) => {
+  const alarmed = stepPayment(payment('capturing'), { type: 'alarm' })
+  t.match(alarmed, { state: 'capturing', alarmed: true, failure: null })
+  t.equal(stepPayment(alarmed, progress('finished', { token: TOKEN })).alarmed, true)
+  t.equal(stepPayment(alarmed, { type: 'guard-lost' }).alarmed, true)
+  t.equal(openingPayment({ windowId: 'abcdefghijklmnop', form: 'card', masking: 'hard' }).alarmed, false)
   t.end()
 })

@@ -114,8 +114,8 @@ export const FAILURES: Readonly<Record<PaymentFailure, { readonly headline: stri
     say: 'I am sorry, the connection to our payment system broke off. Please stop typing; we will start again.',
   },
   sentinel_alarm: {
-    headline: 'Stopped for safety',
-    say: 'I am sorry, I have to stop here to protect your card. Please stop typing; we will start again.',
+    headline: 'Stopped for safety: masking failed, and nothing was let through',
+    say: 'I am sorry, I have to stop here to protect your card. Please stop typing.',
   },
   payer_media_lost: {
     headline: 'The customer’s line went silent',
@@ -171,8 +171,20 @@ export function orderRefused(code: string): string {
   return ORDER_REFUSED[code] ?? 'That did not work. Do not ask for the card; try again.'
 }
 
+/** A capture that goes on after an alarm: nothing got through, and hard masking does not rely on what failed. */
+const ALARMED =
+  'Masking raised an alarm. No key got through: until the end you do not hear the customer at all, but they hear you. ' +
+  'Go on, and tell your supervisor afterwards.'
+
 /** What the agent should do now. */
 export function guidance(call: CallView): Guidance {
+  const told = guidanceWithoutAlarm(call)
+  const { payment } = call
+  if (payment?.alarmed !== true || payment.state === 'closed') return told
+  return { ...told, note: told.note === null ? ALARMED : `${ALARMED} ${told.note}` }
+}
+
+function guidanceWithoutAlarm(call: CallView): Guidance {
   const { payment } = call
   if (payment === null || (payment.state === 'closed' && payment.failure === 'cancelled')) {
     const cancelled = payment === null ? null : FAILURES.cancelled

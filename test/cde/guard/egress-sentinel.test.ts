@@ -1,7 +1,7 @@
 import t from 'tap'
 import { EgressSentinel } from '../../../src/cde/guard/egress-sentinel.ts'
 import { decodeUlaw, encodeAlaw } from '../../../src/cde/guard/g711.ts'
-import { buildRtp } from '../../../src/cde/guard/rtp-packet.ts'
+import { buildRtp, parseRtp } from '../../../src/cde/guard/rtp-packet.ts'
 import { KEYS, keySeries, NOMINAL, toUlaw, type KeySeries } from '../../fakes/dtmf-signal.ts'
 import { recordedSpeech } from '../../fakes/recorded-speech.ts'
 import { seededRandom } from '../../fakes/seeded-random.ts'
@@ -65,5 +65,55 @@ t.test('packets of any bytes and length are judged without throwing', (t) => {
   }
   t.equal(sentinel.judge(Buffer.alloc(1500)), 'header')
   t.equal(sentinel.judge(Buffer.alloc(0)), 'header')
+  t.end()
+})
+
+t.test('whatever is no plain packet of audio is an alarm: events, comfort noise, extensions, padding, sources', (t) => {
+  const packet = (payloadType: number, bytes = 160) =>
+    buildRtp({ payloadType, marker: false, sequence: 1, timestamp: 1, ssrc: 1, payload: Buffer.alloc(bytes, 0xff) })
+  const sentinel = new EgressSentinel()
+  for (const payloadType of [101, 96, 127, 13, 9, 18, 3]) t.equal(sentinel.judge(packet(payloadType)), 'not_audio')
+  for (const first of [0x90, 0xa0, 0x81, 0x00]) {
+    const datagram = packet(0)
+    datagram[0] = first
+    t.equal(sentinel.judge(datagram), 'header')
+  }
+  for (const payloadType of [0, 8]) t.equal(sentinel.judge(packet(payloadType)), null)
+  t.end()
+})
+
+t.test('a packet may be as long as the longest of the payer’s, or as noise in place of an event', (t) => {
+  const sentinel = new EgressSentinel()
+  const parts = { payloadType: 8, marker: false, sequence: 1, timestamp: 1, ssrc: 1 }
+  const packet = (bytes: number) => buildRtp({ ...parts, payload: Buffer.alloc(bytes, 0xd5) })
+  t.equal(sentinel.judge(packet(480)), null)
+  t.equal(sentinel.judge(packet(481)), 'too_long')
+  sentinel.heard({ ...parts, payload: Buffer.alloc(800, 0xd5) })
+  t.equal(sentinel.judge(packet(800)), null)
+  t.equal(sentinel.judge(packet(801)), 'too_long')
+  t.end()
+})
+
+t.test('a key that goes through as it came is stopped with its first packet, at 10 to 60 ms and in either law', (t) => {
+  const { signal, presses } = keySeries({ ...NOMINAL, keys: [5], tone: [800, 800] }, seededRandom(12))
+  for (const law of ['ulaw', 'alaw'] as const) {
+    for (const size of [80, 160, 240, 320, 480]) {
+      const sentinel = new EgressSentinel()
+      const stream = packets(toUlaw(signal), { size, law })
+      // As far behind as the look-ahead of 40 ms, but one packet at least.
+      const behind = Math.max(1, Math.floor(320 / size))
+      const [press] = presses
+      let passed = 0
+      stream.forEach((datagram, index) => {
+        const parsed = parseRtp(datagram)
+        if (parsed.kind === 'rtp') sentinel.heard(parsed.packet)
+        const leaving = stream[index - behind]
+        if (leaving === undefined || press === undefined || sentinel.judge(leaving) !== null) return
+        const from = (index - behind) * size
+        passed += Math.max(0, Math.min(from + size, press.start + press.samples) - Math.max(from, press.start))
+      })
+      t.ok(passed <= 80, `${law}, ${size / 8} ms: ${passed} samples of both ends passed`)
+    }
+  }
   t.end()
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { parseRtp } from '../../../src/cde/guard/rtp-packet.ts'
 import { parseGuardToSbc } from '../../../src/wire/guard-protocol.ts'
+import { openMasker } from '../../fakes/open-masker.ts'
 import { payerStream } from '../../fakes/payer-stream.ts'
 import { seededRandom } from '../../fakes/seeded-random.ts'
 import { AGENT, ORDER, PAYER, WINDOW_ID, WindowBench } from '../../fakes/window-bench.ts'
@@ -172,6 +173,51 @@ t.test('when the sentinel hears a tone that packet is not sent, and the window i
   t.equal(bench.toAgent.length, heard - 1)
   t.equal(bench.progress?.masking, 'hard')
   t.match(await bench.metrics.registry.metrics(), /tonewall_guard_alarms_total\{code="sentinel"[^}]*\} 1/)
+})
+
+t.test(
+  'with gate and filter out of order, not one key can be read: the window is hard, goes on, and is written down',
+  async (t) => {
+    const bench = new WindowBench({ newMasker: openMasker({ obeysHard: true }) }).open()
+    bench.play(payerStream({ keys: CARD, transport: 'inband', startMs: 1_005, leadMs: 400 }))
+    bench.runTo(bench.nowMs + 400)
+    t.same(bench.audited, ['repeated'])
+    t.equal(bench.times('alarm').length, 1)
+    t.match(bench.progress, { masking: 'hard', failure: null })
+    t.equal(bench.progress?.fields[0]?.entered, 16, 'the card is captured all the same')
+    const payerAudio = new Set(
+      payerStream({ keys: CARD, transport: 'inband', startMs: 0, leadMs: 400 }).map(({ datagram }) =>
+        datagram.subarray(12).toString('latin1'),
+      ),
+    )
+    const silence = Buffer.alloc(160, 0xff).toString('latin1')
+    const passed = bench.toAgent.filter(({ datagram }) => {
+      const payload = datagram.subarray(12).toString('latin1')
+      return payload !== silence && payerAudio.has(payload)
+    })
+    t.equal(passed.length, 0, 'no packet with a tone in it left as it came')
+    t.match(await bench.metrics.registry.metrics(), /tonewall_guard_masking_failed_total\{cause="repeated"[^}]*\} 1/)
+  },
+)
+
+t.test('a masker that does not even obey hard ends the capture, and nothing of its leaves', (t) => {
+  const bench = new WindowBench({ newMasker: openMasker({ obeysHard: false }) }).open()
+  bench.play(payerStream({ keys: CARD, transport: 'inband', startMs: 1_005, leadMs: 400 }))
+  bench.runTo(bench.nowMs + 400)
+  t.same(bench.audited, ['repeated', 'hard_not_obeyed'])
+  t.match(bench.progress, { state: 'failed', failure: 'sentinel_alarm', masking: 'hard' })
+  t.same(bench.vault.cards, [], 'no card was stored')
+  t.end()
+})
+
+t.test('an event packet on its way to the agent is an alarm of its own', (t) => {
+  const bench = new WindowBench({ newMasker: openMasker({ obeysHard: true }) }).open()
+  bench.play(payerStream({ keys: CARD, transport: 'events', startMs: 1_005, leadMs: 400 }))
+  bench.runTo(bench.nowMs + 400)
+  t.same(bench.audited, ['not_audio'])
+  t.ok(bench.toAgent.every(({ datagram }) => ((datagram[1] ?? 0) & 0x7f) === 0))
+  t.equal(bench.progress?.fields[0]?.entered, 16)
+  t.end()
 })
 
 t.test('a tone that the sentinel hears while draining keeps the window between the parties', (t) => {

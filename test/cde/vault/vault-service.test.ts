@@ -3,6 +3,8 @@ import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import { composeCardBody } from '../../../src/cde/card-body.ts'
 import { parseVaultReply, parseVaultRequest, type TokenizeRequest } from '../../../src/cde/vault-protocol.ts'
+import { verifyAudit } from '../../../src/cde/vault/audit-chain.ts'
+import { auditRecords } from '../../../src/cde/vault/audit-tail.ts'
 import { ROLES } from '../../../src/kit/identity.ts'
 import { seededRandom } from '../../fakes/seeded-random.ts'
 import { testCard } from '../../fakes/test-card.ts'
@@ -136,3 +138,41 @@ t.test('whatever request and body come, the answer is a reply and the vault goes
   t.ok(tokenized > 300 && tokenized < 1_200)
   await vault.close()
 })
+
+t.test(
+  'a guard’s report of a failed control is written into the chain before it is answered, and of nobody else',
+  async (t) => {
+    const vault = await openTestVault(t.testdir())
+    const report = {
+      type: 'report',
+      event: 'masking_failed',
+      cause: 'repeated',
+      merchant: 'shop',
+      windowId: 'abcdefghijklmnop',
+      instance: 'guard-1',
+      occurredMs: Date.UTC(2026, 10, 22, 5, 0, 0),
+    } as const
+    t.same(await vault.service.handle(report, Buffer.alloc(0), GUARD), { type: 'recorded' })
+    for (const role of ROLES.filter((name) => name !== 'guard')) {
+      const reply = await vault.service.handle(report, Buffer.alloc(0), { role, origin: 'test' })
+      t.same(reply, { type: 'refused', code: 'role_not_allowed' })
+    }
+    t.same(await vault.service.handle(report, Buffer.from('4111111111111111'), GUARD), {
+      type: 'refused',
+      code: 'malformed',
+    })
+    const written = (await vault.store.auditAfter(0, 100)).filter(({ action }) => action === 'masking_failed')
+    t.match(written, [
+      {
+        role: 'guard',
+        outcome: 'repeated',
+        merchant: 'shop',
+        windowId: 'abcdefghijklmnop',
+        resource: 'guard-1 2026-11-22T05:00:00.000Z',
+      },
+    ])
+    t.equal(written.length, 1)
+    t.match(await verifyAudit(auditRecords(vault.store)), { kind: 'intact' })
+    await vault.close()
+  },
+)

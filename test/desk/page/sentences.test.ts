@@ -96,3 +96,24 @@ t.test('a lost connection says what it means for the customer', (t) => {
   t.same(words('live', 'up', true), { bad: false, text: 'Connected' })
   t.end()
 })
+
+t.test('an alarm is told in words, says that nothing got through, and leaves what to do and say as it was', (t) => {
+  const told = withPayment({ alarmed: true })
+  t.match(told, { tone: 'ask', headline: 'Ask for the card number', note: /alarm.*No key got through/ })
+  t.match(withPayment({ state: 'cooling', token, alarmed: true }), { tone: 'done', note: /alarm/ })
+  t.match(withPayment({ state: 'cooling', failure: 'sentinel_alarm', alarmed: true }), {
+    tone: 'failed',
+    headline: /masking failed/,
+    say: /stop typing/,
+  })
+  t.notMatch(withPayment({ state: 'closed', token, alarmed: true }).note ?? '', /alarm/, 'over when the window is')
+  t.notMatch(withPayment({}).note ?? '', /alarm/)
+  t.end()
+})
+
+t.test('a failed self-test is a reason of its own not to ask', (t) => {
+  t.match(withPayment({ state: 'closed', failure: 'out_of_service' }), {
+    headline: /^Do not ask for the card.*own test/,
+  })
+  t.end()
+})
