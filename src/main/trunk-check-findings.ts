@@ -157,6 +157,14 @@ function eventFindings({ presses, summary, figures, facts }: Evidence): readonly
           ),
     )
   }
+  const repeated = events.filter((event) => !event.endsRenumbered).length
+  if (repeated * 2 > events.length)
+    found.push(
+      note(
+        'ends_not_renumbered',
+        'The end of events is repeated under the same sequence number (RFC 4733 section 2.5.1.4 asks for new ones); they count as packets that came twice.',
+      ),
+    )
   if (events.some((event) => event.shrank))
     found.push(note('shrinking', 'The last duration of some events is shorter than one before it.'))
   return found
@@ -218,6 +226,15 @@ function mediaFindings({ figures, facts }: Evidence): readonly Finding[] {
     )
   if (media.duplicates > 0) found.push(note('duplicates', `${media.duplicates} packets came twice.`))
   if (media.reordered > 0) found.push(note('reordered', `${media.reordered} packets came out of order.`))
+  if (media.law === null)
+    found.push(
+      warning(
+        'no_audio',
+        media.otherPayloadTypes.length > 0
+          ? 'No G.711 audio came, so no tone could be looked for.'
+          : 'Only events came, and no audio beside them: a line without audio may be one way only.',
+      ),
+    )
   if (!media.asDescribed)
     found.push(
       note('other_address', 'RTP comes from another address or port than the SDP names (NAT or a media relay).'),

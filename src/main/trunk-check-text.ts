@@ -72,7 +72,7 @@ function mediaLines({ media, rtcp, strangers }: TrunkCheckReport): readonly stri
     'Media',
     row(
       'codec',
-      `${media.law === 'alaw' ? 'PCMA' : media.law === 'ulaw' ? 'PCMU' : 'no G.711'}, ${media.ptimeMs ?? '?'} ms a packet${media.comfortNoise ? ', comfort noise' : ''}`,
+      `${media.law === 'alaw' ? 'PCMA' : media.law === 'ulaw' ? 'PCMU' : 'no G.711 came'}${media.ptimeMs === null ? '' : `, ${media.ptimeMs} ms a packet`}${media.comfortNoise ? ', comfort noise' : ''}`,
     ),
     row(
       'packets',

@@ -94,7 +94,7 @@ class TrunkCheck {
     const server = await this.#listen(host)
     if (server !== null) return this.#fail(server)
     const started = this.#target === null ? await this.#accept() : await this.#place(this.#target, host)
-    if (started === null) return this.#fail('ended before there was a call')
+    if (started === null) return 1
     if (started.kind !== 'connected') return this.#fail(refusalText(started))
     this.#call = started.call
     return this.#watch(started.call)
@@ -282,11 +282,21 @@ class TrunkCheck {
     if (json !== null) {
       const text = `${JSON.stringify(report, null, 2)}\n`
       if (json === '-') process.stdout.write(text)
-      else {
-        writeFileSync(resolve(json), text)
-        this.#say(`\nThe report is in ${resolve(json)}`)
-      }
+      else if (isWritten(resolve(json), text)) this.#say(`\nThe report is in ${resolve(json)}`)
+      else
+        return this.#fail(
+          `the report cannot be written to ${resolve(json)}: name a file in a folder that you may write`,
+        )
     }
     return report.summary.presses > 0 ? 0 : 1
+  }
+}
+
+function isWritten(file: string, text: string): boolean {
+  try {
+    writeFileSync(file, text)
+    return true
+  } catch {
+    return false
   }
 }

@@ -59,6 +59,8 @@ export const eventFiguresShape = record({
   /** Between updates; null when there was one packet before the end, or none. */
   updateMs: nullable(milliseconds),
   endPackets: integer(0, 1_000),
+  /** False: the end is repeated under the same sequence number, which looks like one packet that came again. */
+  endsRenumbered: truth,
   /** On the first packet. */
   marker: truth,
   /** The level that the packets state, dBm0. */

@@ -32,6 +32,8 @@ export type EventTelling = {
   duration: number
   durationMax: number
   endPackets: number
+  /** Of them under the sequence number of one before, which a network's own repetition looks like too. */
+  endsRepeated: number
   endSequence: number | null
   restamped: EventFigures['restamped']
   readonly timestamps: Set<number>
@@ -61,7 +63,11 @@ export class EventTellings {
     const { event } = arrival
     const telling = this.#sameTimestamp(arrival) ?? this.#restamped(arrival) ?? this.#begin(arrival)
     telling.lastHeardMs = arrival.nowMs
-    if (telling.sequences.has(arrival.sequence) || telling.sequences.size >= SEQUENCES_MAX) return
+    if (telling.sequences.has(arrival.sequence)) {
+      if (event.end) telling.endsRepeated += 1
+      return
+    }
+    if (telling.sequences.size >= SEQUENCES_MAX) return
     telling.sequences.add(arrival.sequence)
     const wasEnded = telling.endSequence !== null
     if (event.end) {
@@ -126,6 +132,7 @@ export class EventTellings {
       duration: 0,
       durationMax: 0,
       endPackets: 0,
+      endsRepeated: 0,
       endSequence: null,
       restamped: 'none',
       timestamps: new Set([arrival.timestamp]),
@@ -147,7 +154,8 @@ export function eventFigures(telling: EventTelling): EventFigures {
     payloadType: telling.payloadType,
     durationMs: clamp(telling.duration / UNITS_PER_MS, 0, 600_000),
     updateMs: steps.length === 0 ? null : clamp(median(steps) / UNITS_PER_MS, 0, 600_000),
-    endPackets: Math.min(telling.endPackets, 1_000),
+    endPackets: Math.min(telling.endPackets + telling.endsRepeated, 1_000),
+    endsRenumbered: telling.endsRepeated === 0,
     marker: telling.marker,
     statedDbm0: telling.volume === 0 ? 0 : -telling.volume,
     restamped: telling.restamped,

@@ -4,13 +4,18 @@ import { decodeAlaw, decodeUlaw, PCMA_PAYLOAD_TYPE, PCMU_PAYLOAD_TYPE, type G711
 import { parseInfo } from '../guard/info-receiver.ts'
 import { KEY_MAX } from '../guard/key-press.ts'
 import { parseRtp, RTP_DATAGRAM_BYTES_MAX, type RtpPacket } from '../guard/rtp-packet.ts'
-import { RtpTimeline } from '../guard/rtp-timeline.ts'
-import { DYNAMIC_PAYLOAD_TYPE_MIN, parseRed, parseTelephoneEvents } from '../guard/telephone-event-packet.ts'
+import {
+  DYNAMIC_PAYLOAD_TYPE_MIN,
+  parseRed,
+  parseTelephoneEvents,
+  TELEPHONE_EVENT_BYTES,
+} from '../guard/telephone-event-packet.ts'
 import { ArrivalClock } from './arrival-clock.ts'
 import { AudioTape } from './audio-tape.ts'
 import { BelievedSources, type Arrival } from './believed-sources.ts'
 import { EventTellings, median, type EventTelling } from './event-tellings.ts'
 import { PressBook } from './press-book.ts'
+import { SenderClock } from './sender-clock.ts'
 import { SequenceCounter } from './sequence-counter.ts'
 import { ToneScan } from './tone-scan.ts'
 import { findSpans } from './tone-spans.ts'
@@ -48,7 +53,7 @@ export class MediaAnalyser {
   readonly #sources = new BelievedSources((arrival) => this.#accept(arrival))
   readonly #counters = new Map<number, SequenceCounter>()
   readonly #arrivals = new Map<number, ArrivalClock>()
-  readonly #timeline = new RtpTimeline()
+  readonly #timeline = new SenderClock()
   readonly #tape = new AudioTape()
   readonly #scan = new ToneScan(this.#tape, (tone) => this.#book.takeTone(tone, this.#nowMs))
   readonly #events = new EventTellings((event) => this.#book.takeEvent(event))
@@ -106,7 +111,13 @@ export class MediaAnalyser {
     const parsed = parseInfo(body, relay)
     if (parsed.kind === 'refused') return false
     const contentType = relay ? 'application/dtmf-relay' : 'application/dtmf'
-    this.#book.takeInfo({ key: parsed.key, durationMs: parsed.durationMs, atMs: nowMs, contentType })
+    this.#book.takeInfo({
+      key: parsed.key,
+      durationMs: parsed.durationMs,
+      atMs: this.#timeline.here(nowMs),
+      heardMs: nowMs,
+      contentType,
+    })
     return true
   }
 
@@ -174,7 +185,9 @@ export class MediaAnalyser {
     }
     const counter = this.#counters.get(packet.ssrc) ?? new SequenceCounter(packet.sequence)
     this.#counters.set(packet.ssrc, counter)
-    if (!counter.take(packet.sequence)) return
+    const isNew = counter.take(packet.sequence)
+    // Some repeat the end of an event under its old sequence number: no new packet, but an end.
+    if (!isNew && !isEndOfEvent(packet)) return
     this.#read(packet, packet.payloadType, nowMs)
   }
 
@@ -212,7 +225,7 @@ export class MediaAnalyser {
     const parsed = parseTelephoneEvents(packet.payload)
     if (parsed.kind === 'refused' || parsed.events.some(({ event }) => event > EVENT_MAX)) return false
     if (this.#eventTypes.size < TYPES_MAX) this.#eventTypes.add(payloadType)
-    const startMs = this.#timeline.placeEvent(packet, nowMs, (parsed.events[0]?.duration ?? 0) / SAMPLES_PER_MS)
+    const startMs = this.#timeline.placeEvent(packet, nowMs)
     const { ssrc, sequence, marker, timestamp } = packet
     // Further events of a packet follow the first (RFC 4733 section 2.5.1.4).
     let behind = 0
@@ -256,6 +269,12 @@ export class MediaAnalyser {
     const atMs = sample / SAMPLES_PER_MS
     return this.#audio.find((packet) => packet.startMs <= atMs && atMs < packet.endMs)?.nowMs ?? null
   }
+}
+
+function isEndOfEvent({ payloadType, payload }: RtpPacket): boolean {
+  return (
+    payloadType >= DYNAMIC_PAYLOAD_TYPE_MIN && payload.length === TELEPHONE_EVENT_BYTES && (payload[1] ?? 0) >> 7 === 1
+  )
 }
 
 function tenth(value: number): number {

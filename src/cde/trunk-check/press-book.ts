@@ -5,10 +5,11 @@ import { levelsOf, pairOf, type Span } from './tone-fit.ts'
 import type { ToneTelling } from './tone-scan.ts'
 import type { ToneSpan } from './tone-spans.ts'
 
-/** A key that came by SIP INFO, at the time of its arrival. */
+/** A key that came by SIP INFO: when it arrived, on the sender's timeline and by our clock. */
 export type InfoTelling = {
   readonly key: number
   readonly atMs: number
+  readonly heardMs: number
   readonly durationMs: number
   readonly contentType: InfoFigures['contentType']
 }
@@ -109,7 +110,12 @@ export class PressBook {
         if (place.startMs < this.#echoUntilMs) return
         const infos = this.#takeInfos(place)
         const tone = this.#toneFigures(primary.tone.key, primary.tone.spans, null)
-        return this.#tell(place, { event: null, tone, info: infoFigures(infos, place.startMs), doubled: false })
+        return this.#tell(place, {
+          event: null,
+          tone,
+          info: infoFigures(infos, (info) => info.atMs - place.startMs),
+          doubled: false,
+        })
       }
       case 'info': {
         const { info, startMs } = primary
@@ -139,7 +145,7 @@ export class PressBook {
     const spans = this.#audio.spans(key, within).filter((span) => {
       const startMs = span.start / SAMPLES_PER_MS
       const isNexts = next !== undefined && Math.abs(startMs - next.startMs) < Math.abs(startMs - event.startMs)
-      return !isNexts && !this.#used.some((used) => used.start < span.end && span.start < used.end)
+      return !isNexts && !this.#used.some((used) => isSame(used, span))
     })
     this.#pending = this.#pending.filter((other) => other.kind !== 'tone' || !tellsSame(event, other))
     const place = { key, startMs: event.startMs, endMs }
@@ -150,7 +156,7 @@ export class PressBook {
     this.#echoUntilMs = Math.max(this.#echoUntilMs, endMs + TAIL_MS_ECHO)
     this.#tell(
       { startMs, endMs },
-      { event: eventFigures(event), tone, info: infoFigures(infos, event.firstMs), doubled },
+      { event: eventFigures(event), tone, info: infoFigures(infos, (info) => info.heardMs - event.firstMs), doubled },
     )
   }
 
@@ -207,6 +213,11 @@ export class PressBook {
   }
 }
 
+/** Tones of fast keys may touch; the same stretch of tone is one that lies mostly in another. */
+function isSame(used: Span, span: Span): boolean {
+  return 2 * (Math.min(used.end, span.end) - Math.max(used.start, span.start)) > span.end - span.start
+}
+
 /** A fragment that ends in the packet under way when the event was sent was all of it a leading edge. */
 function leadOf(span: Span, sent: { readonly atMs: number; readonly latestMs: number }): number {
   const isFragment = span.end <= sent.latestMs * SAMPLES_PER_MS
@@ -224,7 +235,7 @@ function dueOf(pending: Pending): number {
     case 'tone':
       return pending.takenMs + WAIT_MS - LEAD_MS_MAX
     case 'info':
-      return pending.info.atMs + WAIT_MS
+      return pending.info.heardMs + WAIT_MS
   }
 }
 
@@ -258,9 +269,9 @@ function isInfoOf(
   return info.key === place.key && info.atMs >= place.startMs - INFO_EARLY_MS && info.atMs <= place.endMs + lateMs
 }
 
-function infoFigures(infos: readonly InfoTelling[], startMs: number | null): InfoFigures | null {
+function infoFigures(infos: readonly InfoTelling[], lagOf: ((info: InfoTelling) => number) | null): InfoFigures | null {
   const [first] = infos
   if (first === undefined) return null
-  const lagMs = startMs === null ? null : clamp(first.atMs - startMs, -10_000, 10_000)
+  const lagMs = lagOf === null ? null : clamp(lagOf(first), -10_000, 10_000)
   return { contentType: first.contentType, count: Math.min(infos.length, 100), lagMs }
 }
