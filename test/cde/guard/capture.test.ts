@@ -2,6 +2,7 @@ import t from 'tap'
 import { Capture, type CaptureOptions } from '../../../src/cde/guard/capture.ts'
 import { parseRtp } from '../../../src/cde/guard/rtp-packet.ts'
 import type { TokenizeAnswer } from '../../../src/cde/vault-client.ts'
+import { eventPackets, toDatagrams } from '../../fakes/event-sender.ts'
 import { payerStream } from '../../fakes/payer-stream.ts'
 import { FakeVault, ORDER, WINDOW_ID } from '../../fakes/window-bench.ts'
 
@@ -75,3 +76,29 @@ t.test('wiped, it takes nothing any more, and an INFO’s body is overwritten', 
   t.match(capture.progress().fields[0], { entered: 0 })
   t.end()
 })
+
+t.test(
+  'a line that tells each key twice, sooner than a hand could, is named as what is wrong, and no card is stored',
+  (t) => {
+    const keysOf = (keys: readonly number[]) => eventPackets({ keys, onMs: 100, offMs: 300, audio: 'none' })
+    const again = (keys: readonly number[]) =>
+      keysOf(keys).map((packet) => ({ ...packet, atMs: packet.atMs + 120, timestamp: packet.timestamp + 120 * 8 }))
+    for (const isTwice of [false, true]) {
+      const { capture, vault } = newCapture()
+      capture.begin(0)
+      const pan = CARD.slice(0, 16)
+      const packets = [...keysOf(pan), ...(isTwice ? again(pan) : [])].sort((a, b) => a.atMs - b.atMs)
+      for (const { atMs, datagram } of toDatagrams(packets)) {
+        const parsed = parseRtp(datagram)
+        if (parsed.kind === 'rtp') capture.accept(parsed.packet, atMs)
+        capture.tick(atMs)
+      }
+      const [field] = capture.progress().fields
+      if (isTwice)
+        t.match(field, { state: 'refused', problem: 'keys_doubled', entered: 0, lastFour: null, triesLeft: 2 })
+      else t.match(field, { state: 'accepted', problem: null })
+      t.same(vault.cards, [])
+    }
+    t.end()
+  },
+)

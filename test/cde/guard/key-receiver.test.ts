@@ -95,10 +95,13 @@ t.test('a change of source and of transport in the middle loses nothing', (t) =>
   t.end()
 })
 
-t.test('no packets make it throw', (t) => {
+t.test('no packets make it throw, and packets by chance make no more keys than chance would', (t) => {
   const random = seededRandom(77)
-  const receiver = new KeyReceiver(() => undefined)
-  for (let round = 0; round < 20_000; round += 1) {
+  let keys = 0
+  let calls = 0
+  const receiver = new KeyReceiver(() => (keys += 1))
+  const rounds = 40_000
+  for (let round = 0; round < rounds; round += 1) {
     const payload = Buffer.from(Array.from({ length: random.below(24) }, () => random.below(256)))
     receiver.accept(
       {
@@ -111,8 +114,32 @@ t.test('no packets make it throw', (t) => {
       },
       round,
     )
+    if (round % 10 === 0 && receiver.info(payload, random.next() < 0.5, round)) calls += 1
   }
   t.ok(Number.isFinite(receiver.heardMs))
+  // One event is a key in 16 of 256 payloads of four bytes; longer ones must be keys all through. RED adds as much again.
+  t.ok(keys - calls < (rounds / 24 / 16) * 2, `${keys} keys of ${rounds} packets`)
+  t.ok(calls < rounds / 10 / 24, `${calls} keys of ${rounds / 10} bodies`)
   receiver.wipe()
+  t.end()
+})
+
+t.test('damaged packets of a real sender make no more keys than were pressed, and a flood is not remembered', (t) => {
+  const random = seededRandom(78)
+  for (let round = 0; round < 200; round += 1) {
+    let keys = 0
+    const receiver = new KeyReceiver(() => (keys += 1))
+    const packets = payerStream({ keys: KEYS, transport: 'both', startMs: 1_000 })
+    for (const { atMs, datagram } of packets) {
+      const damaged = Buffer.from(datagram)
+      if (random.below(20) === 0) damaged[random.below(damaged.length)] = random.below(256)
+      const parsed = parseRtp(random.below(20) === 0 ? damaged.subarray(0, random.below(damaged.length)) : damaged)
+      if (parsed.kind === 'rtp') receiver.accept(parsed.packet, atMs)
+    }
+    receiver.due(100_000)
+    if (keys > 2 * KEYS.length) t.fail('damage makes keys')
+    t.equal(receiver.dueMs(), null)
+    t.notOk(receiver.isKeyDown(100_000))
+  }
   t.end()
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { decodeUlaw } from '../../../src/cde/guard/g711.ts'
+import { decodeAlaw, decodeUlaw } from '../../../src/cde/guard/g711.ts'
 import type { KeyPress } from '../../../src/cde/guard/key-press.ts'
 import { ToneReceiver } from '../../../src/cde/guard/tone-receiver.ts'
 import { dtmfTones, ulawPackets, type Tone } from '../../fakes/dtmf-tones.ts'
@@ -141,6 +141,31 @@ t.test('noise, single tones and a start at another place make no key', (t) => {
   const jumping = new ToneReceiver(() => t.fail('no key was sent'))
   for (let round = 0; round < 2_000; round += 1)
     jumping.accept(noise.subarray(0, random.below(500)), random.below(20_000) - 5_000, round)
+  t.end()
+})
+
+t.test('no bytes make it throw, and bytes by chance make no key', (t) => {
+  const bytes = (count: number, below: number) => Uint8Array.from({ length: count }, () => random.below(below))
+  for (const decode of [decodeUlaw, decodeAlaw])
+    for (const below of [2, 16, 128, 256]) {
+      const receiver = new ToneReceiver(() => t.fail('bytes by chance made a key'))
+      for (let packet = 0; packet < 1_500; packet += 1)
+        receiver.accept(decode(bytes(160, below)), packet * 20, packet * 20 + 20)
+    }
+  let presses = 0
+  const anyhow = new ToneReceiver(() => (presses += 1))
+  let at = 0
+  for (let round = 0; round < 5_000; round += 1) {
+    // Bytes that repeat are tones of every kind; positions lie anywhere, in fractions, far apart and long ago.
+    const period = bytes(1 + random.below(40), 256)
+    const samples = decodeUlaw(
+      Uint8Array.from({ length: random.below(1_500) }, (_, index) => period[index % period.length] ?? 0),
+    )
+    at = random.below(10) === 0 ? between(-1e9, 1e9) : at + between(-100, 300)
+    anyhow.accept(samples, at, at)
+  }
+  t.ok(presses < 200, 'a tone by chance is seldom one of sixteen pairs')
+  t.ok(Number.isFinite(anyhow.heardMs) || presses === 0)
   t.end()
 })
 

@@ -139,6 +139,7 @@ t.test('nothing jumps, whatever happens and whatever there is to say', async (t)
   for (const problem of Object.keys(PROBLEMS) as Problem[]) {
     tell({ fields: [number({ state: 'refused', entered: 16, problem }), fieldOf('expiry')] })
     await page.locator(`[data-problem=${problem}]`).waitFor()
+    await page.locator('q', { hasText: PROBLEMS[problem].say }).waitFor()
     t.same(await places(), usual, problem)
   }
   for (const failure of Object.keys(FAILURES) as PaymentFailure[]) {
