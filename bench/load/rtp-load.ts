@@ -20,8 +20,9 @@ const KEY_EVERY_MS = 1_500
 const KEY_MS = 100
 /** Every other payer's telephone sends events beside the tones. */
 const EVENT_PAYLOAD_TYPE = 101
-/** Last packets come within the look-ahead, and a receiver that was late catches up. */
-const DRAIN_MS = 600
+/** What is late is not lost: the end is when nothing came for so long, longer than any look-ahead, or this at most. */
+const QUIET_MS = 600
+const DRAIN_MS_MAX = 10_000
 const FIRST_TIMESTAMP = 8_000
 
 type Stream = {
@@ -39,6 +40,7 @@ type Stream = {
 type Line = { readonly payer: Socket; readonly agent: Socket; streams: readonly [Stream, Stream] | null }
 
 const lines: Line[] = []
+let lastHeardMs = 0
 const tell = (message: FromRtpLoad): void => void process.send?.(message)
 process.on('disconnect', () => process.exit(0))
 process.on('message', (message: ToRtpLoad) => {
@@ -88,9 +90,17 @@ async function run(order: ToRtpLoad & { readonly type: 'run' }): Promise<void> {
     line.streams = [payer, agent]
   }
   const late = await play(order)
-  await new Promise((resolve) => setTimeout(resolve, DRAIN_MS))
+  await quiet()
   const first = Math.ceil(order.warmUpMs / PTIME_MS)
   tell({ type: 'done', payer: figures(0, first), agent: figures(1, first), senderLateMs: quantilesOf(late) })
+}
+
+async function quiet(): Promise<void> {
+  const untilMs = performance.now() + DRAIN_MS_MAX
+  lastHeardMs = performance.now()
+  while (performance.now() - lastHeardMs < QUIET_MS && performance.now() < untilMs) {
+    await new Promise((resolve) => setTimeout(resolve, QUIET_MS / 4))
+  }
 }
 
 /** Streams begin evenly over the time of a packet, or in bursts. */
@@ -153,7 +163,8 @@ function hear(stream: Stream, datagram: Buffer): void {
   const index = (datagram.readUInt32BE(4) - FIRST_TIMESTAMP) / SAMPLES
   // Noise in place of an event may stand between two packets.
   if (!Number.isInteger(index) || datagram.readUInt32BE(8) !== stream.ssrc) return
-  if (Number.isNaN(stream.heardMs[index] ?? 0)) stream.heardMs[index] = performance.now()
+  lastHeardMs = performance.now()
+  if (Number.isNaN(stream.heardMs[index] ?? 0)) stream.heardMs[index] = lastHeardMs
 }
 
 function figures(half: 0 | 1, first: number): StreamFigures {
