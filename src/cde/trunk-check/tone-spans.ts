@@ -37,6 +37,8 @@ const HOLE_SAMPLES = 30 * SAMPLES_PER_MS
 const FIT_SAMPLES_MAX = 300 * SAMPLES_PER_MS
 /** Below this length a frequency cannot be refined. */
 const REFINE_SAMPLES_MIN = 16 * SAMPLES_PER_MS
+/** The edge of one tone alone is good to this: the other beats against it. */
+const SHARED_SAMPLES_MIN = 6 * SAMPLES_PER_MS
 const SPANS_MAX = 4
 const GROWTHS_MAX = 24
 
@@ -107,8 +109,8 @@ function grow(tape: AudioTape, seed: ToneSpan, nominal: Pair, within: Span): Ton
     const tail = { start: Math.max(span.start, span.end - FIT_SAMPLES_MAX), end: span.end }
     const headFit = fitAround(tape, head, span.fit, nominal)
     const tailFit = tail.start === head.start ? headFit : fitAround(tape, tail, span.fit, nominal)
-    const start = edge(tape, headFit, { from: middle(head), step: -1, limit: reach(span, -1, within) })
-    const end = edge(tape, tailFit, { from: middle(tail), step: 1, limit: reach(span, 1, within) })
+    const start = pairEdge(tape, headFit, { from: middle(head), step: -1, limit: reach(span, -1, within) })
+    const end = pairEdge(tape, tailFit, { from: middle(tail), step: 1, limit: reach(span, 1, within) })
     if (start === span.start && end === span.end) return { start, end, fit: headFit }
     if (end - start < SPAN_SAMPLES_MIN) return { start, end, fit: headFit }
     span = { start, end, fit: headFit }
@@ -131,15 +133,25 @@ function reach(span: Span, step: 1 | -1, within: Span): number {
   return step < 0 ? Math.max(within.start, span.start - length) : Math.min(within.end, span.end + length)
 }
 
+type Search = { readonly from: number; readonly step: 1 | -1; readonly limit: number }
+
+/** Where both tones end. The next key may follow at once and share a row or column: then one tone of the two goes on. */
+function pairEdge(tape: AudioTape, fit: ToneFit, search: Search): number {
+  const [a, b, c, d] = fit.weights
+  const both = edge(tape, fit, search)
+  const alone = [
+    edge(tape, { ...fit, weights: [a, b, 0, 0] }, search),
+    edge(tape, { ...fit, weights: [0, 0, c, d] }, search),
+  ]
+  const nearest = search.step > 0 ? Math.min(...alone) : Math.max(...alone)
+  return (both - nearest) * search.step > SHARED_SAMPLES_MIN ? nearest : both
+}
+
 /**
  * The edge that explains most: each sample counts by how much the tone explains of it, less than nothing where there is
  * no tone. `limit` and the result are exclusive ends going up, and starts going down.
  */
-function edge(
-  tape: AudioTape,
-  fit: ToneFit,
-  options: { readonly from: number; readonly step: 1 | -1; readonly limit: number },
-): number {
+function edge(tape: AudioTape, fit: ToneFit, options: Search): number {
   const { from, step, limit } = options
   const [a, b, c, d] = fit.weights
   const give = ((a * a + b * b + c * c + d * d) / 2) * GAP_SAMPLES

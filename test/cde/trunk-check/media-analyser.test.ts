@@ -124,6 +124,20 @@ t.test('two presses of one key are two', (t) => {
   t.end()
 })
 
+t.test('keys that touch and share a row or column are kept apart', (t) => {
+  const keys = [3, 9, 6, 5, 4, 4 + 3]
+  for (const pauseMs of [0, 7]) {
+    const sent = keys.map((key, index) => {
+      const atMs = 500 + index * (80 + pauseMs)
+      return { key, atMs, toneMs: 80, event: { sentMs: atMs + 20, startMs: atMs, durationMs: 80 } }
+    })
+    const heard = checkTrunk(sendPresses(sent)).presses
+    t.equal(heard.length, keys.length)
+    for (const { tone } of heard) t.ok(Math.abs((tone?.durationMs ?? 0) - 80) <= 5, String(tone?.durationMs))
+  }
+  t.end()
+})
+
 t.test('SIP INFO joins the press it belongs to, or is one of its own', (t) => {
   const sent = presses(events(0))
   const due = sent.map(({ key, atMs }) => ({ key, atMs: 5_000 + atMs + 160 }))
