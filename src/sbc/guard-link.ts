@@ -53,6 +53,11 @@ export class GuardLink {
     return this.#customers === 0
   }
 
+  /** How many windows of customers are here. */
+  get windowCount(): number {
+    return this.#customers
+  }
+
   /** The window of this id will be a self-test's. */
   beginTest(windowId: string): void {
     this.#tests.add(windowId)
@@ -175,6 +180,7 @@ export class GuardPool {
   #find(rtpengine: string, states: readonly ServiceState[]): GuardLink | null {
     const fits = (link: GuardLink) =>
       link.rtpengine === rtpengine && link.hasRoom && states.includes(this.#service.stateOf(link.name))
-    return this.links.find(fits) ?? null
+    // The one with the fewest windows: each guard has a core, and one that dies takes the fewest entries with it.
+    return this.links.filter(fits).sort((one, other) => one.windowCount - other.windowCount)[0] ?? null
   }
 }

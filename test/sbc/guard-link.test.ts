@@ -79,6 +79,23 @@ t.test('a guard without room is passed over for the next', async (t) => {
   await Promise.all([full.die(), free.die()])
 })
 
+t.test('of several guards with room the one with the fewest windows is chosen', async (t) => {
+  const guards = [
+    await FakeGuard.start({ identity: guardIdentity }),
+    await FakeGuard.start({ identity: guardIdentity }),
+  ]
+  const both = pool(guards.map(({ port }, index) => ({ name: index === 0 ? 'a' : 'b', rtpengine: 'engine', port })))
+  await eventually(() => both.upCount === 2)
+  const first = both.choose('engine')
+  t.equal(first?.name, 'a')
+  first?.adopt(ID, listener())
+  t.equal(both.choose('engine')?.name, 'b')
+  first?.forget(ID)
+  t.equal(both.choose('engine')?.name, 'a')
+  both.close()
+  await Promise.all(guards.map((guard) => guard.die()))
+})
+
 t.test('what a guard tells goes to the owner of the window, and to nobody when there is none', async (t) => {
   const guard = await FakeGuard.start({ identity: guardIdentity })
   const guards = pool([{ name: 'a', rtpengine: 'engine', port: guard.port }])
