@@ -40,7 +40,7 @@ function warning(code: string, text: string): Finding {
   return { code, severity: 'warning', text }
 }
 
-function transportFindings({ summary, facts, figures }: Evidence): readonly Finding[] {
+function transportFindings({ summary, facts, figures, presses: seen }: Evidence): readonly Finding[] {
   const { presses, withEvent, withTone, withInfo, withEventAndTone, leadMs, toneMs } = summary
   const found: Finding[] = []
   if (presses === 0) {
@@ -91,15 +91,23 @@ function transportFindings({ summary, facts, figures }: Evidence): readonly Find
       ),
     )
   }
-  if (withInfo > 0) {
+  const beside = seen.filter(({ event, tone, info }) => info !== null && (event !== null || tone !== null)).length
+  if (withInfo === presses && beside === 0) {
     found.push(
       warning(
         'info',
-        withInfo === presses && withEvent + withTone === 0
-          ? 'This trunk signals keys by SIP INFO only: the key stands in SIP itself, so sipd and sbc come into the assessment.'
-          : `${withInfo} of ${presses} presses came by SIP INFO beside event or tone: one press is reported twice, and SIP itself holds keys.`,
+        'This trunk signals keys by SIP INFO only: the key stands in SIP itself, so sipd and sbc come into the assessment.',
       ),
     )
+  } else if (beside > 0) {
+    found.push(
+      warning(
+        'info',
+        `${beside} of ${presses} presses came by SIP INFO beside event or tone: one press is reported twice, and SIP itself holds keys.`,
+      ),
+    )
+  } else if (withInfo > 0) {
+    found.push(warning('info', `${withInfo} of ${presses} presses came by SIP INFO alone: SIP itself holds keys.`))
   }
   if (summary.doubled > 0) {
     found.push(

@@ -41,6 +41,7 @@ t.test('each way to send keys has its finding, in plain words', (t) => {
   t.same(codes(report([INFO, INFO])), ['info'])
   t.same(codes(report([{ ...EVENT, info }])), ['events_only', 'info'])
   t.same(codes(report([EVENT, TONE])), ['mixed_transports'])
+  t.match(report([TONE, INFO]).findings.at(-1)?.text, /1 of 2 presses came by SIP INFO alone/)
   t.same(codes(report([{ ...EVENT, doubled: true }])), ['events_only', 'doubled'])
   const both = report([BOTH, { ...BOTH, tone: { ...tone, leadMs: 31 } }, EVENT])
   t.same(codes(both), ['events_and_tone', 'tone_sometimes'])

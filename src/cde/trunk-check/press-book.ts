@@ -51,7 +51,7 @@ export class PressBook {
   readonly #offsets: number[] = []
   #pending: Pending[] = []
   #used: Span[] = []
-  #echoUntilMs = -Infinity
+  #echo = { key: -1, untilMs: -Infinity }
   #lastEndMs: number | null = null
   #number = 0
 
@@ -107,7 +107,7 @@ export class PressBook {
       case 'tone': {
         const place = placeOf(primary.tone)
         // What a gateway lets through of a tone after its event was told.
-        if (place.startMs < this.#echoUntilMs) return
+        if (place.key === this.#echo.key && place.startMs < this.#echo.untilMs) return
         const infos = this.#takeInfos(place)
         const tone = this.#toneFigures(primary.tone.key, primary.tone.spans, null)
         return this.#tell(place, {
@@ -153,7 +153,7 @@ export class PressBook {
     this.#used = [...this.#used, ...spans].slice(-SPANS_REMEMBERED)
     const tone = spans.length === 0 ? null : this.#toneFigures(key, spans, event)
     const startMs = Math.min(event.startMs, (spans[0]?.start ?? Infinity) / SAMPLES_PER_MS)
-    this.#echoUntilMs = Math.max(this.#echoUntilMs, endMs + TAIL_MS_ECHO)
+    this.#echo = { key, untilMs: endMs + TAIL_MS_ECHO }
     this.#tell(
       { startMs, endMs },
       { event: eventFigures(event), tone, info: infoFigures(infos, (info) => info.heardMs - event.firstMs), doubled },

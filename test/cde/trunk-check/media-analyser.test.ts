@@ -138,6 +138,16 @@ t.test('keys that touch and share a row or column are kept apart', (t) => {
   t.end()
 })
 
+t.test('a tone right after the event of another key is a key, not its echo', (t) => {
+  const atMs = 500
+  const sent = [
+    { key: 9, atMs, toneMs: 100, event: { sentMs: atMs + 20, startMs: atMs, durationMs: 100 } },
+    { key: 7, atMs: atMs + 110, toneMs: 70, event: null },
+  ]
+  t.match(checkTrunk(sendPresses(sent)).presses, [{ event: {} }, { event: null, tone: { durationMs: 70 } }])
+  t.end()
+})
+
 t.test('SIP INFO joins the press it belongs to, or is one of its own', (t) => {
   const sent = presses(events(0))
   const due = sent.map(({ key, atMs }) => ({ key, atMs: 5_000 + atMs + 160 }))
