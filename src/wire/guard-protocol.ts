@@ -1,5 +1,5 @@
 import { addressShape } from './address.ts'
-import { selfTestOrderShape, selfTestReplyShape } from './self-test-protocol.ts'
+import { selfTestOrderShape, selfTestReplyShape } from './self-test-order.ts'
 import { either, integer, list, literal, nullable, parser, record, text, truth, type Shaped } from './shape.ts'
 import { brandShape, fieldNameShape, maskingShape, windowIdShape, windowProgressShape } from './window-progress.ts'
 

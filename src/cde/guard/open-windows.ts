@@ -1,7 +1,7 @@
 import type { Channel } from '../../kit/channel.ts'
 import type { Logger } from '../../kit/log.ts'
 import type { GuardToSbc, PrepareWindow, SbcToGuard } from '../../wire/guard-protocol.ts'
-import type { SelfTestOrder } from '../../wire/self-test-protocol.ts'
+import type { SelfTestOrder } from '../../wire/self-test-order.ts'
 import type { MaskingFailure } from './agent-exit.ts'
 import type { CaptureVault } from './capture.ts'
 import { DueTimers, type DueTimer } from './due-timer.ts'

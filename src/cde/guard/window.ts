@@ -1,5 +1,5 @@
 import type { Address, GuardToSbc, PrepareWindow, SbcToGuard } from '../../wire/guard-protocol.ts'
-import type { SelfTestOrder } from '../../wire/self-test-protocol.ts'
+import type { SelfTestOrder } from '../../wire/self-test-order.ts'
 import type { WindowProgress } from '../../wire/window-progress.ts'
 import type { MaskingFailure } from './agent-exit.ts'
 import { Capture, type CaptureVault } from './capture.ts'

@@ -1,6 +1,6 @@
 import type { Logger } from '../../../kit/log.ts'
 import type { GuardToSbc } from '../../../wire/guard-protocol.ts'
-import type { SelfTestOrder } from '../../../wire/self-test-protocol.ts'
+import type { SelfTestOrder } from '../../../wire/self-test-order.ts'
 import type { CaptureVault } from '../capture.ts'
 import type { GuardMetrics } from '../guard-metrics.ts'
 import { SelfTest } from './self-test.ts'
