@@ -59,6 +59,10 @@ class OpenMasker implements PayerMasker {
     this.#masking = 'hard'
   }
 
+  wipe(): void {
+    this.#held.length = 0
+  }
+
   expectKeys(): void {
     // It expects nothing.
   }
@@ -70,6 +74,10 @@ class OpenMasker implements PayerMasker {
   drain(): Drain {
     this.#drained = true
     return { kind: 'drained', packets: this.#held.splice(0).map(({ packet }) => this.#out(packet)) }
+  }
+
+  wipe(): void {
+    this.#held.length = 0
   }
 
   #out(packet: RtpPacket): Buffer {
