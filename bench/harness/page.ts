@@ -1,6 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
+import type { LeakResult } from '../leak/leak-result.ts'
+import { escapeHtml as escape } from './escape-html.ts'
+import { leakBody, leakHead, LEAK_STYLE } from './leak-section.ts'
 import { readResults, RESULTS_FOLDER, type BenchResult, type Plot } from './results.ts'
 
 /** Writes bench/results/index.html from all results: one page, no script, nothing loaded from elsewhere. */
@@ -24,10 +27,13 @@ table { border-collapse: collapse; width: 100% } td, th { text-align: left; padd
 svg { max-width: 100%; height: auto } .missed { color: #b3261e; font-weight: 600 } .met { color: #1b6e3c; font-weight: 600 }
 @media (prefers-color-scheme: dark) { .missed { color: #f2b8b5 } .met { color: #8fd8a8 } }
 section { margin: 3rem 0 } .small { opacity: .75; font-size: .9rem }
-</style>
+${results.some(isLeak) ? LEAK_STYLE : ''}</style>
 <h1>Tonewall benches</h1>
-<p>Each figure is a comparison within one run: arms take turns (ABBA), the warm-up is dropped, ratios are medians over rounds with a 95 % bootstrap interval. Run them yourself: <code>npm run bench -- NAME</code>.</p>
-${results.map(section).join('\n')}
+<p>Where arms are compared it is within one run: they take turns (ABBA), the warm-up is dropped, ratios are medians over rounds with a 95 % bootstrap interval. Run them yourself: <code>npm run bench -- NAME</code>.</p>
+${results
+  .toSorted((first, second) => Number(isLeak(second)) - Number(isLeak(first)))
+  .map(section)
+  .join('\n')}
 </html>
 `
 }
@@ -39,11 +45,13 @@ function section(result: BenchResult): string {
         `<tr><td>${escape(goal.name)}</td><td>${escape(goal.goal)}</td><td>${escape(goal.measured)}</td><td class="${goal.met ? 'met' : 'missed'}">${goal.met ? 'met' : 'missed'}</td></tr>`,
     )
     .join('')
-  return `<section id="${escape(result.bench)}">
+  return `<section id="${escape(result.bench)}"${isLeak(result) ? ' class="leak"' : ''}>
 <h2>${escape(result.bench)}</h2>
 <p>${escape(result.question)}</p>
+${isLeak(result) ? leakHead(result) : ''}
 <p class="small">${escape(result.method)}</p>
 ${goals === '' ? '' : `<table><tr><th>What</th><th>Goal</th><th>Measured</th><th></th></tr>${goals}</table>`}
+${isLeak(result) ? leakBody(result) : ''}
 ${result.plots.map(plot).join('\n')}
 ${result.notes.length === 0 ? '' : `<ul>${result.notes.map((note) => `<li>${escape(note)}</li>`).join('')}</ul>`}
 <p class="small">${escape(result.at)} · ${escape(result.machine.cpu)}, ${result.machine.cores} cores, ${result.machine.memoryGiB} GiB · ${escape(result.machine.kernel)} · ${escape(
@@ -52,6 +60,11 @@ ${result.notes.length === 0 ? '' : `<ul>${result.notes.map((note) => `<li>${esca
       .join(', '),
   )}</p>
 </section>`
+}
+
+/** The attack bench has a part of the page of its own. */
+function isLeak(result: BenchResult): result is LeakResult {
+  return result.bench === 'leak' && 'scenarios' in result
 }
 
 const WIDTH = 800
@@ -77,11 +90,4 @@ ${rows.join('\n')}
 
 function figure(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toPrecision(3)
-}
-
-function escape(text: string): string {
-  return text.replace(
-    /[&<>"]/g,
-    (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[character] ?? '',
-  )
 }

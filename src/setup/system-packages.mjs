@@ -21,6 +21,24 @@ const NEEDS = [
     why: 'recorded voices that must not be taken for keys',
     for: ['test', 'bench'],
   },
+  ...[
+    ['es', 'es_MX_f_Allison'],
+    ['fr', 'fr_CA_f_June'],
+    ['it', 'it_IT_m_Carlo'],
+    ['ru', 'ru_RU_f_IvrvoiceRU'],
+  ].map(([language, voice]) => ({
+    name: `asterisk-core-sounds-${language}-wav`,
+    file: `/usr/share/asterisk/sounds/${voice}/vm-goodbye.wav`,
+    why: 'recorded voices that customers talk over their keys with',
+    for: ['test', 'bench'],
+  })),
+  {
+    // A library lies where the processor's architecture says; its copyright file does not.
+    name: 'libspandsp2',
+    file: '/usr/share/doc/libspandsp2/copyright',
+    why: 'tries to read keys from recordings, as a second independent judge',
+    for: ['test', 'bench'],
+  },
 ]
 
 /** Where Debian keeps what a user's PATH often leaves out. */
