@@ -202,6 +202,14 @@ export class Masker {
     return { kind: 'drained', packets }
   }
 
+  /** Overwrites the payer's audio; nothing leaves ever after. Safe to call twice. */
+  wipe(): void {
+    this.#drained = true
+    for (const { content } of this.#held.splice(0)) if (content.kind === 'audio') content.payload.fill(0)
+    this.#timeline.wipe()
+    this.#passing.wipe()
+  }
+
   #isSuspect(held: Held): boolean {
     if (held.content.kind === 'event') return true
     if (held.content.kind !== 'audio') return false

@@ -12,13 +12,17 @@ const SAMPLE_MAX = 32_124
 
 /**
  * What of the payer's audio may pass, in the order of time: each block is judged once, and what is no key goes through the band
- * filter. The filter hears nothing in place of what is masked, so that a masked key does not ring out of it afterwards.
+ * filter. After a masked stretch the filter goes on either with all that was in it, or as if it had been silence. If a key ended
+ * there, the first would let it ring on; if one goes on, the second would let its sudden beginning through. The quieter is taken.
  */
 export class PassingAudio {
   readonly #timeline: PayerTimeline
   readonly #filter = new BandStop()
   readonly #memory = new Int16Array(MEMORY_SAMPLES).fill(MASKED)
-  readonly #scratch = new Float64Array(GATE_BLOCK_SAMPLES)
+  readonly #fresh = new BandStop()
+  readonly #block = new Float64Array(GATE_BLOCK_SAMPLES)
+  readonly #freshBlock = new Float64Array(GATE_BLOCK_SAMPLES)
+  #passed = false
   #judgedUntil: number
 
   constructor(options: { readonly timeline: PayerTimeline; readonly from: number }) {
@@ -64,16 +68,47 @@ export class PassingAudio {
     return passed
   }
 
+  /** Overwrites the audio; nothing of it passes any more. */
+  wipe(): void {
+    this.#memory.fill(MASKED)
+    this.#block.fill(0)
+    this.#freshBlock.fill(0)
+    this.#filter.reset()
+    this.#fresh.reset()
+  }
+
   #judge(span: { readonly from: number; readonly to: number; readonly passes: boolean }): void {
     const { from, to, passes } = span
     const length = to - from
-    const scratch = this.#scratch
-    if (passes) this.#timeline.read(from, scratch, length)
-    else scratch.fill(0, 0, length)
-    this.#filter.filter(scratch, 0, length)
+    this.#timeline.read(from, this.#block, length)
+    const begins = passes && !this.#passed
+    if (begins) this.#freshBlock.set(this.#block)
+    this.#filter.filter(this.#block, 0, length)
+    if (begins) this.#takeQuieter(length)
+    this.#passed = passes
+    const memory = this.#memory
+    let at = from & (MEMORY_SAMPLES - 1)
     for (let index = 0; index < length; index += 1) {
-      const sample = Math.max(-SAMPLE_MAX, Math.min(SAMPLE_MAX, Math.round(scratch[index] ?? 0)))
-      this.#memory[(from + index) & (MEMORY_SAMPLES - 1)] = passes ? sample : MASKED
+      memory[at] = passes ? held(this.#block[index] ?? 0) : MASKED
+      at = (at + 1) & (MEMORY_SAMPLES - 1)
     }
   }
+
+  #takeQuieter(length: number): void {
+    this.#fresh.reset()
+    this.#fresh.filter(this.#freshBlock, 0, length)
+    if (energyOf(this.#freshBlock, length) >= energyOf(this.#block, length)) return
+    this.#block.set(this.#freshBlock)
+    this.#filter.become(this.#fresh)
+  }
+}
+
+function held(sample: number): number {
+  return sample > SAMPLE_MAX ? SAMPLE_MAX : sample < -SAMPLE_MAX ? -SAMPLE_MAX : Math.round(sample)
+}
+
+function energyOf(samples: Float64Array, length: number): number {
+  let energy = 0
+  for (let index = 0; index < length; index += 1) energy += (samples[index] ?? 0) ** 2
+  return energy
 }

@@ -64,10 +64,15 @@ export class PayerTimeline {
     }
   }
 
+  /** Overwrites the audio. Every block is unknown then. */
+  wipe(): void {
+    this.#samples.fill(0)
+    this.#tags.fill(-1)
+  }
+
   /** What is thought of a block by the gate alone; a block that is not whole counts as `edge`. */
   verdict(block: number): GateVerdict {
-    const slot = block & (SLOTS - 1)
-    if (this.#tags[slot] !== block || this.#torn[slot] === 1 || this.#filled[slot] !== GATE_BLOCK_SAMPLES) return 'edge'
+    if (!this.#isWhole(block)) return 'edge'
     return this.#gate.verdict(block)
   }
 
@@ -76,10 +81,15 @@ export class PayerTimeline {
     this.#gate.expectKeys(Math.floor(position / GATE_BLOCK_SAMPLES))
   }
 
-  /** Copies samples of one block into the start of the given array. They are only good where the verdict is not `edge`. */
+  /** Copies samples of one block into the start of the given array; silence where the block is not whole. */
   read(position: number, into: Float64Array, length: number): void {
     const block = Math.floor(position / GATE_BLOCK_SAMPLES)
-    const start = (block & (SLOTS - 1)) * GATE_BLOCK_SAMPLES + position - block * GATE_BLOCK_SAMPLES
+    const slot = block & (SLOTS - 1)
+    if (!this.#isWhole(block)) {
+      into.fill(0, 0, length)
+      return
+    }
+    const start = slot * GATE_BLOCK_SAMPLES + position - block * GATE_BLOCK_SAMPLES
     for (let index = 0; index < length; index += 1) into[index] = this.#samples[start + index] ?? 0
   }
 
@@ -111,6 +121,17 @@ export class PayerTimeline {
       if (this.#tags[slot] !== block || this.#substituted[slot] !== 1) return false
     }
     return true
+  }
+
+  /** Overwrites the audio. */
+  wipe(): void {
+    this.#samples.fill(0)
+    this.#gate.wipe()
+  }
+
+  #isWhole(block: number): boolean {
+    const slot = block & (SLOTS - 1)
+    return this.#tags[slot] === block && this.#torn[slot] === 0 && this.#filled[slot] === GATE_BLOCK_SAMPLES
   }
 
   /** The block's slot, emptied when it held an older block; -1 when the slot has gone on to a newer one. */

@@ -34,11 +34,12 @@ const LINE_SLACK_HZ = 6
 export const NO_EVIDENCE = -99
 
 /** Nobody asks for evidence as low as this. */
-export const EVIDENCE_MIN = -3
+export const EVIDENCE_MIN = 0
 
 /**
- * Weights of a logistic regression: windows of prompts against the same with keys of -9 to 9 dB twist, up to 3.5 % off
- * and -10 to 9 dB of speech over them. Natural logarithms; zero would be even odds in that sample.
+ * Weights of a logistic regression: windows of prompts (the two languages that look most like keys) against windows within keys of
+ * 5 to 200 ms, -12 to 12 dB of twist, up to 3.5 % off and -15 to 8 dB of speech over them. Prompts that score low count little, so
+ * that the weights tell keys from what is nearest to them. Natural logarithms; zero would be even odds in that sample.
  */
 type Weights = {
   readonly bias: number
@@ -57,32 +58,42 @@ type Weights = {
   readonly unsteadiness: number
 }
 
-const WEIGHTS: { readonly [Blocks in 4 | 8]: Weights } = {
+const WEIGHTS: { readonly [Blocks in 2 | 4 | 8]: Weights } = {
+  2: {
+    bias: -5.91,
+    purity: 4.59,
+    share: 1.82,
+    twist: -0.04,
+    twistSquared: -0.18,
+    offset: -0.13,
+    discord: -0.12,
+    unsteadiness: -0.56,
+  },
   4: {
-    bias: 7.41,
-    purity: 1.78,
-    share: 1.79,
-    twist: 0.65,
-    twistSquared: -0.42,
-    offset: -0.69,
-    discord: -0.45,
-    unsteadiness: -0.67,
+    bias: 4.69,
+    purity: 0.95,
+    share: 2,
+    twist: 0.13,
+    twistSquared: -0.12,
+    offset: -0.13,
+    discord: -0.31,
+    unsteadiness: -0.42,
   },
   8: {
-    bias: 9.15,
-    purity: 1.67,
-    share: 2.1,
-    twist: 0.77,
-    twistSquared: -0.48,
-    offset: -0.66,
-    discord: -0.56,
-    unsteadiness: -1.07,
+    bias: 6.47,
+    purity: 1.12,
+    share: 2.38,
+    twist: 0.66,
+    twistSquared: 0,
+    offset: -0.18,
+    discord: -0.68,
+    unsteadiness: -1.18,
   },
 }
 
 /** The two halves of a window. Spectra are pairs of real and imaginary part, with the phase of one clock. */
 export type Halves = {
-  readonly blocks: 4 | 8
+  readonly blocks: 2 | 4 | 8
   readonly spectra: Float32Array
   /** Index of the first number of each half's spectrum. */
   readonly first: number
@@ -108,7 +119,7 @@ export function keyEvidence(window: Halves): number {
   measureHalves(window, window.low, lowLine)
   measureHalves(window, window.high, highLine)
   const bound = oddsOf(window, weights)
-  if (bound + weights.twistSquared * TWIST_BEST ** 2 + weights.twist * TWIST_BEST < EVIDENCE_MIN - 1) return bound - 1
+  if (bound + TWIST_GAIN_MAX < EVIDENCE_MIN) return NO_EVIDENCE
   measureLine(window, window.low, lowLine)
   measureLine(window, window.high, highLine)
   const twist = Math.log(((2 * highLine.power) / samples + 1) / ((2 * lowLine.power) / samples + 1))
@@ -148,8 +159,8 @@ const PURITY_MAX = 3
 const UNSTEADINESS_MAX = 3
 const FLOOR = 0.02
 
-/** About where the two twist terms together are largest. */
-const TWIST_BEST = 0.8
+/** The most that the two twist terms together add, at 13 dB. */
+const TWIST_GAIN_MAX = 2
 
 type Line = { first: number; second: number; power: number; offset: number }
 

@@ -37,14 +37,17 @@ type WindowRule = {
   readonly loudnessMin: number
 }
 
-/** Set by measurement on prompts, against keys with talk-over of -20 to +6 dB; see test/leak. */
+/** Set by measurement on prompts of five languages, against keys with talk-over of -20 to +6 dB; see test/leak. */
 const RULES: readonly [WindowRule, WindowRule, WindowRule] = [
-  { blocks: 2, shareMax: 0.9, evidenceMax: 99, waryEvidenceMax: 99, inset: 0, loudnessMin: 0.02 },
-  { blocks: 4, shareMax: 0.8, evidenceMax: 4, waryEvidenceMax: 3, inset: 0, loudnessMin: 0.1 },
-  { blocks: 8, shareMax: 0.75, evidenceMax: 3.2, waryEvidenceMax: 2.2, inset: 1, loudnessMin: 0.2 },
+  { blocks: 2, shareMax: 0.93, evidenceMax: 3.1, waryEvidenceMax: 2.95, inset: 0, loudnessMin: 0.02 },
+  { blocks: 4, shareMax: 0.85, evidenceMax: 2.9, waryEvidenceMax: 2.6, inset: 0, loudnessMin: 0.1 },
+  { blocks: 8, shareMax: 0.8, evidenceMax: 1.8, waryEvidenceMax: 1.3, inset: 1, loudnessMin: 0.2 },
 ]
 
 const WIDEST_BLOCKS = 8
+
+/** In 10 ms a pair with a smaller share than this never has evidence enough: not worth the arithmetic. */
+const SHORT_SHARE_MIN = 0.6
 
 /** How long keys count as awaited after the last word of it, in blocks: ten seconds. */
 const WARY_BLOCKS = 2000
@@ -53,10 +56,10 @@ const WARY_BLOCKS = 2000
 const BESIDE_MIN = 0.01
 
 /** A burst has this many times the energy of what is 10 ms before and 10 ms after it. */
-const BURST_RATIO = 30
+const BURST_RATIO = 100
 const BURST_REACH_BLOCKS = 2
 /** ... and this part of its energy on lines of each band: even the splatter of 1 ms of a key has it, most clicks have not. */
-const BURST_LINE_MIN = 0.02
+const BURST_LINE_MIN = 0.03
 
 /**
  * Mean square below which a window is silence and no tone: -68 dBm0, less than one step of G.711 around zero.
@@ -125,6 +128,13 @@ export class ToneGate {
     if (left && right) return 'clean'
     if (!left && !right) return 'edge'
     return this.#couldBePart(block, left ? block - 1 : block) ? 'edge' : 'clean'
+  }
+
+  /** Overwrites what the audio can be told by. */
+  wipe(): void {
+    for (const { spectra } of this.#levels) spectra.fill(0)
+    this.#even.fill(0)
+    this.#odd.fill(0)
   }
 
   /** A key that fills the suspected block need not end with it. */
@@ -213,7 +223,7 @@ export class ToneGate {
     const line = ((whole.lowPower[slot] ?? 0) + (whole.highPower[slot] ?? 0)) * (2 / samples)
     whole.share[slot] = line / energy
     let suspicious = line > shareMax * energy
-    if (!suspicious && blocks !== 2) {
+    if (!suspicious && (blocks !== 2 || line > SHORT_SHARE_MIN * energy)) {
       const evidence = keyEvidence({
         blocks,
         spectra: half.spectra,

@@ -9,16 +9,16 @@ function gainDb(hz: number): number {
   return 10 * Math.log10(samples.subarray(4000).reduce((sum, sample) => sum + sample * sample, 0) / 4000 / 5e7)
 }
 
-t.test('every frequency of a key, 3.5 % off either way, comes out 54 dB lower', (t) => {
+t.test('every frequency of a key, 3.5 % off either way, comes out 79 dB lower', (t) => {
   for (const hz of [...ROWS_HZ, ...COLUMNS_HZ]) {
-    for (const offset of [-0.035, -0.02, 0, 0.02, 0.035]) t.ok(gainDb(hz * (1 + offset)) < -54, String(hz))
+    for (const offset of [-0.035, -0.02, 0, 0.02, 0.035]) t.ok(gainDb(hz * (1 + offset)) < -79, String(hz))
   }
-  t.ok(gainDb(1075) < -54, 'between rows and columns as well')
+  t.ok(gainDb(1075) < -79, 'between rows and columns as well')
   t.end()
 })
 
 t.test('what is well below and above stays within 1 dB', (t) => {
-  for (const hz of [100, 200, 300, 400, 480, 2150, 2500, 3000, 3400]) t.ok(Math.abs(gainDb(hz)) < 1, String(hz))
+  for (const hz of [100, 200, 300, 400, 430, 2250, 2500, 3000, 3400]) t.ok(Math.abs(gainDb(hz)) < 1, String(hz))
   t.end()
 })
 
@@ -44,9 +44,16 @@ t.test('filtering piece by piece is the same as at once, and after a reset as at
   const filter = new BandStop()
   for (let at = 0; at < 400; at += 40) filter.filter(pieces, at, 40)
   t.same(pieces, whole)
+  const other = new BandStop()
+  other.become(filter)
+  filter.filter(pieces, 0, 400)
+  other.filter(whole, 0, 400)
+  t.same(pieces, whole, 'one that becomes another goes on as it does')
   filter.reset()
   const again = Float64Array.from(noise)
   filter.filter(again, 0, 400)
-  t.same(again, whole)
+  const first = Float64Array.from(noise)
+  new BandStop().filter(first, 0, 400)
+  t.same(again, first)
   t.end()
 })

@@ -64,3 +64,11 @@ t.test('after a gap longer than its memory it goes on with what is new', (t) => 
   t.notOk(out(audio, 80_400, 400).includes(0))
   t.end()
 })
+
+t.test('wiped, nothing of it is left to be copied', (t) => {
+  const audio = passing(noise(1600))
+  audio.advance(START + 1200, Infinity)
+  audio.wipe()
+  t.notOk(out(audio, 0, 1600).some((byte) => byte !== 0))
+  t.end()
+})

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { ULAW_TO_LINEAR } from '../../../src/cde/guard/g711.ts'
 import { PayerTimeline } from '../../../src/cde/guard/payer-timeline.ts'
 import { toUlaw } from '../../fakes/dtmf-signal.ts'
 import { seededRandom } from '../../fakes/seeded-random.ts'
@@ -60,5 +61,25 @@ t.test('time that went out as noise is remembered while it can matter', (t) => {
   t.notOk(timeline.isSubstituted({ from: START, to: START + 161 }))
   timeline.write({ position: START + 128 * 40, payload: noise(160), law: 'alaw' })
   t.notOk(timeline.isSubstituted({ from: START, to: START + 160 }))
+  t.end()
+})
+
+t.test('a whole block can be read, and one with a hole reads as silence, as does all once wiped', (t) => {
+  const timeline = filled()
+  const block = new Float64Array(40)
+  timeline.read(START + 810, block, 30)
+  const expected = [...noise(1600).subarray(810, 840)].map((byte) => ULAW_TO_LINEAR[byte] ?? 0)
+  t.same([...block.subarray(0, 30)], expected)
+  timeline.read(START + 1600, block, 40)
+  t.same(
+    [...block],
+    Array.from({ length: 40 }, () => 0),
+  )
+  timeline.wipe()
+  timeline.read(START + 800, block, 40)
+  t.same(
+    [...block],
+    Array.from({ length: 40 }, () => 0),
+  )
   t.end()
 })

@@ -84,7 +84,7 @@ t.test('the further off its frequencies, and the less alike, the less likely', (
   const exact = evidence(pair(770, 1336))
   const both = evidence(pair(770 * 1.025, 1336 * 1.025))
   const apart = evidence(pair(770 * 1.025, 1336 * 0.975))
-  t.ok(exact > both + 1)
+  t.ok(exact > both + 0.3)
   t.ok(both > apart + 1)
   t.end()
 })
