@@ -26,6 +26,7 @@ export class CodecGateway {
   }
 
   static async start(): Promise<CodecGateway> {
+    silenceLibrary()
     return new CodecGateway(await startRtpengine())
   }
 
@@ -85,4 +86,9 @@ export class CodecGateway {
     const told = reply.kind === 'ok' ? reply.reply['sdp'] : undefined
     return typeof told === 'string' ? told : undefined
   }
+}
+
+/** rtpengine-client prints every reply that comes twice, and on a busy machine many do. */
+export function silenceLibrary(): void {
+  Object.assign(globalThis.console, { log: () => undefined })
 }

@@ -56,6 +56,7 @@ export async function playPeerJob(
         infosSent: [],
         infosReceived: [],
         payerHeard: 1,
+        turnedHard: false,
         ...(mayInsert ? { slipMs: scenario.ptimeMs } : {}),
       })
   } finally {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createLogger } from '../../src/kit/log.ts'
 import { RtpengineControl, type NgCommand, type NgRequest } from '../../src/sbc/rtpengine-control.ts'
 import { startRtpengine, type Rtpengine } from '../../test/fakes/rtpengine.ts'
+import { silenceLibrary } from './codecs-gateway.ts'
 import type { BenchPhone } from './real-path-phone.ts'
 
 /** What rtpengine puts in the place of a digit (its DTMF-security), and how long it holds audio back to be in time. */
@@ -31,6 +32,7 @@ export class PeerRelay {
   }
 
   static async start(): Promise<PeerRelay> {
+    silenceLibrary()
     const plain = createSocket('udp4')
     plain.bind(0, '127.0.0.1')
     await once(plain, 'listening')

@@ -29,6 +29,8 @@ export type JudgeableCall = {
   readonly refused: number
   /** Part of the agent's packets that the payer heard. */
   readonly payerHeard: number
+  /** The sentinel raised an alarm: from then on nothing of the payer's passed. */
+  readonly turnedHard: boolean
 }
 
 export type ExactCall = {
@@ -51,6 +53,7 @@ export type PlayedCall = {
   readonly infosSent: readonly LoggedInfo[]
   readonly infosReceived: readonly LoggedInfo[]
   readonly payerHeard: number
+  readonly turnedHard: boolean
   /** Set where a relay's timestamps may slip by whole packets of so many ms, so that arrival must say what belongs where. */
   readonly slipMs?: number
 }
@@ -86,6 +89,7 @@ export function judgeable(call: PlayedCall): JudgeableCall {
     notJudged: call.presses.length - presses.length,
     refused: call.happened.refused,
     payerHeard: call.payerHeard,
+    turnedHard: call.turnedHard,
   }
 }
 

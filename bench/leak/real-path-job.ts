@@ -152,7 +152,17 @@ export async function playJob(
     const [sent, agentSent]: readonly (readonly Sent[])[] = await Promise.all([fromPayer, fromAgent])
     await infos
     await delay(TAIL_MS)
-    return judged(job, { happened, startUs, sent: sent ?? [], agentSent: agentSent?.length ?? 0, call, phones })
+    const atEnd = await site.desk.payment(call.callId).catch(() => null)
+    const turnedHard = row.masking === 'talk-through' && atEnd?.masking === 'hard'
+    return judged(job, {
+      turnedHard,
+      happened,
+      startUs,
+      sent: sent ?? [],
+      agentSent: agentSent?.length ?? 0,
+      call,
+      phones,
+    })
   } finally {
     stop.abort()
     await call.close()
@@ -162,6 +172,7 @@ export async function playJob(
 function judged(
   job: RealJob,
   played: {
+    readonly turnedHard: boolean
     readonly happened: Happened
     readonly startUs: number
     readonly sent: readonly Sent[]
@@ -176,6 +187,7 @@ function judged(
       presses: job.stimulus.presses,
       spoken: job.spoken,
       isExact: false,
+      turnedHard: played.turnedHard,
       startUs: played.startUs,
       happened: played.happened,
       sent: played.sent,

@@ -59,6 +59,9 @@ const SAMPLE_TIME_US = 150_000
  */
 const CLOSE_MARGIN_US = 100_000
 const CLOSED_MS = 12_000
+/** What happens once happens after this part of the keys. */
+const ONCE_AFTER = 0.6
+const SAMPLE_US = 125
 const OPEN_AFTER_US = 800_000
 /** Windows are not opened all at once: agents press their buttons when they like. */
 const OPEN_APART_US = 120_000
@@ -112,10 +115,11 @@ async function open({ site, call, masking }: Stage, form: string): Promise<void>
 /** Times in the middle of keys, any part of them. */
 function moments({ presses, random, startUs, endUs }: Stage, once: boolean): readonly number[] {
   const times: number[] = []
-  let earliestUs = once ? startUs + (endUs - startUs) * 0.6 : startUs
+  const first = startUs + (presses[0]?.start ?? 0) * SAMPLE_US
+  let earliestUs = once ? first + (endUs - first) * ONCE_AFTER : first
   for (const press of presses) {
-    const atUs = startUs + (press.start + random() * press.samples) * 125
-    if (atUs < earliestUs || atUs > endUs - APART_US) continue
+    const atUs = startUs + (press.start + random() * press.samples) * SAMPLE_US
+    if (atUs < earliestUs || (!once && atUs > endUs - APART_US)) continue
     times.push(atUs)
     if (once) break
     earliestUs = atUs + APART_US

@@ -31,6 +31,10 @@ export type RealPathRow = LiveRow & {
   readonly refused: number
   /** Part of the agent's packets that payers heard, the least of all calls. */
   readonly payerHeard: number
+  /** Calls in which the sentinel raised an alarm and the window turned hard. */
+  readonly turnedHard: number
+  /** Packets of the agent's side for which no place on the payer's clock was found, so that they were not judged. */
+  readonly unplaced: number
 }
 
 export type RealPathMeasure = {
@@ -146,11 +150,15 @@ async function playSlot(slot: Slot, options: Parameters<typeof playJob>[1]): Pro
   return outcomes
 }
 
-function aboutCalls(calls: readonly JudgeableCall[]): Pick<RealPathRow, 'openMs' | 'refused' | 'payerHeard'> {
+function aboutCalls(
+  calls: readonly JudgeableCall[],
+): Pick<RealPathRow, 'openMs' | 'refused' | 'payerHeard' | 'turnedHard' | 'unplaced'> {
   const opens = calls.flatMap(({ openMs }) => (openMs === null ? [] : [openMs])).sort((one, other) => one - other)
   return {
     openMs: opens[opens.length >> 1] ?? null,
     refused: calls.reduce((sum, { refused }) => sum + refused, 0),
     payerHeard: calls.reduce((least, { payerHeard }) => Math.min(least, payerHeard), 1),
+    unplaced: calls.reduce((sum, { unplaced }) => sum + unplaced, 0),
+    turnedHard: calls.filter(({ turnedHard }) => turnedHard).length,
   }
 }
