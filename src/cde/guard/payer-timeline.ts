@@ -68,6 +68,7 @@ export class PayerTimeline {
   wipe(): void {
     this.#samples.fill(0)
     this.#tags.fill(-1)
+    this.#gate.wipe()
   }
 
   /** What is thought of a block by the gate alone; a block that is not whole counts as `edge`. */
@@ -121,12 +122,6 @@ export class PayerTimeline {
       if (this.#tags[slot] !== block || this.#substituted[slot] !== 1) return false
     }
     return true
-  }
-
-  /** Overwrites the audio. */
-  wipe(): void {
-    this.#samples.fill(0)
-    this.#gate.wipe()
   }
 
   #isWhole(block: number): boolean {
