@@ -1,5 +1,6 @@
 import t from 'tap'
 import {
+  canBeEvents,
   EVENTS_PER_PACKET_MAX,
   parseRed,
   parseTelephoneEvents,
@@ -68,3 +69,12 @@ t.test('no bytes make either parser throw or point outside the payload', (t) => 
   }
   t.end()
 })
+
+t.test(
+  'events can bear every payload number that no table names, and none of a codec, of comfort noise or of RTCP',
+  (t) => {
+    for (const payloadType of [35, 71, 77, 95, 96, 101, 127]) t.ok(canBeEvents(payloadType), `${payloadType}`)
+    for (const payloadType of [0, 8, 9, 13, 18, 34, 72, 76]) t.notOk(canBeEvents(payloadType), `${payloadType}`)
+    t.end()
+  },
+)
