@@ -76,10 +76,6 @@ class OpenMasker implements PayerMasker {
     return { kind: 'drained', packets: this.#held.splice(0).map(({ packet }) => this.#out(packet)) }
   }
 
-  wipe(): void {
-    this.#held.length = 0
-  }
-
   #out(packet: RtpPacket): Buffer {
     if (this.#masking === 'hard' && this.#broken.obeysHard)
       return buildRtp({ ...packet, payloadType: 0, payload: Buffer.alloc(packet.payload.length, 0xff) })

@@ -5,6 +5,7 @@ import { DeskClient } from '../../src/demo/desk-client.ts'
 import type { WrittenConfiguration } from '../../src/main/configuration-defaults.ts'
 import { startSupervisor, type Supervisor } from '../../src/main/supervisor.ts'
 import type { Configuration, HostPort } from '../../src/wire/configuration.ts'
+import { eventually } from './eventually.ts'
 import { freePort } from './free-port.ts'
 import { sharedCertificates } from './shared-certificates.ts'
 import { writeTestConfiguration } from './test-configuration.ts'
@@ -110,6 +111,13 @@ export class Site {
   pids(): Readonly<Record<string, number | null>> {
     const names = ['vault', 'media-1', ...this.configuration.guards.map(({ name }) => name), 'sipd', 'sbc', 'desk']
     return Object.fromEntries(names.map((name) => [name, this.supervisor.pidOf(name)]))
+  }
+
+  /** Waits until all guards have passed their self-test, so that a window opens at once. */
+  async untilTested(): Promise<void> {
+    const { metrics, guards } = this.configuration
+    const inService = () => this.counted(metrics.ports.sbc, 'tonewall_selftest_guards', 'state="in"')
+    await eventually(async () => (await inService()) === guards.length, READY_MS_MAX)
   }
 
   /** The sum over all labels of one counter, from the metrics endpoint at a port. */

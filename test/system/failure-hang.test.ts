@@ -25,6 +25,7 @@ t.test('a guard that hangs, and one that hears nothing', async (t) => {
     await site.close()
   })
   await line.call()
+  await site.untilTested()
 
   await t.test('a window that cannot be proven is undone, and the call is as it was', async (t) => {
     t.setTimeout(FILE_MS_MAX)
