@@ -24,9 +24,9 @@ export type AxisPlot = {
 
 const WIDTH = 760
 const LEFT = 58
-const RIGHT = 12
-const UPPER = { top: 14, height: 84 }
-const LOWER = { top: 122, height: 150 }
+const RIGHT = 92
+const UPPER = { top: 22, height: 84 }
+const LOWER = { top: 140, height: 150 }
 const HEIGHT = LOWER.top + LOWER.height + 44
 
 /** The lower panel shows this stretch, around chance; what lies above is drawn at its edge with its figure. */
@@ -60,10 +60,10 @@ ${[0.06, 0.08, 0.1, 0.12].map((part) => gridLine(lower(part), shown(part))).join
 <rect class="goal" x="${LEFT}" y="${lower(plot.bound).toFixed(1)}" width="${WIDTH - LEFT - RIGHT}" height="${(lower(SHOWN.low) - lower(plot.bound)).toFixed(1)}"/>
 <line class="chance" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${lower(plot.chance).toFixed(1)}" y2="${lower(plot.chance).toFixed(1)}"/>
 <line class="bound" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${lower(plot.bound).toFixed(1)}" y2="${lower(plot.bound).toFixed(1)}"/>
-<text x="${WIDTH - RIGHT}" y="${(lower(plot.bound) - 4).toFixed(1)}" text-anchor="end" class="quiet">goal: interval below ${shown(plot.bound)}</text>
-<text x="${WIDTH - RIGHT}" y="${(lower(plot.chance) + 12).toFixed(1)}" text-anchor="end" class="quiet">chance ${shown(plot.chance)}</text>
-<text x="${LEFT}" y="${UPPER.top - 4}" class="quiet">read of what arrived (control)${isPeer ? ", and behind rtpengine's own blocking (bars)" : ''}</text>
-<text x="${LEFT}" y="${LOWER.top - 7}" class="quiet">named of what left the masker: learned attacker (dot), matched filter (square)</text>
+<text x="${WIDTH - RIGHT + 6}" y="${(lower(plot.bound) + 4).toFixed(1)}" class="quiet">goal ${shown(plot.bound)}</text>
+<text x="${WIDTH - RIGHT + 6}" y="${(lower(plot.chance) + 4).toFixed(1)}" class="quiet">chance ${shown(plot.chance)}</text>
+<text x="${LEFT}" y="${UPPER.top - 9}"><tspan class="control-text">● keys read of what arrived (control)</tspan>${isPeer ? ` <tspan class="peer-text">■ read behind rtpengine's own blocking</tspan>` : ''}</text>
+<text x="${LEFT}" y="${LOWER.top - 9}">keys named of what left the masker: <tspan class="learned-text">● learned attacker</tspan> <tspan class="filter-text">□ matched filter</tspan>, with 99 % bounds</text>
 <polyline class="control" points="${control.join(' ')}"/>
 ${marks.join('\n')}
 <text x="${WIDTH - RIGHT}" y="${HEIGHT - 6}" text-anchor="end" class="quiet">${escapeHtml(plot.unit)}</text>

@@ -1,5 +1,5 @@
 import { JUDGES, type JudgeName } from '../leak/judges/panel.ts'
-import { BOUND_MAX, JUDGE_NAMES, percent, worstBound } from '../leak/leak-goals.ts'
+import { BOUND_MAX, percent, worstBound } from '../leak/leak-goals.ts'
 import type { LeakResult, ScenarioOutcome } from '../leak/leak-result.ts'
 import type { LiveRow } from '../leak/real-path-verdict.ts'
 import { CHANCE, KEYS, type Axis } from '../leak/scenario.ts'
@@ -13,13 +13,15 @@ export const LEAK_STYLE = `
 .leak .chance { stroke: currentColor; stroke-dasharray: 4 4; stroke-opacity: .6 }
 .leak polyline.control { fill: none; stroke: #8a6d1b; stroke-width: 1.5 } .leak circle.control { fill: #8a6d1b }
 .leak .learned { stroke: #2f62b0; stroke-width: 2; fill: #2f62b0 } .leak .filter { stroke: #a03c8c; stroke-width: 2; fill: none } .leak .peer { fill: #c2571a; fill-opacity: .75 }
-.leak .over { fill: #b3261e; font-weight: 600 }
-.leak .scroll { overflow-x: auto } .leak table.grid-table { font-size: .85rem } .leak .grid-table td, .leak .grid-table th { padding: .15rem .5rem .15rem 0; white-space: nowrap } .leak .grid-table td:first-child { white-space: normal; min-width: 13rem }
+.leak .over { fill: #b3261e; font-weight: 600 } .leak .control-text { fill: #8a6d1b } .leak .learned-text { fill: #2f62b0 } .leak .filter-text { fill: #a03c8c } .leak .peer-text { fill: #c2571a }
+.leak .grid-table svg { max-width: none; display: block }
+.leak .scroll { overflow-x: auto } .leak table.grid-table { font-size: .8rem } .leak .grid-table td, .leak .grid-table th { padding: .15rem .5rem .15rem 0; white-space: nowrap } .leak .grid-table td:first-child { white-space: normal; min-width: 13rem }
 .leak .grid-table th[colspan] { padding-top: 1rem } .leak .number { text-align: right } .leak .blind { opacity: .55; font-style: italic } .leak .verdict { font-size: 1.15rem }
 .leak figure { margin: 2rem 0 } .leak figcaption { font-weight: 600; margin-bottom: .4rem }
 @media (prefers-color-scheme: dark) {
 .leak .goal { fill: #8fd8a8 } .leak .bound { stroke: #8fd8a8 } .leak polyline.control { stroke: #e0c35c } .leak circle.control { fill: #e0c35c }
-.leak .learned { stroke: #8ab4f8; fill: #8ab4f8 } .leak .filter { stroke: #f0a0dc } .leak .peer { fill: #f4a261 } .leak .over { fill: #f2b8b5 } }
+.leak .learned { stroke: #8ab4f8; fill: #8ab4f8 } .leak .filter { stroke: #f0a0dc } .leak .peer { fill: #f4a261 } .leak .over { fill: #f2b8b5 }
+.leak .control-text { fill: #e0c35c } .leak .learned-text { fill: #8ab4f8 } .leak .filter-text { fill: #f0a0dc } .leak .peer-text { fill: #f4a261 } }
 `
 
 const AXES: readonly { readonly axis: Axis; readonly title: string; readonly unit: string }[] = [
@@ -39,6 +41,13 @@ const AXIS_TITLES: Readonly<Record<Axis, string>> = {
 }
 const TRANSPORTS = ['in-band', 'events', 'ev.+silence', 'both', '10 ms lead', '20 ms', '40 ms', '80 ms', 'INFO']
 const PLAIN_SCENARIO = 'in-band'
+/** As heads of narrow columns. */
+const HEADS: Readonly<Record<JudgeName, string>> = {
+  multimon: 'multimon',
+  spandsp: 'spandsp',
+  matchedFilter: 'filter',
+  learned: 'learned',
+}
 
 export function leakHead(result: LeakResult): string {
   const missed = result.scenarios.filter(({ judges }) => worstBound(judges).upper99 > BOUND_MAX)
@@ -106,7 +115,7 @@ function gridTable(scenarios: readonly ScenarioOutcome[]): string {
   return `<h3>Every scenario</h3>
 <p class="small">Keys named by each judge, in percent; <span class="blind">blind</span> where the judge reads nothing of what arrived either. The bars run from 6 to 12 %: learned attacker above, matched filter below; dashed is chance, the green end is the goal. Silenced: audio replaced outside the tone, ms for each key, and of that the customer's speech. Leaked: energy of tone that left against what came, in the tone's own waveform.</p>
 <div class="scroll"><table class="grid-table">
-<tr><th>Scenario</th><th class="number">keys</th><th></th><th class="number">worst bound</th>${JUDGES.map((judge) => `<th class="number">${JUDGE_NAMES[judge]}</th>`).join('')}<th class="number">silenced</th><th class="number">leaked</th></tr>
+<tr><th>Scenario</th><th class="number">keys</th><th></th><th class="number">worst bound</th>${JUDGES.map((judge) => `<th class="number">${HEADS[judge]}</th>`).join('')}<th class="number">silenced</th><th class="number">leaked</th></tr>
 ${groups.join('\n')}
 </table></div>`
 }
@@ -133,7 +142,7 @@ function liveTable(title: string, rows: readonly LiveRow[]): string {
       `<tr><td>${escapeHtml(row.name)}</td><td class="number">${row.keys.toLocaleString('en')}</td>${JUDGES.map((judge) => judgeCell(row, judge)).join('')}<td class="number">${row.told}</td><td class="number">${row.delayMs.p99.toFixed(1)} ms</td></tr>`,
   )
   return `<h3>${escapeHtml(title)}</h3>
-<div class="scroll"><table class="grid-table"><tr><th>Scenario</th><th class="number">keys</th>${JUDGES.map((judge) => `<th class="number">${JUDGE_NAMES[judge]}</th>`).join('')}<th class="number">told by events</th><th class="number">delay p99</th></tr>
+<div class="scroll"><table class="grid-table"><tr><th>Scenario</th><th class="number">keys</th>${JUDGES.map((judge) => `<th class="number">${HEADS[judge]}</th>`).join('')}<th class="number">told by events</th><th class="number">delay p99</th></tr>
 ${lines.join('\n')}
 </table></div>`
 }
@@ -144,7 +153,7 @@ function peerTable(result: LeakResult): string {
     return `<tr><td>${escapeHtml(row.name)}</td><td>${escapeHtml(row.setting)}</td><td class="number">${row.keys.toLocaleString('en')}</td>${JUDGES.map((judge) => judgeCell(row, judge)).join('')}<td class="number">${ours === undefined ? '' : (100 * Math.max(...JUDGES.map((judge) => partOf(ours.judges[judge])))).toFixed(2)}</td></tr>`
   })
   return `<h3>rtpengine's own blocking, same stimuli, same judges, same run</h3>
-<div class="scroll"><table class="grid-table"><tr><th>Scenario</th><th>Setting</th><th class="number">keys</th>${JUDGES.map((judge) => `<th class="number">${JUDGE_NAMES[judge]}</th>`).join('')}<th class="number">Tonewall, best judge</th></tr>
+<div class="scroll"><table class="grid-table"><tr><th>Scenario</th><th>Setting</th><th class="number">keys</th>${JUDGES.map((judge) => `<th class="number">${HEADS[judge]}</th>`).join('')}<th class="number">Tonewall, best judge</th></tr>
 ${lines.join('\n')}
 </table></div>`
 }
