@@ -53,7 +53,7 @@ export class PayerEcho {
 
   /** True when a piece of a packet for the agent is the payer's own wave, from where a tone was. */
   repeats(payload: Uint8Array, law: G711Law): boolean {
-    if (this.#spans.length === 0) return false
+    if (this.#spans.length === 0 || isNoise(payload, law)) return false
     const oldest = this.#ear.position - PACKETS * EAR_SAMPLES_MAX
     this.#spans = this.#spans.filter((span) => span.to > oldest)
     for (const packet of this.#packets) {
@@ -89,6 +89,17 @@ export class PayerEcho {
   }
 }
 
+/** Not even one piece of it can be loud: what a masked packet is, so that most need no comparing. */
+function isNoise(payload: Uint8Array, law: G711Law): boolean {
+  const table = law === 'alaw' ? ALAW_TO_LINEAR : ULAW_TO_LINEAR
+  let sum = 0
+  for (let index = 0; index < payload.length; index += 1) {
+    const sample = table[payload[index] ?? 0xff] ?? 0
+    sum += sample * sample
+  }
+  return sum < LOUD_MEAN_SQUARE * PIECE_SAMPLES
+}
+
 /** The correlation of two pieces, and how loud one is beside the other. */
 function isCopy(samples: Int16Array, payload: Uint8Array, law: G711Law, start: number): boolean {
   const table = law === 'alaw' ? ALAW_TO_LINEAR : ULAW_TO_LINEAR
@@ -102,6 +113,6 @@ function isCopy(samples: Int16Array, payload: Uint8Array, law: G711Law, start: n
     came += one * one
     goes += other * other
   }
-  if (came < LOUD_MEAN_SQUARE * PIECE_SAMPLES || goes === 0) return false
+  if (came < LOUD_MEAN_SQUARE * PIECE_SAMPLES || goes < LOUD_MEAN_SQUARE * PIECE_SAMPLES) return false
   return both >= SAME_MIN * Math.sqrt(came * goes) && both >= GAIN_MIN * came
 }
