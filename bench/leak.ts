@@ -6,6 +6,7 @@ import { runGrid } from './leak/grid.ts'
 import { JUDGES } from './leak/judges/panel.ts'
 import { BOUND_MAX, goalsOf, percent, worstBound } from './leak/leak-goals.ts'
 import type { LeakResult, ScenarioOutcome } from './leak/leak-result.ts'
+import { measurePeer } from './leak/peer.ts'
 import { measureRealPath } from './leak/real-path.ts'
 import { CHANCE } from './leak/scenario.ts'
 import { SCENARIOS } from './leak/scenarios.ts'
@@ -28,7 +29,7 @@ export type LeakOptions = {
 const KEYS_DEFAULT = 20_000
 const KEYS_MIN = 240
 const SEED = 20_261_122
-const REAL_PATH_VOICE_SECONDS = 600
+const LIVE_VOICE_SECONDS = 600
 
 /** One core's time for a key, in ms: only for the choice of how many keys fit into `minutes`. */
 const KEY_CPU_MS = 2.5
@@ -45,16 +46,14 @@ const AGAIN_MAX = 12
 export async function benchLeak(options: LeakOptions): Promise<LeakResult> {
   const { say, only } = options
   const startedMs = performance.now()
-  const whole = only === null
   const scenarios = await runScenarios(options)
-  say('speech of five languages, without a key')
-  const speech = whole ? measureSpeech({}) : null
-  say('capture')
-  const capture = whole ? measureCapture(FULL_MEASURE) : null
-  const realPath =
-    whole && !options.offline
-      ? await measureRealPath({ say, seed: SEED, voices: loadVoices({ secondsMax: REAL_PATH_VOICE_SECONDS }) })
-      : null
+  const whole = only === null
+  const speech = whole ? measureAfter('speech of five languages, without a key', () => measureSpeech({})) : null
+  const capture = whole ? measureAfter('capture of keys by the guard', () => measureCapture(FULL_MEASURE)) : null
+  const isLive = whole && !options.offline
+  const live = { say, seed: SEED, voices: isLive ? loadVoices({ secondsMax: LIVE_VOICE_SECONDS }) : [] }
+  const realPath = isLive ? await measureRealPath(live) : null
+  const peer = isLive ? await measurePeer(live) : null
   const machine = describeMachine()
   const figures = { scenarios, realPath, speech, capture }
   return {
@@ -73,7 +72,13 @@ export async function benchLeak(options: LeakOptions): Promise<LeakResult> {
     notes: NOTES,
     seed: SEED,
     ...figures,
-    peer: [],
+    peer: peer?.rows ?? [],
+    peerSettings: peer?.sweep ?? [],
+  }
+
+  function measureAfter<Measure>(what: string, measure: () => Measure): Measure {
+    say(what)
+    return measure()
   }
 }
 

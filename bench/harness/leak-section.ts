@@ -152,7 +152,9 @@ function peerTable(result: LeakResult): string {
     const ours = result.scenarios.find(({ name }) => name === row.name)
     return `<tr><td>${escapeHtml(row.name)}</td><td>${escapeHtml(row.setting)}</td><td class="number">${row.keys.toLocaleString('en')}</td>${JUDGES.map((judge) => judgeCell(row, judge)).join('')}<td class="number">${ours === undefined ? '' : (100 * Math.max(...JUDGES.map((judge) => partOf(ours.judges[judge])))).toFixed(2)}</td></tr>`
   })
+  const settings = result.peerSettings.map(({ setting, recovered, keys }) => `${setting.name}: ${recovered} of ${keys}`)
   return `<h3>rtpengine's own blocking, same stimuli, same judges, same run</h3>
+<p class="small">Of its settings the one that let fewest keys through is shown. Keys read behind each: ${escapeHtml(settings.join('; '))}.</p>
 <div class="scroll"><table class="grid-table"><tr><th>Scenario</th><th>Setting</th><th class="number">keys</th>${JUDGES.map((judge) => `<th class="number">${HEADS[judge]}</th>`).join('')}<th class="number">Tonewall, best judge</th></tr>
 ${lines.join('\n')}
 </table></div>`

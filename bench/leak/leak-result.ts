@@ -1,19 +1,18 @@
 import type { BenchResult } from '../harness/results.ts'
 import type { CaptureMeasure } from './capture.ts'
-import type { LiveRow } from './real-path-verdict.ts'
+import type { PeerMeasure } from './peer.ts'
 import type { RealPathMeasure } from './real-path.ts'
 import type { ScenarioResult } from './scenario-run.ts'
 import type { SpeechMeasure } from './speech-measure.ts'
-
-/** A row of rtpengine's own blocking, with the setting that was tried. */
-export type PeerRow = LiveRow & { readonly setting: string }
 
 /** bench/results/leak.json. What was left out of a run is null. */
 export type LeakResult = BenchResult & {
   readonly seed: number
   readonly scenarios: readonly ScenarioOutcome[]
   readonly realPath: RealPathMeasure | null
-  readonly peer: readonly PeerRow[]
+  /** rtpengine's own blocking in the setting that let least through, and all settings that were tried. */
+  readonly peer: PeerMeasure['rows']
+  readonly peerSettings: PeerMeasure['sweep']
   readonly speech: SpeechMeasure | null
   readonly capture: CaptureMeasure | null
 }

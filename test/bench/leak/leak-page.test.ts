@@ -50,6 +50,7 @@ function result(scenarios: readonly ScenarioOutcome[]): LeakResult {
     notes: [],
     seed: 1,
     peer: [],
+    peerSettings: [],
     ...figures,
   }
 }
