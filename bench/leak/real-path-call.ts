@@ -23,6 +23,10 @@ export type JudgeableCall = {
   readonly told: number
   /** Audio packets of the agent's for which no place on the payer's clock was found. */
   readonly unplaced: number
+  /** The agent's side at presses far from any window: what a judge must read there, or it would read nowhere. */
+  readonly clear: HeardCall
+  /** Audio packets of the agent's whose place was told by arrival alone. */
+  readonly guessed: number
   /** Presses that fell outside of a window, or far from what happened, and are not judged. */
   readonly notJudged: number
   /** Changes of the call that were refused or not answered. */
@@ -83,6 +87,8 @@ export function judgeable(call: PlayedCall): JudgeableCall {
     payer: { samples: payer.samples, presses },
     delaysMs: delaysOf(agent, payer, call),
     exact,
+    clear: { samples: agent.samples, presses: call.presses.filter((press) => isClear(press, call)) },
+    guessed: agent.guessed,
     openMs: call.happened.openMs,
     told: agent.told,
     unplaced: agent.unplaced,
@@ -91,6 +97,15 @@ export function judgeable(call: PlayedCall): JudgeableCall {
     payerHeard: call.payerHeard,
     turnedHard: call.turnedHard,
   }
+}
+
+/** While a window is being opened or closed nobody can say who hears what. */
+const UNSURE_US = 600_000
+
+function isClear(press: KeyPress, { startUs, happened }: PlayedCall): boolean {
+  const from = startUs + press.start * SAMPLE_US
+  const to = from + press.samples * SAMPLE_US
+  return happened.spans.every(({ fromUs, toUs }) => to < fromUs - UNSURE_US || from > toUs + UNSURE_US)
 }
 
 function isIn(spans: readonly OpenSpan[], atUs: number): boolean {

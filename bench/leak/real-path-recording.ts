@@ -19,6 +19,8 @@ export type SideRecording = {
   readonly placed: readonly PlacedPacket[]
   /** Audio packets for which no place was found. */
   readonly unplaced: number
+  /** How many of them were placed by their arrival alone, since nothing told more. */
+  readonly guessed: number
   /** Keys that were told by events or INFO, whoever reads the audio. */
   readonly told: number
 }
@@ -81,12 +83,14 @@ export function recordCall(call: {
   // Runs too short to be found again take the delay of those that were.
   if (delay !== undefined && offsetsOfRuns.some(({ isSure }) => !isSure)) offsetsOfRuns = aligned(delay)
   let unplaced = 0
+  let guessed = 0
   /** How late the call's first packets were. */
   let slipBase: number | null = null
   for (const [place, { run, pieces }] of runs.entries()) {
     const offset = offsetsOfRuns[place]?.offset ?? 0
     const [first, last] = [run[0], run.at(-1)]
     if (first === undefined || last === undefined) continue
+    if (offsetsOfRuns[place]?.isSure !== true) guessed += run.length
     offsets.push({ ssrc: first.ssrc, fromUs: first.atUs, toUs: last.atUs, offset })
     const slips: Slips | null =
       call.slipMs === undefined ? null : slipsOf(run, { startUs, slipSamples: call.slipMs * 8, base: slipBase })
@@ -122,7 +126,7 @@ export function recordCall(call: {
     return read === undefined ? [] : [{ ...read, at: Math.round((info.atUs - startUs) / SAMPLE_US) }]
   })
   for (const { key, at, durationMs } of infos) render(samples, { key, at, length: durationMs * 8 })
-  return { samples, audio, held, placed, unplaced, told: events.length + infos.length }
+  return { samples, audio, held, placed, unplaced, guessed, told: events.length + infos.length }
 }
 
 /** Place of a packet's first sample on the payer's clock, if its timestamp is the payer's. */

@@ -1,4 +1,5 @@
 import { CodecGateway } from './codecs-gateway.ts'
+import { multimonJudge } from './judges/multimon.ts'
 import type { Verdicts } from './judges/panel.ts'
 import { SendingClock } from './real-path-clock.ts'
 import { playJob, prepareJob, type RealJob, type RealScenario } from './real-path-job.ts'
@@ -35,6 +36,10 @@ export type RealPathRow = LiveRow & {
   readonly turnedHard: number
   /** Packets of the agent's side for which no place on the payer's clock was found, so that they were not judged. */
   readonly unplaced: number
+  /** Packets whose place was told by their arrival alone: codecs change what audio would tell. */
+  readonly guessed: number
+  /** What multimon-ng reads on the agent's side of keys that were pressed far from any window: it must. */
+  readonly clear: { readonly keys: number; readonly read: number }
 }
 
 export type RealPathMeasure = {
@@ -93,7 +98,12 @@ export async function measureRealPath(options: RealPathOptions): Promise<RealPat
   for (const { scenario } of rows) {
     const calls = played.get(scenario.name) ?? []
     const row = await judgeRow(scenario.name, calls, { offset: scenario.offset, seed: options.seed })
-    measured.push({ ...row, ...aboutCalls(calls), failed: failed.get(scenario.name) ?? 0 })
+    measured.push({
+      ...row,
+      ...aboutCalls(calls),
+      clear: await readClear(calls),
+      failed: failed.get(scenario.name) ?? 0,
+    })
   }
   return {
     rows: measured,
@@ -150,14 +160,22 @@ async function playSlot(slot: Slot, options: Parameters<typeof playJob>[1]): Pro
   return outcomes
 }
 
+async function readClear(calls: readonly JudgeableCall[]): Promise<RealPathRow['clear']> {
+  const judge = multimonJudge()
+  for (const { clear } of calls) await judge.hear(clear)
+  const { hits, keys } = await judge.verdict()
+  return { keys, read: hits }
+}
+
 function aboutCalls(
   calls: readonly JudgeableCall[],
-): Pick<RealPathRow, 'openMs' | 'refused' | 'payerHeard' | 'turnedHard' | 'unplaced'> {
+): Pick<RealPathRow, 'openMs' | 'refused' | 'payerHeard' | 'turnedHard' | 'unplaced' | 'guessed'> {
   const opens = calls.flatMap(({ openMs }) => (openMs === null ? [] : [openMs])).sort((one, other) => one - other)
   return {
     openMs: opens[opens.length >> 1] ?? null,
     refused: calls.reduce((sum, { refused }) => sum + refused, 0),
     payerHeard: calls.reduce((least, { payerHeard }) => Math.min(least, payerHeard), 1),
+    guessed: calls.reduce((sum, { guessed }) => sum + guessed, 0),
     unplaced: calls.reduce((sum, { unplaced }) => sum + unplaced, 0),
     turnedHard: calls.filter(({ turnedHard }) => turnedHard).length,
   }
