@@ -50,6 +50,11 @@ export class EventReceiver {
     update(segment, event, { sequence: place.sequence, nowMs })
   }
 
+  /** Overwrites the keys that are remembered. */
+  wipe(): void {
+    for (const { press } of this.#segments.splice(0)) press.key = 0
+  }
+
   /** A packet of a segment that was heard before. */
   #known(place: RtpPlace, event: TelephoneEvent): Segment | null {
     const same = (segment: Segment) =>

@@ -66,6 +66,15 @@ export class KeyMerge {
     this.#remembered = this.#remembered.filter((entry) => !isOld(entry)).slice(-REMEMBERED_MAX)
   }
 
+  /** Overwrites all keys that wait or are remembered. */
+  wipe(): void {
+    for (const { press } of [...this.#waiting, ...this.#remembered]) press.key = 0
+    if (this.#last !== null) this.#last.key = 0
+    this.#waiting = []
+    this.#remembered = []
+    this.#last = null
+  }
+
   /** The next time at which due() could count something, or null. */
   dueMs(): number | null {
     const [first] = this.#waiting

@@ -5,7 +5,8 @@ export const KEY_MAX = 15
 
 /** One key held down once, as one transport told it. The receiver goes on writing end and state while it lasts. */
 export type KeyPress = {
-  readonly key: number
+  /** Overwritten when the press is forgotten. */
+  key: number
   readonly transport: 'event' | 'tone' | 'info'
   /** Milliseconds of the guard's clock, by the sender's timestamps. */
   startMs: number

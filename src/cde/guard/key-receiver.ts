@@ -69,9 +69,11 @@ export class KeyReceiver {
     return Math.max(this.#heardMs, this.#tones.heardMs)
   }
 
-  /** Overwrites the audio that is held. */
+  /** Overwrites the audio and the keys that are held. */
   wipe(): void {
     this.#tones.wipe()
+    this.#events.wipe()
+    this.#merge.wipe()
     this.#samples.fill(0)
   }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { secretBytes } from '../secret-bytes.ts'
 
 /** A card number has at most 19 digits (ISO/IEC 7812-1); no other field is longer. */
 export const SECRET_DIGITS_MAX = 19
@@ -7,11 +8,11 @@ export const SECRET_DIGITS_MAX = 19
  * Card digits that can be counted and used, but not printed.
  *
  * A string cannot be erased: it stays in the heap until the collector takes it, and every slice makes another. So the
- * digits live as bytes (values 0 to 9) in one buffer that wipe() overwrites. Buffer.alloc never shares the pool, so no
- * neighbour holds a copy. This shortens the lifetime of a digit; it cannot promise that no copy is left.
+ * digits live as bytes (values 0 to 9) in one buffer that wipe() overwrites, outside the heap of V8, which would move it and
+ * leave copies behind (secret-bytes.ts). This shortens the lifetime of a digit; it cannot promise that no copy is left.
  */
 export class SecretDigits {
-  readonly #digits = Buffer.alloc(SECRET_DIGITS_MAX)
+  readonly #digits = secretBytes(SECRET_DIGITS_MAX)
   #length = 0
   #wiped = false
 

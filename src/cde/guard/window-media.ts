@@ -152,6 +152,8 @@ export class WindowMedia {
       this.#exit.heard(parsed.packet)
       this.#masker.acceptPacket(parsed.packet, nowMs)
       this.#options.heard(parsed.packet, nowMs)
+      // What is no audio is a key in plain bytes, and nobody needs it any more.
+      if (!isAudio(parsed.packet)) datagram.fill(0)
     }
     if (this.#drain !== null) this.#drainNow(nowMs)
   }
@@ -203,9 +205,11 @@ export class WindowMedia {
     this.#masker.toHard()
   }
 
-  /** Overwrites what is held of the payer for judging. Safe to call twice. */
+  /** Overwrites what is held of the payer. Safe to call twice. */
   wipe(): void {
     this.#exit.wipe()
+    this.#masker.wipe()
+    for (const { datagram } of this.#payer.queued.splice(0)) datagram.fill(0)
   }
 
   /**
@@ -329,4 +333,8 @@ export class WindowMedia {
     const bytes = this.#random(10)
     return { ssrc: bytes.readUInt32BE(0), sequence: bytes.readUInt16BE(4), timestamp: bytes.readUInt32BE(6) }
   }
+}
+
+function isAudio(packet: RtpPacket): boolean {
+  return packet.payloadType === PCMU_PAYLOAD_TYPE || packet.payloadType === PCMA_PAYLOAD_TYPE
 }

@@ -112,3 +112,21 @@ t.test('a key that waits or is held keeps the line busy, until its packets stop'
   t.notOk(merge.isKeyDown(500))
   t.end()
 })
+
+t.test('wiped, it has overwritten each key that waited or was remembered', (t) => {
+  const merge = new KeyMerge(() => undefined)
+  const press = (key: number, startMs: number): KeyPress => {
+    return { key, transport: 'event', startMs, endMs: startMs + 50, isDown: false, heardMs: startMs + 50 }
+  }
+  const presses = [press(4, 0), press(2, 200), press(6, 400)]
+  for (const one of presses) merge.take(one, one.startMs)
+  merge.due(300)
+  merge.wipe()
+  t.same(
+    presses.map(({ key }) => key),
+    [0, 0, 0],
+  )
+  t.equal(merge.dueMs(), null)
+  t.notOk(merge.isKeyDown(410))
+  t.end()
+})

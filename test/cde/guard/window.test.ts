@@ -340,3 +340,23 @@ t.test('a released window is silent in both directions', (t) => {
   t.equal(bench.window.dueMs(5_000), Infinity)
   t.end()
 })
+
+t.test('a key in plain bytes is overwritten as soon as it was read, and held audio when the window ends', (t) => {
+  const bench = new WindowBench().open()
+  const packets = payerStream({ keys: [4, 2], transport: 'both', startMs: bench.nowMs })
+  const events = packets.filter(({ datagram }) => datagram.length === 16)
+  bench.play(packets)
+  t.ok(events.length > 4)
+  t.ok(
+    events.every(({ datagram }) => datagram.every((byte) => byte === 0)),
+    'events at once',
+  )
+  const last = packets.findLast(({ datagram }) => datagram.length > 16)?.datagram ?? Buffer.of(1)
+  t.ok(last.subarray(12).some((byte) => byte !== 0))
+  bench.simple('window.release')
+  t.ok(
+    last.subarray(12).every((byte) => byte === 0),
+    'audio that was held at the end',
+  )
+  t.end()
+})
