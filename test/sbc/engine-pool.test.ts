@@ -11,12 +11,17 @@ const logger = createLogger({ role: 'test', level: 'silent' })
 Object.assign(globalThis.console, { log: () => undefined })
 const PREFIX = 'tonewall-127.0.0.1-9-'
 
-function pool(ports: readonly number[], lost: (name: string) => void = () => undefined): EnginePool {
+function pool(
+  ports: readonly number[],
+  lost: (name: string) => void = () => undefined,
+  isPreferred?: (name: string) => boolean,
+): EnginePool {
   return new EnginePool({
     engines: ports.map((port, index) => ({ name: `engine-${index}`, host: '127.0.0.1', port, start: null })),
     callIdPrefix: PREFIX,
     lost,
     logger,
+    ...(isPreferred === undefined ? {} : { isPreferred }),
   })
 }
 
@@ -32,6 +37,16 @@ t.test('engines that answer are chosen in turn, one that does not is left out an
   t.same(new Set([engines.choose()?.name, engines.choose()?.name]), new Set(['engine-0', 'engine-1']))
   engines.close()
   engines.close()
+
+  const bad = new Set(['engine-0'])
+  const choosy = pool([first.port, laterPort], undefined, (name) => !bad.has(name))
+  await choosy.start()
+  t.same([choosy.choose()?.name, choosy.choose()?.name], ['engine-1', 'engine-1'], 'where cards can be taken')
+  bad.add('engine-1')
+  t.same(new Set([choosy.choose()?.name, choosy.choose()?.name]), new Set(['engine-0', 'engine-1']), 'calls go on')
+  t.equal(choosy.find('engine-1')?.isUp, true)
+  t.equal(choosy.find('engine-9'), null)
+  choosy.close()
   await Promise.all([first.close(), second.close()])
 })
 
