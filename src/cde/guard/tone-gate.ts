@@ -9,7 +9,7 @@ import { BAND_LINES, keyEvidence, LINES_HZ, SPACINGS_HZ } from './tone-evidence.
  * - whose strongest line in the low and in the high band hold nearly all energy (a tone, and nobody speaks), or
  * - whose two lines look like a key's under speech (see tone-evidence).
  * A block beside such a one goes with it, unless it is much quieter. A burst too short to have a frequency is suspected
- * by its shape alone. Nothing depends on which key it is: what is masked names none.
+ * by its shape alone, and a clipped block because clipping spreads a key over all frequencies. Nothing depends on which key it is: what is masked names none.
  *
  * Blocks may come in any order and with holes. Time is counted in blocks of 40 samples from anywhere, ever upwards.
  */
@@ -69,6 +69,13 @@ const SILENCE_MEAN_SQUARE = 40
 
 /** Share of all energy in 5 or 10 ms alone, beside missing audio. A line is 200 Hz wide there, so speech has it too. */
 const EDGE_SHARE_MAX = 0.5
+
+/**
+ * Clipping mixes the lines of a key with each other and with speech, into frequencies that the band filter lets through. A pair of
+ * samples one of which is at the end of G.711's range counts as clipped; a block with so many of its twenty is suspected as such.
+ */
+const CLIPPED_PAIR = 31_000 ** 2
+const CLIPPED_PAIRS_MAX = 5
 
 /** Real and imaginary part of each line. */
 const SPECTRUM = LINES_HZ.length * 2
@@ -173,16 +180,23 @@ export class ToneGate {
     const even = this.#even
     const odd = this.#odd
     let energy = 0
+    let clipped = 0
     for (let n = 0; n < half; n += 1) {
       const before = samples[start + half - 1 - n] ?? 0
       const after = samples[start + half + n] ?? 0
-      energy += before * before + after * after
+      const both = before * before + after * after
+      energy += both
+      if (both >= CLIPPED_PAIR) clipped += 1
       even[n] = after + before
       odd[n] = after - before
     }
     const level = this.#levels[0] ?? NO_LEVEL
     const slot = block & (SLOTS - 1)
     level.energy[slot] = energy
+    if (clipped >= CLIPPED_PAIRS_MAX) {
+      this.#suspects[slot] = block
+      this.#suspectLines[slot] = Infinity
+    }
     const spectra = level.spectra
     const turns = (block % TURNS) * LINES_HZ.length
     let table = 0

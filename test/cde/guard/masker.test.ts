@@ -449,6 +449,19 @@ t.test('quiet time counts from the last event or tone', (t) => {
   t.end()
 })
 
+t.test('in hard masking too it is told by evidence how long no key was there', (t) => {
+  const { signal, presses } = keySeries({ ...NOMINAL, keys: [5], gap: [8000, 8000] }, seededRandom(3))
+  const masker = newMasker({ masking: 'hard' })
+  const arrivals = stream(toUlaw(signal))
+  run(masker, arrivals)
+  const lastMs = arrivals.at(-1)?.atMs ?? 0
+  const [press] = presses
+  const endMs = ((press?.start ?? 0) + (press?.samples ?? 0)) / 8
+  const quietMs = masker.quietForMs(lastMs + 40)
+  t.ok(Math.abs(lastMs - endMs - quietMs) < 40, String(quietMs))
+  t.end()
+})
+
 t.test('no datagram makes it throw, and no payer bytes leave in hard masking, nor events in talk-through', (t) => {
   const random = seededRandom(3550)
   for (const masking of ['hard', 'talk-through'] as const) {

@@ -60,6 +60,19 @@ t.test('a single sine of either band, as of a ringing phone, is masked too: it h
   t.end()
 })
 
+t.test('what is clipped is suspected, for clipping carries a key to where no filter takes it away', (t) => {
+  const random = seededRandom(78)
+  const loud = (rms: number) =>
+    Int16Array.from({ length: 4000 }, () => Math.max(-32_124, Math.min(32_124, random.gaussian() * rms)))
+  t.ok(
+    verdicts(loud(40_000))
+      .slice(5, 95)
+      .every((verdict) => verdict === 'tone'),
+  )
+  t.notOk(verdicts(loud(9000)).slice(5, 95).includes('tone'))
+  t.end()
+})
+
 t.test('noise and silence are clean', (t) => {
   const random = seededRandom(77)
   const noise = Int16Array.from({ length: 4000 }, () => random.gaussian() * 900)
