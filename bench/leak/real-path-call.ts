@@ -100,7 +100,7 @@ export function judgeable(call: PlayedCall): JudgeableCall {
 }
 
 /** While a window is being opened or closed nobody can say who hears what. */
-const UNSURE_US = 600_000
+const UNSURE_US = 250_000
 
 function isClear(press: KeyPress, { startUs, happened }: PlayedCall): boolean {
   const from = startUs + press.start * SAMPLE_US

@@ -59,6 +59,8 @@ const SAMPLE_TIME_US = 150_000
  */
 const CLOSE_MARGIN_US = 100_000
 const CLOSED_MS = 12_000
+/** Between two windows, so that some keys are pressed that must be heard. */
+const CLEAR_MS = 700
 /** What happens once happens after this part of the keys. */
 const ONCE_AFTER = 0.6
 const SAMPLE_US = 125
@@ -199,7 +201,7 @@ async function edges(stage: Stage): Promise<Happened> {
     await desk.until(call.callId, ({ state }) => state === 'closed', { deadlineMs: CLOSED_MS })
     const toUs = nowUs() - CLOSE_MARGIN_US
     if (toUs > fromUs) spans.push({ fromUs, toUs })
-    await delay(random() * 300)
+    await delay(CLEAR_MS + random() * CLEAR_MS)
   }
   return { spans, near: null, refused: 0, openMs }
 }

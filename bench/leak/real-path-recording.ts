@@ -41,6 +41,9 @@ const SEARCH_SAMPLES = 4_000
 const STRETCH_SAMPLES = 12_000
 /** Correlation of the right place with what was sent, where there is speech. Codecs with a model of the voice lower it. */
 const ALIKE = 0.35
+/** The same where the place is known to 120 ms, so that little else can be taken for it. */
+const ALIKE_NEAR = 0.15
+const NEAR_SAMPLES = 960
 const EVENT_SAMPLES_MIN = 320
 const RENDERED = { lowDbm0: -10, highDbm0: -8 } as const
 
@@ -81,7 +84,10 @@ export function recordCall(call: {
   })
   const delay = delays.sort((first, second) => first - second)[delays.length >> 1]
   // Runs too short to be found again take the delay of those that were.
-  if (delay !== undefined && offsetsOfRuns.some(({ isSure }) => !isSure)) offsetsOfRuns = aligned(delay)
+  if (delay !== undefined && offsetsOfRuns.some(({ isSure }) => !isSure)) {
+    const again = aligned(delay)
+    offsetsOfRuns = offsetsOfRuns.map((found, index) => (found.isSure ? found : (again[index] ?? found)))
+  }
   let unplaced = 0
   let guessed = 0
   /** How late the call's first packets were. */
@@ -209,8 +215,13 @@ function offsetOf(
     const at = signed32(packet.timestamp - first.timestamp)
     for (const [n, sample] of (about.pieces[index] ?? NOTHING).entries()) heard[at + n] = sample
   }
-  const best = about.spoken.find(heard, byArrival + positionOf(first))
-  if (best.alike >= ALIKE) return { offset: byArrival + best.move, isSure: true }
+  // Where another run has told how long the path takes, this one took about as long: a masker's look-ahead more or less.
+  const moves =
+    about.delay === null
+      ? { from: -SEARCH_SAMPLES, to: 0 }
+      : { from: -about.delay - NEAR_SAMPLES, to: Math.min(0, NEAR_SAMPLES - about.delay) }
+  const best = about.spoken.find(heard, { base: byArrival + positionOf(first), moves })
+  if (best.alike >= (about.delay === null ? ALIKE : ALIKE_NEAR)) return { offset: byArrival + best.move, isSure: true }
   return { offset: byArrival - (about.delay ?? 0), isSure: false }
 }
 
@@ -253,12 +264,16 @@ class Spoken {
   }
 
   /** By how many samples `heard`, whose first sample is laid at `base`, must be moved to be most like what was spoken. */
-  find(heard: Float64Array, base: number): { readonly move: number; readonly alike: number } {
+  find(
+    heard: Float64Array,
+    where: { readonly base: number; readonly moves: { readonly from: number; readonly to: number } },
+  ): { readonly move: number; readonly alike: number } {
+    const { base, moves } = where
     let best = { move: 0, alike: 0 }
     for (const from of loudest(heard)) {
       let energy = 0
       for (let n = from; n < from + STRETCH_SAMPLES; n += 1) energy += (heard[n] ?? 0) ** 2
-      for (let move = -SEARCH_SAMPLES; move <= 0; move += 1) {
+      for (let move = moves.from; move <= moves.to; move += 1) {
         const at = base + from + move
         if (at < 0 || at + STRETCH_SAMPLES > this.#samples.length) continue
         let product = 0
