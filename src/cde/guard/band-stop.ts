@@ -39,20 +39,27 @@ export class BandStop {
   filter(samples: Float64Array, start: number, length: number): void {
     const end = start + length
     for (let index = start; index < end; index += 1) samples[index] = (samples[index] ?? 0) * GAIN
-    let at = 0
-    for (const { zero, pole1, pole2 } of SECTIONS) {
-      let first = this.#state[at] ?? 0
-      let second = this.#state[at + 1] ?? 0
+    // Two sections at a time: the processor works on the second while the first is still busy with the next sample.
+    for (let section = 0; section < SECTIONS.length; section += 2) {
+      const { zero, pole1, pole2 } = SECTIONS[section] ?? NO_SECTION
+      const next = SECTIONS[section + 1] ?? NO_SECTION
+      const at = section * 2
+      let a1 = this.#state[at] ?? 0
+      let a2 = this.#state[at + 1] ?? 0
+      let b1 = this.#state[at + 2] ?? 0
+      let b2 = this.#state[at + 3] ?? 0
       for (let index = start; index < end; index += 1) {
         const input = samples[index] ?? 0
-        const output = input + first
-        first = zero * input - pole1 * output + second
-        second = input - pole2 * output
+        const between = input + a1
+        a1 = zero * input - pole1 * between + a2
+        a2 = input - pole2 * between
+        const output = between + b1
+        b1 = next.zero * between - next.pole1 * output + b2
+        b2 = between - next.pole2 * output
         samples[index] = output
       }
-      this.#state[at] = Math.abs(first) < STATE_MIN ? 0 : first
-      this.#state[at + 1] = Math.abs(second) < STATE_MIN ? 0 : second
-      at += 2
+      this.#keep(at, a1, a2)
+      this.#keep(at + 2, b1, b2)
     }
   }
 
@@ -65,4 +72,11 @@ export class BandStop {
   become(other: BandStop): void {
     this.#state.set(other.#state)
   }
+
+  #keep(at: number, first: number, second: number): void {
+    this.#state[at] = Math.abs(first) < STATE_MIN ? 0 : first
+    this.#state[at + 1] = Math.abs(second) < STATE_MIN ? 0 : second
+  }
 }
+
+const NO_SECTION: Section = { zero: 0, pole1: 0, pole2: 0 }
