@@ -27,3 +27,6 @@ process.on('message', (task: GridTask) => {
     .then((answer) => process.send?.(answer))
     .catch(() => process.exit(1))
 })
+
+// Whoever asked is gone: nobody waits for the rest.
+process.on('disconnect', () => process.exit(0))
