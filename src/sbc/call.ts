@@ -67,6 +67,8 @@ export class Call {
   /** Parties that sent a new description inside a window, which the other side still has to hear of. */
   readonly #untold = new Set<Party>()
   #modifying = false
+  /** CSeq of the payer's last INFO in a window. */
+  #lastKeySequence: string | null = null
 
   constructor(options: {
     readonly facts: CallFacts
@@ -317,7 +319,11 @@ export class Call {
       // Whatever the payer says in SIP inside a window stays on this side; a key goes to the guard unread.
       response.send(200)
       const dtmf = DTMF_INFO.exec(type)
-      if (dtmf !== null && request.body.length <= INFO_BYTES_MAX)
+      // A proxy that sends a request again by another way gives it a new branch; the CSeq stays (RFC 3261 section 8.2.2.2).
+      const sequence = request.get('CSeq') ?? null
+      const isNew = sequence === null || sequence !== this.#lastKeySequence
+      this.#lastKeySequence = sequence
+      if (isNew && dtmf !== null && request.body.length <= INFO_BYTES_MAX)
         window.info({ relay: dtmf[1] !== undefined, body: Buffer.from(request.body, 'latin1') })
       return
     }

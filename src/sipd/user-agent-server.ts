@@ -3,12 +3,13 @@ import { applicationHeaders, contactHeader, contentTypeHeaders } from './applica
 import type { Timer } from './clock.ts'
 import type { Application, ApplicationRequest } from './control-server.ts'
 import { dialogIdOf, type DialogGroup } from './dialog-group.ts'
-import { newTag } from './dialog.ts'
+import { newTag, type Dialog } from './dialog.ts'
 import { parseCseq, type Envelope } from './envelope.ts'
 import type { Flow } from './flow.ts'
 import { networkFields, responseSentFields } from './frame-fields.ts'
 import { InboundInvite, type InviteEvents } from './inbound-invite.ts'
 import type { InboundRequest } from './inbound-request.ts'
+import { InfoOrder } from './info-order.ts'
 import { header, serialize, valueOf, type Header, type SipRequest, type SipResponse } from './message.ts'
 import { tagOf, withTag } from './name-addr.ts'
 import { buildResponse } from './response-builder.ts'
@@ -37,6 +38,7 @@ export class UserAgentServer {
   readonly #invites = new Map<string, InboundInvite>()
   readonly #identities = new Set<string>()
   readonly #inviteOf = new WeakMap<InboundRequest, InboundInvite>()
+  readonly #orders = new WeakMap<Dialog, InfoOrder>()
   readonly #answerTimers = new WeakMap<InboundRequest, Timer>()
 
   constructor(core: SipCore, events: InviteEvents) {
@@ -180,7 +182,20 @@ export class UserAgentServer {
     this.#give(inbound, context.bytes)
   }
 
+  /** In the order of their CSeq numbers, as far as an INFO can wait for it. */
   #insideDialog(request: SipRequest, envelope: Envelope, context: RequestContext): void {
+    const dialog = this.#core.dialogs.byLocalTag(envelope.callId, envelope.toTag)?.forks.get(envelope.fromTag)
+    if (dialog === undefined) return this.#takeInDialog(request, envelope, context)
+    const order = this.#orderOf(dialog)
+    const { number } = envelope.cseq
+    const pass = (): void => this.#takeInDialog(request, envelope, context)
+    if (request.method === 'INFO' && order.keep(number, { lastSequence: dialog.remoteSequence, pass })) return
+    order.passUpTo(number - 1)
+    pass()
+    order.passUpTo(dialog.remoteSequence + 1)
+  }
+
+  #takeInDialog(request: SipRequest, envelope: Envelope, context: RequestContext): void {
     const refuse = (status: number, headers: readonly Header[] = []): void =>
       this.#refuse(context.transaction, request, envelope, status, headers)
     const group = this.#core.dialogs.byLocalTag(envelope.callId, envelope.toTag)
@@ -339,6 +354,14 @@ export class UserAgentServer {
       this.#identities.has(identityOf(envelope)) ||
       this.#core.dialogs.isTaken(dialogIdOf(envelope.callId, envelope.fromTag))
     )
+  }
+
+  #orderOf(dialog: Dialog): InfoOrder {
+    const known = this.#orders.get(dialog)
+    if (known !== undefined) return known
+    const order = new InfoOrder({ clock: this.#core.clock, t1Ms: this.#core.limits.t1Ms })
+    this.#orders.set(dialog, order)
+    return order
   }
 
   #trying(transaction: ServerTransaction, request: SipRequest): void {

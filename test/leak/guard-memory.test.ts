@@ -29,7 +29,7 @@ t.test('two seconds after a window no run of six digits of its card is in the me
   })
   const needles = [...needlesOf(CANARY, { forMemory: true }), ...numberNeedles(CANARY)]
   const found = () => searchMemory(site.pidOf('guard-1'), needles)
-  for (const transport of ['both', 'inband'] as const) {
+  for (const transport of ['both', 'inband', 'info'] as const) {
     await line.call()
     await line.payer.speak(false)
     await line.openWindow()

@@ -234,6 +234,15 @@ t.test('in a window nothing that the payer says by INFO reaches the agent; a key
     [true, 'Signal=5\r\nDuration=160'],
     [false, '5'],
   ])
+  const twice = { body: '6', headers: { 'Content-Type': 'application/dtmf', CSeq: '27 INFO' } }
+  for (const info of [twice, twice, { body: '9', headers: { ...twice.headers, CSeq: '28 INFO' } }])
+    t.equal((await payerDialog.receive('info', info).final()).status, 200)
+  await guard.waitFor('window.info', 4)
+  t.match(
+    guard.ordersOf('window.info').slice(2),
+    ['6', '9'].map((key) => ({ body: Buffer.from(key).toString('base64') })),
+    'one that came by two ways is told once',
+  )
   t.equal(
     (await agentDialog.receive('info', { body: 'hello', headers: { 'Content-Type': 'text/plain' } }).final()).status,
     200,

@@ -153,7 +153,10 @@ export class Capture {
   }
 
   #counted({ press, doubled }: CountedKey): void {
-    if (this.#entry === null || this.#phase.state !== 'capturing' || press.startMs < this.#capturingSinceMs) return
+    if (this.#entry === null || this.#phase.state !== 'capturing') return
+    // When an INFO was sent at the press and not after it, as many telephones do, its start is guessed too early.
+    const pressedMs = press.transport === 'info' ? press.heardMs : press.startMs
+    if (pressedMs < this.#capturingSinceMs) return
     this.#options.keyTaken(press.transport)
     this.#entry.step({ kind: 'key', key: press.key, doubled, nowMs: this.#nowMs, dateMs: this.#options.dateMs() })
     this.#options.changed()

@@ -23,6 +23,8 @@ export class KeyReceiver {
   readonly #samples = new Int16Array(SAMPLES_MAX)
   /** Latest of all that was heard of a key, or -Infinity. */
   #heardMs = -Infinity
+  /** When the last INFO came. */
+  #infoMs = -Infinity
   #nowMs = 0
 
   constructor(counted: (key: CountedKey) => void) {
@@ -45,8 +47,10 @@ export class KeyReceiver {
     if (parsed.kind === 'refused') return false
     this.#heardMs = nowMs
     const { key, durationMs } = parsed
-    // It is sent when the key was let go, so the press lies before it.
-    const startMs = nowMs - durationMs
+    // Senders differ in whether they wait for the key to be let go: the press is taken to lie before its INFO. But keys of
+    // one hand follow each other in the order of their INFOs, whatever length each of them is given.
+    const startMs = Math.max(nowMs - durationMs, this.#infoMs)
+    this.#infoMs = nowMs
     this.#merge.take({ key, transport: 'info', startMs, endMs: nowMs, isDown: false, heardMs: nowMs }, nowMs)
     return true
   }

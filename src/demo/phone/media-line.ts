@@ -52,6 +52,7 @@ export class MediaLine {
   #speaking = true
   #paused = true
   #keys: PlannedKey[] = []
+  readonly #infoTold = new WeakSet<PlannedKey>()
   #pressed: { readonly end: number; readonly done: () => void }[] = []
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
@@ -130,9 +131,7 @@ export class MediaLine {
     const at = this.#sample
     const audio = this.#audio()
     mixTones(audio, at, this.#keys)
-    for (const { key, start, end, transport } of this.#keys) {
-      if (transport === 'info' && start >= at && start < at + PACKET_SAMPLES) this.#onInfoKey(key, (end - start) / 8)
-    }
+    for (const planned of this.#keys) this.#tellInfo(planned, at)
     const to = this.#to
     if (to !== undefined) this.#sendAll(to, at, audio)
     this.#sample += PACKET_SAMPLES
@@ -140,6 +139,14 @@ export class MediaLine {
     const over = this.#pressed.filter(({ end }) => end <= this.#sample)
     this.#pressed = this.#pressed.filter(({ end }) => end > this.#sample)
     for (const { done } of over) done()
+  }
+
+  /** A key whose packets were left out is told all the same, late: nothing of it is audio. */
+  #tellInfo(planned: PlannedKey, at: number): void {
+    const { key, start, end, transport } = planned
+    if (transport !== 'info' || start >= at + PACKET_SAMPLES || this.#infoTold.has(planned)) return
+    this.#infoTold.add(planned)
+    this.#onInfoKey(key, (end - start) / 8)
   }
 
   #sendAll(to: SendTo, at: number, audio: Int16Array): void {

@@ -62,6 +62,17 @@ t.test('keys are heard but not taken before the beginning, and never without a f
   t.end()
 })
 
+t.test('an INFO that comes after the beginning is taken, however long before it says that its key went down', (t) => {
+  const { capture } = newCapture()
+  capture.info(Buffer.from('Signal=7'), true, 990)
+  capture.begin(1_000)
+  capture.info(Buffer.from('Signal=4\r\nDuration=250'), true, 1_001)
+  capture.info(Buffer.from('Signal=1'), true, 1_120)
+  capture.tick(2_000)
+  t.match(capture.progress().fields[0], { entered: 2, brand: 'visa' }, 'a key of before the beginning is not')
+  t.end()
+})
+
 t.test('wiped, it takes nothing any more, and an INFO’s body is overwritten', (t) => {
   const { capture, play } = newCapture()
   capture.begin(0)

@@ -83,6 +83,17 @@ t.test('an INFO is a key on its own, and none beside the event that it tells aga
   t.end()
 })
 
+t.test('keys by INFO come out in the order of their INFOs, whatever lengths they state', (t) => {
+  const silence = payerStream({ keys: [], transport: 'inband', startMs: 1_000 })
+  const lengths = [60, 400, 60, 2_000, 100]
+  const inOrder = counted(silence, (receiver) => {
+    for (const [key, durationMs] of lengths.entries())
+      receiver.info(Buffer.from(['Signal=', key, '\r\nDuration=', durationMs].join('')), true, 1_400 + key * 5)
+  })
+  t.same(inOrder, [0, 1, 2, 3, 4])
+  t.end()
+})
+
 t.test('a change of source and of transport in the middle loses nothing', (t) => {
   const part = (keys: readonly number[], transport: KeyTransport, startMs: number, ssrc: number) =>
     payerStream({ keys, transport, startMs, ssrc, firstTimestamp: ssrc * 77_777, firstSequence: ssrc * 1_000 })

@@ -36,3 +36,27 @@ t.test('a line keeps its clock while it is not sending, and starts again with a 
   const gap = ((events[0]?.timestamp ?? 0) - (audio[0]?.timestamp ?? 0)) / 8
   t.ok(Math.abs(gap - ((third?.atUs ?? 0) - (audio[0]?.atUs ?? 0)) / 1_000) < 20, 'timestamps ran on')
 })
+
+t.test('keys by INFO are told, each once and in order, also over a standstill of the telephone', async (t) => {
+  const port = await MediaPort.open('127.0.0.2', { rtp: () => undefined, rtcp: () => undefined })
+  if (port === undefined) throw new Error('no port')
+  const told: string[] = []
+  const line = new MediaLine({
+    speech: new Int16Array(0),
+    log: new PacketLog(),
+    onInfoKey: (key) => told.push(key),
+  })
+  t.teardown(() => {
+    line.close()
+    port.close()
+  })
+  line.direct({ port, host: '127.0.0.2', remotePort: port.port, codec: 'PCMU', eventPayloadType: undefined })
+  const pressed = line.press({ keys: '123456', transport: 'info', onMs: 60, offMs: 60 })
+  const untilMs = performance.now() + STANDSTILL_MS
+  while (performance.now() < untilMs);
+  await pressed
+  t.same(told, ['1', '2', '3', '4', '5', '6'])
+})
+
+/** Longer than packets are caught up for, and than three keys take. */
+const STANDSTILL_MS = 400
