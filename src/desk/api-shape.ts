@@ -105,6 +105,10 @@ const payment = record({
     type: 'boolean',
     description: 'Masking failed here: nothing got through, and the voice of the customer is cut off until the end.',
   },
+  payerSilent: {
+    type: 'boolean',
+    description: 'Nothing has come from the customer’s line for some seconds; false again as soon as something does.',
+  },
 })
 
 const call = record({

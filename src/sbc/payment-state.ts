@@ -16,6 +16,8 @@ export type PaymentInput =
   | { readonly type: 'guard-lost' }
   /** The guard's second belt held something back. */
   | { readonly type: 'alarm' }
+  /** Nothing comes from the payer, or something does again. */
+  | { readonly type: 'payer'; readonly silent: boolean }
   /** It could not be opened, or not be closed, and it is not known to be safe to go on: masked until it is. */
   | { readonly type: 'held' }
   | { readonly type: 'failed'; readonly failure: PaymentFailure }
@@ -35,6 +37,7 @@ export function openingPayment(ordered: Pick<Payment, 'windowId' | 'form' | 'mas
     failure: null,
     openMs: null,
     alarmed: false,
+    payerSilent: false,
   }
 }
 
@@ -48,16 +51,18 @@ export function stepPayment(payment: Payment, input: PaymentInput): Payment {
     case 'guard-lost':
       // A token that was returned stays returned; only what was being typed is lost.
       return payment.token === null
-        ? { ...payment, state: 'held', failure: payment.failure ?? 'guard_lost' }
-        : { ...payment, state: 'held' }
+        ? { ...payment, state: 'held', payerSilent: false, failure: payment.failure ?? 'guard_lost' }
+        : { ...payment, state: 'held', payerSilent: false }
     case 'alarm':
       return { ...payment, alarmed: true }
+    case 'payer':
+      return payment.payerSilent === input.silent ? payment : { ...payment, payerSilent: input.silent }
     case 'held':
       return { ...payment, state: 'held' }
     case 'failed':
       return payment.token === null ? { ...payment, failure: payment.failure ?? input.failure } : payment
     case 'closed':
-      return { ...payment, state: 'closed' }
+      return { ...payment, state: 'closed', payerSilent: false }
   }
 }
 

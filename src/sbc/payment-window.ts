@@ -209,9 +209,11 @@ export class PaymentWindow {
   #told(hold: GuardHold, message: Extract<GuardToSbc, { readonly windowId: string }>): void {
     if (this.#isEnded() || this.#hold !== hold) return
     if (message.type === 'progress') this.#step({ type: 'progress', progress: message.progress })
+    else if (message.type === 'payer-heard') this.#step({ type: 'payer', silent: false })
+    else if (message.type === 'alarm' && message.code === 'payer_silent') this.#step({ type: 'payer', silent: true })
     else if (message.type === 'alarm') {
       this.#options.logger.error({ windowId: this.windowId, code: message.code }, 'the guard raised an alarm')
-      if (message.code === 'sentinel') this.#step({ type: 'alarm' })
+      this.#step({ type: 'alarm' })
     } else if (this.#payment.state !== 'opening' && this.#isTrusted(hold)) void this.#close(hold)
   }
 

@@ -63,6 +63,8 @@ export const paymentShape = record({
   openMs: nullable(integer(0, 600_000)),
   /** Masking failed in this window: nothing got through, and the payer's voice is replaced as a whole from then on. */
   alarmed: truth,
+  /** Nothing has come from the payer for some seconds: muted, silence suppressed, or the line is broken. */
+  payerSilent: truth,
 })
 export type Payment = Shaped<typeof paymentShape>
 

@@ -109,6 +109,8 @@ export const guardToSbcShape = either(
    * even that was not obeyed: the capture ends then.
    */
   record({ type: literal('alarm'), windowId: windowIdShape, code: literal('sentinel', 'payer_silent') }),
+  /** After payer_silent: packets of the payer come again. */
+  ofWindow('payer-heard'),
   selfTestReplyShape,
 )
 export type GuardToSbc = Shaped<typeof guardToSbcShape>

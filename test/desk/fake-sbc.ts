@@ -156,6 +156,7 @@ export function paymentOf(more: Partial<Payment> = {}): Payment {
     failure: null,
     openMs: 4,
     alarmed: false,
+    payerSilent: false,
     ...more,
   }
 }

@@ -70,6 +70,7 @@ export const GUARD_TO_SBC: readonly GuardToSbc[] = [
   { type: 'progress', windowId, progress: PROGRESS },
   { type: 'safe-to-close', windowId },
   { type: 'alarm', windowId, code: 'sentinel' },
+  { type: 'payer-heard', windowId },
   { type: 'selftest.ready', payer: address, agent: address },
   { type: 'selftest.judged', code: 'ok', keysRead: 1, delayMs: 41 },
 ]
@@ -86,6 +87,7 @@ const payment: Payment = {
   failure: 'not_proven',
   openMs: 4,
   alarmed: true,
+  payerSilent: true,
 }
 
 const call: CallView = {

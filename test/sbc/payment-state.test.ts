@@ -40,6 +40,7 @@ const INPUTS: Readonly<Record<string, PaymentInput>> = {
   proven: { type: 'proven', openMs: 12 },
   'guard-lost': { type: 'guard-lost' },
   alarm: { type: 'alarm' },
+  'payer-silent': { type: 'payer', silent: true },
   held: { type: 'held' },
   'given-up': { type: 'failed', failure: 'call_ended' },
   closed: { type: 'closed' },
@@ -56,6 +57,7 @@ const TABLE: Readonly<Record<string, readonly Payment['state'][]>> = {
   proven: ['capturing', 'capturing', 'storing', 'cooling', 'held'],
   'guard-lost': ['held', 'held', 'held', 'held', 'held'],
   alarm: ['opening', 'capturing', 'storing', 'cooling', 'held'],
+  'payer-silent': ['opening', 'capturing', 'storing', 'cooling', 'held'],
   held: ['held', 'held', 'held', 'held', 'held'],
   'given-up': ['opening', 'capturing', 'storing', 'cooling', 'held'],
   closed: ['closed', 'closed', 'closed', 'closed', 'closed'],
@@ -133,5 +135,15 @@ t.test('an alarm stays with the window to its end, and ends no capture by itself
   t.equal(stepPayment(alarmed, progress('finished', { token: TOKEN })).alarmed, true)
   t.equal(stepPayment(alarmed, { type: 'guard-lost' }).alarmed, true)
   t.equal(openingPayment({ windowId: 'abcdefghijklmnop', form: 'card', masking: 'hard' }).alarmed, false)
+  t.end()
+})
+
+t.test('that nothing comes from the payer is told until something does, or another guard listens', (t) => {
+  const silent = stepPayment(payment('capturing'), { type: 'payer', silent: true })
+  t.match(silent, { state: 'capturing', payerSilent: true, failure: null })
+  t.equal(stepPayment(silent, { type: 'payer', silent: true }), silent, 'no change')
+  t.equal(stepPayment(silent, { type: 'payer', silent: false }).payerSilent, false)
+  t.equal(stepPayment(silent, { type: 'guard-lost' }).payerSilent, false)
+  t.equal(stepPayment(silent, { type: 'closed' }).payerSilent, false)
   t.end()
 })

@@ -493,6 +493,22 @@ t.test('media that rtpengine lost ends the window as such', (t) =>
   }),
 )
 
+t.test('a payer of whom nothing comes is shown, until something does or the guard gives the capture up', (t) =>
+  onCall(t, 1, async (stage) => {
+    const { call, guard } = stage
+    await open(stage)
+    const { windowId } = call.window
+    guard.tellRaw({ type: 'alarm', windowId, code: 'payer_silent' })
+    await eventually(() => call.window.payment.payerSilent)
+    t.match(call.window.payment, { state: 'capturing', failure: null, alarmed: false })
+    guard.tellRaw({ type: 'payer-heard', windowId })
+    await eventually(() => !call.window.payment.payerSilent)
+    guard.tellProgress({ state: 'failed', failure: 'payer_media_lost' })
+    await call.reaches('cooling')
+    t.equal(call.window.payment.failure, 'payer_media_lost')
+  }),
+)
+
 t.test('what a guard says of another window, or too early, changes nothing', (t) =>
   onCall(t, 1, async (stage) => {
     const { call, guard } = stage

@@ -103,11 +103,11 @@ export class Capture {
     return true
   }
 
-  /** The masking cannot be relied on: no more keys are taken, and the digits so far are overwritten. */
-  stop(): void {
+  /** Masking cannot be relied on, or nobody is there any more: no more keys are taken, and the digits so far are overwritten. */
+  stop(failure: 'sentinel_alarm' | 'payer_media_lost'): void {
     if (this.#phase.state !== 'capturing' && this.#phase.state !== 'masking') return
     this.#entry?.wipe()
-    this.#enter({ state: 'failed', failure: 'sentinel_alarm' })
+    this.#enter({ state: 'failed', failure })
   }
 
   tick(nowMs: number): void {

@@ -225,6 +225,8 @@ export class OpenWindows {
       if (code === 'sentinel') {
         logger.error({ windowId, code }, 'the sentinel heard a tone on its way to the agent; the window is masked hard')
       } else logger.warn({ windowId, code }, 'nothing comes from the payer')
+    } else if (message.type === 'payer-heard') {
+      logger.info({ windowId: message.windowId }, 'the payer is heard again')
     } else if (message.type === 'progress') {
       const { windowId, progress } = message
       if (progress.failure !== null)

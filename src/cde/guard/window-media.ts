@@ -19,6 +19,8 @@ const PAYER_SILENT_MS = 5_000
 /** Draining waits this long for the gap after a payer's packet: packets are 60 ms apart at most. */
 const DRAIN_WAIT_MS = 80
 const KEEP_ALIVE_SAMPLES = 160
+/** RFC 3551 table 4. */
+const COMFORT_NOISE_PAYLOAD_TYPE = 13
 
 export type WindowMediaOptions = {
   readonly masking: Masking
@@ -35,6 +37,8 @@ export type WindowMediaOptions = {
   /** The masker let something through: it was not sent, and the window is hard from now on. */
   readonly maskingFailed: (failure: MaskingFailure) => void
   readonly payerSilent: () => void
+  /** After payerSilent, a packet came. */
+  readonly payerHeard: () => void
   /** A key that is known to be down keeps a drain back. */
   readonly isKeyDown: (nowMs: number) => boolean
   readonly metrics: GuardMetrics
@@ -80,6 +84,7 @@ export class WindowMedia {
   #lastPayerMs: number
   #lastHeardMs: number
   #payerSilentTold = false
+  #payerPauses = false
 
   constructor(options: WindowMediaOptions) {
     this.#options = options
@@ -125,6 +130,16 @@ export class WindowMedia {
     return { ...this.#counts, maskedMs: this.#maskedMs() }
   }
 
+  /** When a packet of the payer last came, or could have first. */
+  get lastPayerMs(): number {
+    return this.#lastPayerMs
+  }
+
+  /** The payer's telephone has sent nothing before and came back, or sends comfort noise (RFC 3389): its silence says little. */
+  get payerPauses(): boolean {
+    return this.#payerPauses
+  }
+
   /** How long the masker has suspected nothing. */
   quietForMs(nowMs: number): number {
     return this.#masker.quietForMs(nowMs)
@@ -145,13 +160,14 @@ export class WindowMedia {
     this.#counts.fromPayer += 1
     this.#options.metrics.packet('from_payer')
     this.#lastPayerMs = nowMs
-    this.#payerSilentTold = false
+    if (this.#payerSilentTold) this.#payerIsBack()
     const parsed = parseRtp(datagram)
     if (parsed.kind === 'refused') this.#masker.accept(datagram, nowMs)
     else {
       this.#exit.heard(parsed.packet)
       this.#masker.acceptPacket(parsed.packet, nowMs)
       this.#options.heard(parsed.packet, nowMs)
+      if (parsed.packet.payloadType === COMFORT_NOISE_PAYLOAD_TYPE) this.#payerPauses = true
       // What is no audio is a key in plain bytes, and nobody needs it any more.
       if (!isAudio(parsed.packet)) datagram.fill(0)
     }
@@ -229,6 +245,12 @@ export class WindowMedia {
     this.#maskedSamplesBefore += this.#masker.counters.samplesMasked
     this.#masker = this.#newMasker(masking, nowMs)
     this.#drained = false
+  }
+
+  #payerIsBack(): void {
+    this.#payerSilentTold = false
+    this.#payerPauses = true
+    this.#options.payerHeard()
   }
 
   #drainNow(nowMs: number): void {

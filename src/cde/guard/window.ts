@@ -21,6 +21,11 @@ const MASKER_QUIET_PATIENCE_MS = 4_000
 const EXPECT_KEYS_EVERY_MS = 2_000
 /** After a refused drain the sbc waits for the next safe-to-close. */
 const SAFE_AGAIN_MS = 300
+/**
+ * Whoever looks for a card says nothing for long; a telephone that sends nothing meanwhile does not do so for the first
+ * time. One that has paused before is given the form's whole time.
+ */
+const PAYER_LOST_MS = 30_000
 /** How often it is looked whether the cool-down is over. */
 const COOL_EVERY_MS = 50
 
@@ -58,6 +63,8 @@ export class Window {
   #safeTold = false
   #safeNotBeforeMs = -Infinity
   #expectAgainMs = -Infinity
+  /** When an INFO of the payer last came. */
+  #infoMs = -Infinity
   #closed = false
 
   constructor(options: WindowOptions) {
@@ -86,6 +93,7 @@ export class Window {
       heard: (packet: RtpPacket, nowMs: number) => this.#capture.accept(packet, nowMs),
       maskingFailed: (failure) => this.#maskingFailed(failure),
       payerSilent: () => this.#alarm('payer_silent'),
+      payerHeard: () => options.tell({ type: 'payer-heard', windowId: order.windowId }),
       isKeyDown: (nowMs) => this.#capture.isKeyDown(nowMs),
       metrics,
       ...(options.random === undefined ? {} : { random: options.random }),
@@ -133,6 +141,7 @@ export class Window {
       case 'window.count':
         return reply({ type: 'counted', counts: this.#media.counts })
       case 'window.info':
+        this.#infoMs = nowMs
         this.#capture.info(Buffer.from(order.body, 'base64'), order.relay, nowMs)
         return reply(OK)
     }
@@ -144,6 +153,7 @@ export class Window {
     this.#expectKeys(nowMs)
     this.#media.tick(nowMs)
     this.#capture.tick(nowMs)
+    if (nowMs >= this.#payerLostMs()) this.#capture.stop('payer_media_lost')
     this.#tellProgress(nowMs)
     this.#tellSafe(nowMs)
   }
@@ -154,7 +164,7 @@ export class Window {
     const progressMs = this.#dirty ? this.#toldMs + PROGRESS_EVERY_MS : Infinity
     const isCooling = this.#capture.isOver && this.#media.isConnected && !this.#safeTold && !this.#media.isDrained
     const coolMs = isCooling ? nowMs + COOL_EVERY_MS : Infinity
-    return Math.min(this.#media.dueMs(), this.#capture.dueMs(), progressMs, coolMs)
+    return Math.min(this.#media.dueMs(), this.#capture.dueMs(), this.#payerLostMs(), progressMs, coolMs)
   }
 
   /** Nothing passes any more, and all digits are overwritten. Safe to call twice. */
@@ -194,8 +204,14 @@ export class Window {
   #maskingFailed(failure: MaskingFailure): void {
     this.#options.metrics.maskingFailed(failure)
     this.#options.audit(failure)
-    if (failure === 'hard_not_obeyed') this.#capture.stop()
+    if (failure === 'hard_not_obeyed') this.#capture.stop('sentinel_alarm')
     this.#alarm('sentinel')
+  }
+
+  /** When the capture is given up, since neither packets nor INFOs of the payer come. */
+  #payerLostMs(): number {
+    if (this.#capture.state !== 'capturing' || this.#media.payerPauses) return Infinity
+    return Math.max(this.#media.lastPayerMs, this.#infoMs) + PAYER_LOST_MS
   }
 
   #alarm(code: 'sentinel' | 'payer_silent'): void {

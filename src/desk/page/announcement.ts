@@ -1,5 +1,5 @@
 import type { CallView } from '../../wire/call-protocol.ts'
-import { fieldInWords, guidance } from './sentences.ts'
+import { PAYER_SILENT, fieldInWords, guidance, isPayerSilent } from './sentences.ts'
 
 /** What a screen reader has to say about a call, and whether it may interrupt for it. */
 export type Announcement = { readonly text: string; readonly urgent: boolean }
@@ -21,6 +21,8 @@ export function announcementOf(before: CallView | null, now: CallView | null): A
   const next = guidance(now)
   if (then?.headline !== next.headline) texts.push(`${next.headline}.`)
   if (next.say !== null && then?.say !== next.say) texts.push(`Say: ${next.say}`)
+  const isSilent = isPayerSilent(now)
+  if (isSilent && (before === null || before.callId !== now.callId || !isPayerSilent(before))) texts.push(PAYER_SILENT)
   if (texts.length === 0) return null
   return { text: texts.join(' '), urgent: next.tone === 'fix' || next.tone === 'failed' || next.tone === 'wait' }
 }

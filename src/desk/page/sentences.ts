@@ -176,15 +176,26 @@ const ALARMED =
   'Masking raised an alarm. No key got through: until the end you do not hear the customer at all, but they hear you. ' +
   'Go on, and tell your supervisor afterwards.'
 
+/** Muted, a telephone that sends no silence, or a broken line: which of them it is, only asking tells. */
+export const PAYER_SILENT =
+  'No sound comes from the customer’s line. They may be muted or just quiet: ask whether they hear you. ' +
+  'Without an answer, cancel, and try again when you hear them.'
+
 /** What the agent should do now. */
 export function guidance(call: CallView): Guidance {
-  const told = guidanceWithoutAlarm(call)
+  const told = guidanceWithoutWarnings(call)
   const { payment } = call
-  if (payment?.alarmed !== true || payment.state === 'closed') return told
-  return { ...told, note: told.note === null ? ALARMED : `${ALARMED} ${told.note}` }
+  if (payment === null || payment.state === 'closed') return told
+  const notes = [payment.alarmed ? ALARMED : null, isPayerSilent(call) ? PAYER_SILENT : told.note]
+  return { ...told, note: notes.filter((note) => note !== null).join(' ') || null }
 }
 
-function guidanceWithoutAlarm(call: CallView): Guidance {
+/** While the customer is awaited; afterwards it does not matter. */
+export function isPayerSilent({ payment }: CallView): boolean {
+  return payment?.payerSilent === true && payment.state === 'capturing'
+}
+
+function guidanceWithoutWarnings(call: CallView): Guidance {
   const { payment } = call
   if (payment === null || (payment.state === 'closed' && payment.failure === 'cancelled')) {
     const cancelled = payment === null ? null : FAILURES.cancelled

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parseRtp } from '../../../src/cde/guard/rtp-packet.ts'
+import { buildRtp, parseRtp } from '../../../src/cde/guard/rtp-packet.ts'
 import { parseGuardToSbc } from '../../../src/wire/guard-protocol.ts'
 import { openMasker } from '../../fakes/open-masker.ts'
 import { payerStream } from '../../fakes/payer-stream.ts'
@@ -274,6 +274,55 @@ t.test('a payer who is silent is reported once, and both sides are kept alive ev
   t.equal(bench.toAgent.length, 3)
   t.equal(bench.toPayer.length, 3)
   t.match(parseRtp(bench.toAgent[0]?.datagram ?? Buffer.alloc(0)), { kind: 'rtp', packet: { payloadType: 0 } })
+  t.end()
+})
+
+t.test(
+  'a payer of whom nothing came for half a minute ends the capture, and the masking stays until it is safe',
+  (t) => {
+    const bench = new WindowBench().open()
+    bench.play(payerStream({ keys: [4, 1], transport: 'events', startMs: 1_005 }))
+    const lastMs = bench.nowMs
+    bench.runTo(lastMs + 29_000)
+    t.match(bench.progress, { state: 'capturing', failure: null })
+    t.equal(bench.times('alarm').length, 1, 'the agent knows already')
+    bench.runTo(lastMs + 30_500)
+    t.match(bench.progress, { state: 'failed', failure: 'payer_media_lost' })
+    t.equal(bench.times('safe-to-close').length, 0)
+    bench.runTo(lastMs + 34_500)
+    t.equal(bench.times('safe-to-close').length, 1)
+    t.end()
+  },
+)
+
+t.test('a payer who keys by INFO, one who pauses and one who sends comfort noise is not given up', (t) => {
+  const byInfo = new WindowBench().open()
+  byInfo.runTo(20_000)
+  byInfo.order({ type: 'window.info', windowId: WINDOW_ID, relay: false, body: Buffer.from('4').toString('base64') })
+  byInfo.runTo(45_000)
+  t.match(byInfo.progress, { state: 'capturing' })
+
+  const pauses = new WindowBench().open()
+  pauses.runTo(8_000)
+  t.equal(pauses.times('payer-heard').length, 0)
+  pauses.play(payerStream({ keys: [4], transport: 'events', startMs: 8_005 }))
+  t.equal(pauses.times('payer-heard').length, 1)
+  pauses.runTo(60_000)
+  t.match(pauses.progress, { state: 'capturing' })
+  t.equal(pauses.times('alarm').length, 2, 'each silence is told')
+
+  const quiet = new WindowBench().open()
+  const noise = buildRtp({
+    marker: false,
+    payloadType: 13,
+    sequence: 1,
+    timestamp: 1,
+    ssrc: 1,
+    payload: Buffer.from([60]),
+  })
+  quiet.window.fromPayer(noise, PAYER, quiet.nowMs)
+  quiet.runTo(60_000)
+  t.match(quiet.progress, { state: 'capturing' })
   t.end()
 })
 

@@ -38,3 +38,13 @@ t.test('a refused field interrupts with what to say', (t) => {
   t.match(announcementOf(withFields(number(16)), withFields(refused)), { urgent: true, text: /Say: One of the digits/ })
   t.end()
 })
+
+t.test('a line that went silent is announced once, its return needs no word', (t) => {
+  const heard = callOf('a', { payment: paymentOf() })
+  const silent = callOf('a', { payment: paymentOf({ payerSilent: true }) })
+  t.match(announcementOf(heard, silent), { text: /^No sound comes from the customer/ })
+  t.equal(announcementOf(silent, silent), null)
+  t.equal(announcementOf(silent, heard), null)
+  t.match(announcementOf(null, silent)?.text, /No sound comes/)
+  t.end()
+})

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Page } from 'playwright-core'
-import { FAILURES, PROBLEMS } from '../../../src/desk/page/sentences.ts'
+import { FAILURES, PAYER_SILENT, PROBLEMS } from '../../../src/desk/page/sentences.ts'
 import type { PaymentFailure } from '../../../src/wire/call-protocol.ts'
 import type { Problem } from '../../../src/wire/window-progress.ts'
 import { callOf, fieldOf, makeDeskBench, paymentOf, startFakeSbc } from '../fake-sbc.ts'
@@ -148,6 +148,12 @@ t.test('nothing jumps, whatever happens and whatever there is to say', async (t)
     await headline(page, FAILURES[failure].headline)
     t.same(await places(), usual, failure)
   }
+  tell({ payerSilent: true })
+  const noSound = page.locator('.note', { hasText: PAYER_SILENT })
+  await noSound.waitFor()
+  t.same(await places(), usual, 'no sound')
+  tell({})
+  await noSound.waitFor({ state: 'detached' })
   for (const state of ['opening', 'storing', 'cooling', 'closed'] as const) {
     tell({
       state,

@@ -1,6 +1,7 @@
 import t from 'tap'
 import {
   FAILURES,
+  PAYER_SILENT,
   PROBLEMS,
   connectionInWords,
   fieldInWords,
@@ -115,5 +116,14 @@ t.test('a failed self-test is a reason of its own not to ask', (t) => {
   t.match(withPayment({ state: 'closed', failure: 'out_of_service' }), {
     headline: /^Do not ask for the card.*own test/,
   })
+  t.end()
+})
+
+t.test('while nothing comes from a customer who is awaited, the agent reads what to do about it', (t) => {
+  t.match(withPayment({ payerSilent: true }), { tone: 'ask', headline: 'Ask for the card number', note: PAYER_SILENT })
+  t.match(withPayment({ payerSilent: true, alarmed: true }).note, /Masking raised an alarm.*No sound comes/)
+  for (const state of ['opening', 'storing', 'cooling', 'held', 'closed'] as const)
+    t.notMatch(withPayment({ state, payerSilent: true }).note ?? '', /No sound/, state)
+  t.notMatch(withPayment({}).note ?? '', /No sound/)
   t.end()
 })
