@@ -25,8 +25,11 @@ export type LeakOptions = {
   readonly say: (line: string) => void
 }
 
-/** At chance, the bound of 20,000 keys lies 0.46 points above what is found: a scenario at chance misses one time in 400. */
-const KEYS_DEFAULT = 20_000
+/**
+ * At chance, the bound of 10,000 keys lies 0.65 points above what is found: a judge misses one time in ten by luck, and twice the
+ * keys then decide: once more in 400.
+ */
+const KEYS_DEFAULT = 10_000
 const KEYS_MIN = 240
 const SEED = 20_261_122
 const LIVE_VOICE_SECONDS = 600
@@ -36,11 +39,11 @@ const KEY_CPU_MS = 2.5
 
 /**
  * A bound missed by chance alone must not pass for a leak, nor a leak for chance: what misses by less than a leak that matters is run once
- * more, with three times the keys and other calls, and that run counts.
+ * more, with twice the keys and other calls, and that run counts.
  */
-const AGAIN_KEYS = 3
+const AGAIN_KEYS = 2
 const AGAIN_BOUND_MAX = CHANCE + 0.02
-const AGAIN_MAX = 12
+const AGAIN_MAX = 40
 
 /** Can anybody who holds the agent's side of a call name the keys that the customer pressed? */
 export async function benchLeak(options: LeakOptions): Promise<LeakResult> {
@@ -134,7 +137,7 @@ const METHOD =
   "Each scenario is some thousand calls of one customer: keys at random times and every phase against the packets, speech of five languages and noise drawn anew for each call, through the product's own masker and sentinel, a new one for each call. Everything that leaves for the agent goes to four judges: multimon-ng; spandsp's receiver; a matched filter that knows when each key was pressed and by how much its frequencies are off; and an attacker that has learned from half of the masked calls, with all keys told to it, and names the keys of the other half. The matched filter and the learned attacker choose how to look on keys that they are not judged by. The same judges hear what arrived before the masker (control); where a judge reads nothing even there it is blind, and its not reading proves nothing. Bounds are one-sided 99 % (Clopper and Pearson)."
 
 const NOTES: readonly string[] = [
-  'A scenario is met when the bounds of all four judges are at most chance and one point. One that misses by little is run once more, with three times the keys and other calls; the second run counts, and the first is in the data.',
+  'A scenario is met when the bounds of all four judges are at most chance and one point. One that misses by little is run once more, with twice the keys and other calls; the second run counts, and the first is in the data.',
   'Silenced is what noise replaced outside the tones, found by running a second masker that differs in nothing but the seed of its noise. The learned attacker is told even that.',
   'For events without tones the keys are in no audio, so judges by ear are blind there by nature; what counts is that no event packet leaves.',
 ]

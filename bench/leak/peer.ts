@@ -62,7 +62,7 @@ export const PEER_ROWS = [
 
 /** rtpengine carries more on two cores; the bench that plays them all does not. */
 const AT_ONCE = 40
-const KEYS_PER_ROW = 2_100
+const KEYS_PER_ROW = 1_500
 const KEYING_MS = 34_000
 /** Before the first key, for its buffers to fill. */
 const LEAD_MS = 500

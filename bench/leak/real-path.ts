@@ -51,7 +51,7 @@ export type RealPathMeasure = {
 
 /** Two cores carry so many calls, with phones, product and what else runs, without trouble of their own. */
 const AT_ONCE = 14
-const CALLS_PER_ROW = 5
+const CALLS_PER_ROW = 3
 const KEYING_MS = 34_000
 /** A payer hangs up once a call, so these calls are short, and several in the time of one. */
 const BYE_PARTS = 3

@@ -1,4 +1,3 @@
-import { LOOK_AHEAD_MS } from '../../src/cde/guard/masker.ts'
 import { Histogram } from './histogram.ts'
 import { JUDGES, Panel, type JudgeName, type Verdicts } from './judges/panel.ts'
 import type { Verdict } from './judges/judge.ts'
@@ -47,6 +46,7 @@ export const BLIND_BELOW = 2 * CHANCE
 export async function runScenario(scenario: Scenario, options: ScenarioRunOptions): Promise<ScenarioResult> {
   const startedMs = process.cpuUsage()
   const { offset } = scenario
+  const lookAheadMs = options.lookAheadMs ?? scenario.lookAheadMs
   const agentSide = new Panel({ offset, seed: options.seed })
   const payerSide = new Panel({ offset, seed: options.seed + 1 })
   const measure = new LeakMeasure()
@@ -65,7 +65,7 @@ export async function runScenario(scenario: Scenario, options: ScenarioRunOption
         samples: stimulus.audio.length,
         law: scenario.law,
         seed: seed + 2,
-        ...(options.lookAheadMs === undefined ? {} : { lookAheadMs: options.lookAheadMs }),
+        lookAheadMs,
       })
       measure.add(stimulus, masked)
       for (const { delayMs } of masked.sent) if (delayMs !== null) delays.add(delayMs)
@@ -88,7 +88,7 @@ export async function runScenario(scenario: Scenario, options: ScenarioRunOption
       control: controlOf(control),
       ...measure.figures(),
       delayMs: delays.quantile(0.99),
-      lookAheadMs: options.lookAheadMs ?? LOOK_AHEAD_MS,
+      lookAheadMs,
       alarms,
       foreign,
       audioSeconds: Math.round(samples / 8_000),

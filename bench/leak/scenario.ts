@@ -1,3 +1,5 @@
+import { LOOK_AHEAD_MS } from '../../src/cde/guard/masker.ts'
+
 /** The twelve keys of a telephone, as they lie: key = 3 * row + column. */
 export const KEYS = ['1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '0', '#'] as const
 
@@ -58,6 +60,8 @@ export type Scenario = {
   }
   readonly law: 'ulaw' | 'alaw'
   readonly ptimeMs: number
+  /** How long the masker holds the payer's audio. */
+  readonly lookAheadMs: number
 }
 
 /** A hand on a telephone, over a good line: what a scenario is unless it says otherwise. */
@@ -75,4 +79,5 @@ export const PLAIN: Omit<Scenario, 'name' | 'axis' | 'at'> = {
   network: { loss: 0, burst: 1, jitterMs: 0, duplicates: 0 },
   law: 'ulaw',
   ptimeMs: 20,
+  lookAheadMs: LOOK_AHEAD_MS,
 }

@@ -93,6 +93,11 @@ export const SCENARIOS: readonly Scenario[] = [
     row(`talk-over 0 dB, packets of ${ptimeMs} ms`, 'crossing', 0, { ...TALK, ptimeMs }),
   ),
   row('talk-over +6 dB, packets of 60 ms', 'crossing', 0, { talkOverDb: 6, ptimeMs: 60 }),
+  row('talk-over +6 dB, packets of 60 ms, look-ahead 80 ms', 'crossing', 0, {
+    talkOverDb: 6,
+    ptimeMs: 60,
+    lookAheadMs: 80,
+  }),
   ...[-3.5, -2.5, 2.5, 3.5].map((percent) =>
     row(`talk-over 0 dB, ${signed(percent)} % off`, 'crossing', 0, { ...TALK, offset: percent / 100 }),
   ),

@@ -11,6 +11,7 @@ import { writeTestConfiguration } from '../../test/fakes/test-configuration.ts'
 import type { WindowPorts } from './rtp-load-protocol.ts'
 
 const NAME = 'guard-1'
+const OWNER = 'abcdefghijklmnop'
 const ORDER_MS = 5_000
 const OPEN_MS = 10_000
 const CLOSE_MS = 3_000
@@ -84,6 +85,7 @@ export class GuardProcess {
       opened: () => opened.resolve(null),
     })
     await opened.promise
+    channel.send({ type: 'sbc.hello', owner: OWNER })
     const metricsUrl = `http://${configuration.metrics.host}:${guard.metricsPort}/metrics`
     return new GuardProcess({ process: process_, pid, channel, metricsUrl, folder, log })
   }
