@@ -7,7 +7,7 @@ const ANSWER_DEADLINE_MS = 300
 const DRAIN_DEADLINE_MS = 500
 
 type WithoutId<Message> = Message extends unknown ? Omit<Message, 'windowId'> : never
-export type WindowOrder = WithoutId<SbcToGuard>
+export type WindowOrder = WithoutId<Extract<SbcToGuard, { readonly windowId: string }>>
 
 /** One guard's window between the parties of a call, or on the way in or out. It lasts until release() or its loss. */
 export class GuardHold {

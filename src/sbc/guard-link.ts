@@ -23,8 +23,14 @@ export class GuardLink {
   readonly #logger: Logger
   #windowsMax = 0
 
-  constructor(options: { readonly guard: GuardConfiguration; readonly identity: Identity; readonly logger: Logger }) {
-    const { guard, logger } = options
+  constructor(options: {
+    readonly guard: GuardConfiguration
+    readonly identity: Identity
+    /** What this sbc calls itself: it has the windows that it prepared under this name, and no others. */
+    readonly owner: string
+    readonly logger: Logger
+  }) {
+    const { guard, owner, logger } = options
     this.name = guard.name
     this.rtpengine = guard.rtpengine
     this.#logger = logger
@@ -35,6 +41,7 @@ export class GuardLink {
       peer: 'guard',
       parse: parseGuardToSbc,
       message: (message) => this.#take(message),
+      opened: () => this.#client.send({ type: 'sbc.hello', owner }),
       closed: () => this.#lost(),
     })
   }
@@ -127,14 +134,14 @@ export class GuardPool {
   constructor(options: {
     readonly guards: readonly GuardConfiguration[]
     readonly identity: Identity
+    readonly owner: string
     readonly logger: Logger
     /** Which of them may take windows; all of them when left out. */
     readonly service?: GuardService
   }) {
     this.#service = options.service ?? new GuardService({ isTested: false })
-    this.links = options.guards.map(
-      (guard) => new GuardLink({ guard, identity: options.identity, logger: options.logger }),
-    )
+    const { identity, owner, logger } = options
+    this.links = options.guards.map((guard) => new GuardLink({ guard, identity, owner, logger }))
   }
 
   /** A guard beside this rtpengine that is in service and takes one more window, or null. */

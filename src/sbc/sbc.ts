@@ -10,6 +10,7 @@ import { DeskServer } from './desk-server.ts'
 import { EnginePool } from './engine-pool.ts'
 import { GuardPool } from './guard-link.ts'
 import { GuardService } from './guard-service.ts'
+import { lettersOf } from './letters.ts'
 import { runSelfTest } from './self-test.ts'
 import { SelfTestSchedule } from './self-test-schedule.ts'
 import { SipServer, type SipRequest, type SipResponse } from './sip-server.ts'
@@ -38,6 +39,8 @@ export type Sbc = {
 const SET_UPS_MAX = 1_000
 /** The tests are done with the shortest look-ahead of any trunk, the hardest to mask with; this is the longest there is. */
 const LOOK_AHEAD_MS_MAX = 200
+/** Of the name that guards know this sbc by. */
+const OWNER_LETTERS = 16
 /** How long BYEs may take to be answered when the process ends. */
 const BYE_MS_MAX = 1_500
 
@@ -52,10 +55,12 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
   const live = metrics.gauge('tonewall_sbc_calls', 'Answered calls')
   const enginesUp = metrics.gauge('tonewall_sbc_rtpengines_up', 'rtpengine instances that answer')
   const guardsUp = metrics.gauge('tonewall_sbc_guards_up', 'Guards that are connected')
-  // Calls of an earlier life of this sbc are known by the prefix; another sbc on the same rtpengine has another port.
+  // Calls and windows of an earlier life of this sbc are known by its address; another sbc on the same rtpengine or guard
+  // has another address or port.
   const callIdPrefix = ['tonewall', configuration.sbc.host, configuration.sbc.port, ''].join('-')
   const service = new GuardService({ isTested: true })
-  const guards = new GuardPool({ guards: configuration.guards, identity, logger, service })
+  const owner = lettersOf(callIdPrefix, OWNER_LETTERS)
+  const guards = new GuardPool({ guards: configuration.guards, identity, owner, logger, service })
   const engines = new EnginePool({
     engines: configuration.rtpengines,
     callIdPrefix,

@@ -48,7 +48,14 @@ const infoShape = record({
 
 const ofWindow = <const Type extends string>(type: Type) => record({ type: literal(type), windowId: windowIdShape })
 
+/**
+ * First message of an sbc on a new channel: whose windows it orders. Letters only, the same after a restart, and another
+ * for each sbc. All sbcs have one role, so this keeps honest ones apart and no others.
+ */
+const sbcHelloShape = record({ type: literal('sbc.hello'), owner: text(/^[a-z]{16}$/) })
+
 export const sbcToGuardShape = either(
+  sbcHelloShape,
   prepareShape,
   /** Where the guard's two sides send: rtpengine's ports towards the payer and towards the agent. */
   record({ type: literal('window.connect'), windowId: windowIdShape, payer: addressShape, agent: addressShape }),
@@ -82,7 +89,7 @@ export const windowCountsShape = record({
 export type WindowCounts = Shaped<typeof windowCountsShape>
 
 export const guardToSbcShape = either(
-  /** First message of a guard on a new channel. */
+  /** Answer to sbc.hello, with the windows of that sbc alone. */
   record({ type: literal('guard.hello'), windowsOpen: list(windowIdShape, 1_000), windowsMax: integer(1, 1_000) }),
   record({ type: literal('prepared'), payer: addressShape, agent: addressShape }),
   record({ type: literal('ok') }),

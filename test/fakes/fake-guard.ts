@@ -84,13 +84,18 @@ export class FakeGuard {
           opened: (opened) => {
             channel = opened
             channels.add(opened)
-            opened.send({
+          },
+          message: (message, _body, reply) => {
+            if (message.type !== 'sbc.hello') {
+              void self.guard?.take(message, reply)
+              return
+            }
+            channel?.send({
               type: 'guard.hello',
               windowsOpen: [...(self.guard?.windows.keys() ?? []), ...(options.windowsOpen ?? [])],
               windowsMax: options.windowsMax ?? 10,
             })
           },
-          message: (message, _body, reply) => void self.guard?.take(message, reply),
           closed: () => {
             if (channel !== null) channels.delete(channel)
           },
@@ -166,7 +171,7 @@ export class FakeGuard {
     await this.#listener.close()
   }
 
-  async take(order: SbcToGuard, reply: Reply<GuardToSbc>): Promise<void> {
+  async take(order: Exclude<SbcToGuard, { readonly type: 'sbc.hello' }>, reply: Reply<GuardToSbc>): Promise<void> {
     this.orders.push(order)
     for (const wake of this.#waiting.splice(0)) wake()
     if (this.silentOn.has(order.type)) return
@@ -212,6 +217,12 @@ export class FakeGuard {
       case 'window.cancel':
       case 'window.info':
         return reply({ type: 'ok' })
+      case 'selftest.begin':
+      case 'selftest.connect':
+      case 'selftest.play':
+      case 'selftest.judge':
+      case 'selftest.end':
+        return reply({ type: 'refused', code: 'wrong_state' })
     }
   }
 

@@ -14,6 +14,7 @@ export function guardPool(options: { readonly identity: Identity; readonly ports
       windowsMax: 10,
       metricsPort: 0,
     })),
+    owner: 'abcdefghijklmnop',
     identity: options.identity,
     logger: createLogger({ role: 'test', level: 'silent' }),
   })

@@ -57,6 +57,7 @@ export class SelfTestSite {
           metricsPort: 0,
         },
       ],
+      owner: 'abcdefghijklmnop',
       identity: sharedIdentity('sbc'),
       logger,
       ...(service === undefined ? {} : { service }),

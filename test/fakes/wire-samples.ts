@@ -33,6 +33,7 @@ export const PROGRESS: WindowProgress = {
 }
 
 export const SBC_TO_GUARD: readonly SbcToGuard[] = [
+  { type: 'sbc.hello', owner: 'bcdefghijklmnopq' },
   {
     type: 'window.prepare',
     windowId,

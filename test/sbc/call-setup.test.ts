@@ -37,7 +37,7 @@ t.before(async () => {
     logger,
   })
   await engines.start()
-  guards = new GuardPool({ guards: [], identity: sharedIdentity('sbc'), logger })
+  guards = new GuardPool({ guards: [], owner: 'abcdefghijklmnop', identity: sharedIdentity('sbc'), logger })
   payer = await RtpParty.open({ mark: 1 })
   agent = await RtpParty.open({ mark: 2 })
 })

@@ -30,6 +30,7 @@ function pool(
       metricsPort: 0,
     })),
     identity: sbc,
+    owner: OWNER,
     logger,
     ...(service === undefined ? {} : { service }),
   })
@@ -48,6 +49,7 @@ function listener(): WindowListener & { readonly heard: string[]; lostCount: num
 }
 
 const ID = 'abcdefghijklmnop'
+const OWNER = 'bcdefghijklmnopq'
 const release = (windowId: string) => ({ type: 'window.release', windowId }) as const
 
 t.test('a guard is chosen only beside the rtpengine of the call', async (t) => {

@@ -29,6 +29,7 @@ async function schedule(t: { teardown(handler: () => unknown): void }, outcomes:
           windowsMax: 10,
           metricsPort: 0,
         },
+        owner: 'abcdefghijklmnop',
         identity: sharedIdentity('sbc'),
         logger,
       }),

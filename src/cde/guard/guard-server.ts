@@ -2,7 +2,7 @@ import { listenChannel, type ChannelListener, type ChannelRefusal } from '../../
 import type { Identity } from '../../kit/identity.ts'
 import type { Logger } from '../../kit/log.ts'
 import { parseSbcToGuard, type GuardToSbc, type SbcToGuard } from '../../wire/guard-protocol.ts'
-import type { OpenWindows, SbcChannel } from './open-windows.ts'
+import type { OpenWindows, SbcChannel, WindowOwner } from './open-windows.ts'
 import type { SelfTests } from './self-test/self-tests.ts'
 
 export type GuardServerOptions = {
@@ -16,7 +16,7 @@ export type GuardServerOptions = {
   readonly refused?: (code: ChannelRefusal) => void
 }
 
-/** The guard's door: sbcs, and nobody else, give orders over mutual TLS. Each is greeted with what is open already. */
+/** The guard's door: sbcs, and nobody else, give orders over mutual TLS. Each says who it is and is greeted with what it has open already. */
 export function listenForSbcs(options: GuardServerOptions): Promise<ChannelListener> {
   const { host, port, identity, windows, selfTests, windowsMax, logger } = options
   return listenChannel<GuardToSbc, SbcToGuard>({
@@ -28,17 +28,24 @@ export function listenForSbcs(options: GuardServerOptions): Promise<ChannelListe
     ...(options.refused === undefined ? {} : { refused: options.refused }),
     accept: () => {
       let channel: SbcChannel | null = null
+      let owner: WindowOwner | null = null
       return {
         parse: parseSbcToGuard,
         opened: (opened) => {
           channel = opened
           logger.info({ peerRole: opened.peer }, 'an sbc connected')
-          opened.send({ type: 'guard.hello', windowsOpen: windows.ids, windowsMax })
         },
         message: (order, body, reply) => {
           // No order has a body; one that came is no business of ours.
           body.fill(0)
           if (channel === null) return
+          if (order.type === 'sbc.hello') {
+            // Said once; who it is does not change in between.
+            owner ??= { name: order.owner, channel }
+            channel.send({ type: 'guard.hello', windowsOpen: windows.idsOf(owner.name), windowsMax })
+            return
+          }
+          if (owner === null) return reply({ type: 'refused', code: 'wrong_state' })
           switch (order.type) {
             case 'selftest.begin':
             case 'selftest.connect':
@@ -57,7 +64,7 @@ export function listenForSbcs(options: GuardServerOptions): Promise<ChannelListe
             case 'window.release':
             case 'window.count':
             case 'window.info':
-              windows.order(order, channel, reply)
+              windows.order(order, owner, reply)
           }
         },
         closed: () => {

@@ -1,7 +1,6 @@
 import type { Channel } from '../../kit/channel.ts'
 import type { Logger } from '../../kit/log.ts'
 import type { GuardToSbc, PrepareWindow, SbcToGuard } from '../../wire/guard-protocol.ts'
-import type { SelfTestOrder } from '../../wire/self-test-order.ts'
 import type { MaskingFailure } from './agent-exit.ts'
 import type { CaptureVault } from './capture.ts'
 import { DueTimers, type DueTimer } from './due-timer.ts'
@@ -43,7 +42,18 @@ export type OpenWindowsOptions = {
   readonly abandonedMs?: number
 }
 
-type Place = { owner: SbcChannel | null; opened: Opened | null; released: boolean; readonly test: TestWindow | null }
+/** An sbc as it named itself, and the channel that it speaks on now. */
+export type WindowOwner = { readonly name: string; readonly channel: SbcChannel }
+
+type Place = {
+  /** Of the sbc that prepared it. */
+  readonly ownerName: string
+  /** null: that sbc is gone. */
+  owner: SbcChannel | null
+  opened: Opened | null
+  released: boolean
+  readonly test: TestWindow | null
+}
 type Opened = { readonly window: Window; readonly sockets: WindowSockets; readonly timer: DueTimer }
 
 /**
@@ -70,20 +80,25 @@ export class OpenWindows {
     return [...this.#places.keys()]
   }
 
+  /** Those of them that an sbc of this name prepared. */
+  idsOf(ownerName: string): readonly string[] {
+    return [...this.#places].flatMap(([windowId, place]) => (place.ownerName === ownerName ? [windowId] : []))
+  }
+
   /** Windows that count: those of self-tests come on top. */
   get #customers(): number {
     return [...this.#places.values()].filter((place) => place.test === null).length
   }
 
-  /** Carries out one order of an sbc, which owns the window from then on. */
-  order(order: Exclude<SbcToGuard, SelfTestOrder>, from: SbcChannel, reply: GuardReply): void {
+  /** Carries out one order of an sbc. Windows of another are unknown to it; its own follow it to a new channel. */
+  order(order: PrepareWindow | WindowOrder, from: WindowOwner, reply: GuardReply): void {
     if (order.type === 'window.prepare') {
       void this.#prepare(order, from, reply)
       return
     }
     const place = this.#places.get(order.windowId)
-    if (place === undefined) return reply({ type: 'refused', code: 'unknown_window' })
-    place.owner = from
+    if (place?.ownerName !== from.name) return reply({ type: 'refused', code: 'unknown_window' })
+    place.owner = from.channel
     if (order.type === 'window.release') this.#release(order.windowId, place)
     if (place.opened === null) return reply(order.type === 'window.release' ? OK : NOT_CONNECTED)
     this.#orderWindow(place.opened, order, reply)
@@ -105,14 +120,14 @@ export class OpenWindows {
     for (const [windowId, place] of [...this.#places]) this.#release(windowId, place)
   }
 
-  async #prepare(order: PrepareWindow, from: SbcChannel, reply: GuardReply): Promise<void> {
+  async #prepare(order: PrepareWindow, from: WindowOwner, reply: GuardReply): Promise<void> {
     const { windowId } = order
     if (this.#places.has(windowId)) return reply({ type: 'refused', code: 'window_exists' })
     const test = this.#options.testWindow?.(windowId) ?? null
     // A test takes nobody's place.
     if (test === null && this.#customers >= this.#options.windowsMax)
       return reply({ type: 'refused', code: 'windows_exhausted' })
-    const place: Place = { owner: from, opened: null, released: false, test }
+    const place: Place = { ownerName: from.name, owner: from.channel, opened: null, released: false, test }
     this.#places.set(windowId, place)
     this.#options.metrics.windows(this.#customers)
     const { clockMs, logger, media } = this.#options

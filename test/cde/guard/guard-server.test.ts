@@ -12,13 +12,17 @@ import { parseVaultRequest, type VaultReply, type VaultRequest } from '../../../
 import { ChannelClient, listenChannel } from '../../../src/kit/channel.ts'
 import { createLogger } from '../../../src/kit/log.ts'
 import { Metrics } from '../../../src/kit/metrics.ts'
+import { GuardLink } from '../../../src/sbc/guard-link.ts'
 import { parseGuardToSbc, type GuardToSbc, type SbcToGuard } from '../../../src/wire/guard-protocol.ts'
+import { eventually } from '../../fakes/eventually.ts'
 import { payerStream } from '../../fakes/payer-stream.ts'
 import { sharedIdentity } from '../../fakes/shared-certificates.ts'
 import { ORDER, WINDOW_ID } from '../../fakes/window-bench.ts'
 
 const HOST = '127.0.0.1'
 const DEADLINE = { deadlineMs: 2_000 }
+const OWNER = 'abcdefghijklmnop'
+const OTHER_OWNER = 'bcdefghijklmnopq'
 
 const lines: string[] = []
 const logger = createLogger({ role: 'guard', level: 'debug', stream: { write: (line) => lines.push(line) } })
@@ -83,7 +87,7 @@ async function startServer(options: { readonly windowsMax?: number; readonly aba
 }
 
 /** An sbc's channel, and all that the guard said on it unasked. */
-async function connectSbc(port: number) {
+async function connectSbc(port: number, owner = OWNER) {
   const heard: GuardToSbc[] = []
   const waiting = new Set<() => void>()
   const client = new ChannelClient<SbcToGuard, GuardToSbc>({
@@ -96,6 +100,7 @@ async function connectSbc(port: number) {
       heard.push(message)
       for (const wake of waiting) wake()
     },
+    opened: () => client.send({ type: 'sbc.hello', owner }),
   })
   const until = async (is: (message: GuardToSbc) => boolean): Promise<GuardToSbc> => {
     const timeout = AbortSignal.timeout(8_000)
@@ -228,6 +233,86 @@ t.test(
     t.same(server.windows.ids, [], 'media stopped, so it ended')
   },
 )
+
+t.test('two sbcs on one guard have their own windows, and neither knows those of the other', async (t) => {
+  const server = await startServer()
+  const [one, two] = [await connectSbc(server.port), await connectSbc(server.port, OTHER_OWNER)]
+  const theirs = 'bbbbbbbbbbbbbbbb'
+  t.match(await one.ask(ORDER), { type: 'prepared' })
+  t.match(await two.ask({ ...ORDER, windowId: theirs }), { type: 'prepared' })
+  const unknown = { type: 'refused', code: 'unknown_window' }
+  for (const type of ['window.release', 'window.cancel', 'window.capture', 'window.drain'] as const) {
+    t.same(await two.ask({ type, windowId: WINDOW_ID }), unknown, type)
+    t.same(await one.ask({ type, windowId: theirs }), unknown, type)
+  }
+  t.same(await two.ask(ORDER), { type: 'refused', code: 'window_exists' })
+
+  one.close()
+  const again = await connectSbc(server.port)
+  t.match(again.heard[0], { type: 'guard.hello', windowsOpen: [WINDOW_ID] })
+  t.match(await two.ask({ type: 'window.count', windowId: theirs }), { type: 'counted' }, 'not orphaned with the other')
+  const beside = await connectSbc(server.port)
+  t.match(beside.heard[0], { windowsOpen: [WINDOW_ID] }, 'a second channel of one sbc')
+  t.same(await beside.ask({ type: 'window.release', windowId: WINDOW_ID }), { type: 'ok' })
+  t.same(server.windows.ids, [theirs])
+  t.teardown(async () => {
+    for (const sbc of [two, again, beside]) sbc.close()
+    await server.close()
+  })
+})
+
+t.test('an sbc that does not say who it is gets no window', async (t) => {
+  const server = await startServer()
+  const channel = new ChannelClient<SbcToGuard, GuardToSbc>({
+    host: HOST,
+    port: server.port,
+    identity: sharedIdentity('sbc'),
+    peer: 'guard',
+    parse: parseGuardToSbc,
+    message: () => undefined,
+  })
+  t.teardown(async () => {
+    channel.close()
+    await server.close()
+  })
+  await eventually(() => channel.isOpen)
+  t.match(await channel.request(ORDER, DEADLINE), { message: { type: 'refused', code: 'wrong_state' } })
+  t.same(server.windows.ids, [])
+})
+
+t.test('links of two sbcs to one guard leave each other’s windows alone', async (t) => {
+  const server = await startServer()
+  const link = (owner: string) =>
+    new GuardLink({
+      guard: {
+        name: 'guard',
+        rtpengine: 'engine',
+        host: HOST,
+        port: server.port,
+        media: HOST,
+        windowsMax: 3,
+        metricsPort: 1,
+      },
+      identity: sharedIdentity('sbc'),
+      owner,
+      logger,
+    })
+  const one = link(OWNER)
+  await eventually(() => one.hasRoom)
+  t.match(await one.ask(ORDER, DEADLINE), { message: { type: 'prepared' } })
+  const two = link(OTHER_OWNER)
+  t.teardown(async () => {
+    one.close()
+    two.close()
+    await server.close()
+  })
+  await eventually(() => two.hasRoom)
+  // What the hello made it send comes before the answer to this.
+  t.match(await two.ask({ type: 'window.count', windowId: WINDOW_ID }, DEADLINE), {
+    message: { code: 'unknown_window' },
+  })
+  t.same(server.windows.ids, [WINDOW_ID], 'still there')
+})
 
 t.test('another role, and a message that is none, end the connection', async (t) => {
   const server = await startServer()
