@@ -44,13 +44,16 @@ export async function strikeInAllStates(
   const { capturing, storing, cooling, opening } = states
   const { transport } = options
   await Promise.all([capturing, storing, cooling].map((line) => line.openWindow()))
+  const more: Promise<unknown>[] = []
   await Promise.all([
     capturing.press(CARD_KEYS.slice(0, HALF - 1), transport),
     storing.pressAllButOne(transport),
-    cooling.pay(transport),
+    // At once, for the cool-down does not wait for the other lines.
+    cooling.pay(transport).then(async () => {
+      await cooling.untilState('cooling')
+      more.push(cooling.press(MORE_KEYS, transport))
+    }),
   ])
-  await cooling.untilState('cooling')
-  const more = [cooling.press(MORE_KEYS, transport)]
   const vault = site.signal('vault', 'SIGSTOP')
   await storing.press(CODE_KEYS.slice(-1), transport)
   await storing.untilState('storing')
