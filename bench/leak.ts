@@ -2,14 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { describeMachine } from './harness/results.ts'
 import { FULL_MEASURE, measureCapture } from './leak/capture.ts'
-import { runGrid } from './leak/grid.ts'
-import { JUDGES } from './leak/judges/panel.ts'
-import { BOUND_MAX, goalsOf, percent, worstBound } from './leak/leak-goals.ts'
+import { goalsOf, percent, worstBound } from './leak/leak-goals.ts'
 import type { LeakResult, ScenarioOutcome } from './leak/leak-result.ts'
 import { measurePeer } from './leak/peer.ts'
 import { measureRealPath } from './leak/real-path.ts'
-import { CHANCE } from './leak/scenario.ts'
 import { SCENARIOS } from './leak/scenarios.ts'
+import { isOver, runWithSecondLook } from './leak/second-look.ts'
 import { measureSpeech } from './leak/speech-measure.ts'
 import { loadVoices } from './leak/voices.ts'
 
@@ -37,12 +35,8 @@ const LIVE_VOICE_SECONDS = 600
 /** One core's time for a key, in ms: only for the choice of how many keys fit into `minutes`. */
 const KEY_CPU_MS = 2.5
 
-/**
- * A bound missed by chance alone must not pass for a leak, nor a leak for chance: what misses by less than a leak that matters is run once
- * more, with twice the keys and other calls, and that run counts.
- */
+/** In the second look at a scenario that missed by little. */
 const AGAIN_KEYS = 2
-const AGAIN_BOUND_MAX = CHANCE + 0.02
 const AGAIN_MAX = 40
 
 /** Can anybody who holds the agent's side of a call name the keys that the customer pressed? */
@@ -91,33 +85,21 @@ async function runScenarios(options: LeakOptions): Promise<readonly ScenarioOutc
   if (wanted.length === 0) throw new Error('no scenario has such a name')
   const keys = Math.min(options.keys ?? KEYS_DEFAULT, keysWithin(options.minutes, wanted.length))
   say(`${wanted.length} scenarios of ${keys} keys`)
-  const told = (results: number) => (result: ScenarioOutcome, index: number) => {
-    const { judge, upper99 } = worstBound(result.judges)
-    say(
-      `${String(index + 1).padStart(3)} of ${results}  ${result.name.padEnd(58)} ${percent(upper99)} ${upper99 > BOUND_MAX ? 'over ' : 'chance'} (${judge})  ${result.silencedMsPerKey.toFixed(0)} ms silenced  ${result.cpuSeconds} s`,
-    )
-  }
-  const first = await runGrid(
+  return runWithSecondLook(
     wanted.map(({ name }, index) => ({ name, keys, seed: SEED + index })),
-    { done: told(wanted.length) },
+    {
+      againKeys: AGAIN_KEYS,
+      againMax: AGAIN_MAX,
+      stopAtLeak: false,
+      say,
+      done: (result, index, of) => {
+        const { judge, upper99 } = worstBound(result.judges)
+        say(
+          `${String(index + 1).padStart(3)} of ${of}  ${result.name.padEnd(58)} ${percent(upper99)} ${isOver(result) ? 'over ' : 'chance'} (${judge})  ${result.silencedMsPerKey.toFixed(0)} ms silenced  ${result.cpuSeconds} s`,
+        )
+      },
+    },
   )
-  const again = first.filter(isAgain).slice(0, AGAIN_MAX)
-  if (again.length === 0) return first
-  say(`${again.length} scenarios once more, with ${AGAIN_KEYS * keys} keys`)
-  const second = await runGrid(
-    again.map(({ name }, index) => ({ name, keys: AGAIN_KEYS * keys, seed: SEED + SCENARIOS.length + index })),
-    { done: told(again.length) },
-  )
-  return first.map((result) => {
-    const repeated = second.find(({ name }) => name === result.name)
-    return repeated === undefined ? result : { ...repeated, firstRun: { keys: result.keys, judges: result.judges } }
-  })
-}
-
-function isAgain(result: ScenarioOutcome): boolean {
-  const { upper99 } = worstBound(result.judges)
-  const isNear = JUDGES.every((judge) => result.judges[judge].hits <= AGAIN_BOUND_MAX * result.judges[judge].keys)
-  return upper99 > BOUND_MAX && isNear
 }
 
 function keysWithin(minutes: number | null, scenarios: number): number {
