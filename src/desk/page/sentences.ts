@@ -233,10 +233,16 @@ function guidanceWithoutWarnings(call: CallView): Guidance {
 const ON_THEIR_PHONE = 'Ask the customer to type it on their phone and end with #. The star key * starts again.'
 const STILL_MASKED = 'The keys of the customer are masked.'
 
+/** Otherwise an agent takes the sound of masking for a fault of the line. */
+const MASKED_TALKING = 'the customer sounds hollow'
+const MASKED_HARD = 'you do not hear the customer, but they hear you'
+
 /** What is masked at this moment, for the mark below the instruction; empty when nothing is. */
 export function maskedInWords(call: CallView): string {
-  if (!isMasked(call)) return ''
-  return call.payment?.state === 'cooling' ? 'Keys are masked a few seconds more' : 'Keys are masked'
+  const { payment } = call
+  if (payment === null || !isMasked(call)) return ''
+  const keys = payment.state === 'cooling' ? 'Keys are masked a few seconds more' : 'Keys are masked'
+  return `${keys}: ${payment.masking === 'hard' || payment.alarmed ? MASKED_HARD : MASKED_TALKING}`
 }
 
 /** The field that the customer is typing, or will. */

@@ -6,6 +6,7 @@ import {
   connectionInWords,
   fieldInWords,
   guidance,
+  maskedInWords,
   triesLeft,
 } from '../../../src/desk/page/sentences.ts'
 import { paymentFailureShape, type PaymentFailure } from '../../../src/wire/call-protocol.ts'
@@ -48,6 +49,16 @@ t.test('each problem of a field and each failure of a window has a sentence that
     t.equal(words.headline, headline)
     t.match(words.tone, failure === 'cancelled' ? 'ready' : 'failed')
   }
+  t.end()
+})
+
+t.test('while keys are masked the agent knows why the customer sounds as they do', (t) => {
+  const words = (...more: Parameters<typeof paymentOf>) => maskedInWords(callOf('a', { payment: paymentOf(...more) }))
+  t.equal(maskedInWords(callOf('a', { payment: null })), '')
+  t.equal(words({ state: 'capturing', masking: 'talk-through' }), 'Keys are masked: the customer sounds hollow')
+  t.match(words({ state: 'cooling', masking: 'talk-through' }), /^Keys are masked a few seconds more: .*hollow$/)
+  t.match(words({ state: 'capturing', masking: 'hard' }), /do not hear the customer, but they hear you/)
+  t.match(words({ state: 'capturing', masking: 'talk-through', alarmed: true }), /do not hear the customer/)
   t.end()
 })
 
