@@ -39,12 +39,17 @@ export function contentTypeHeaders(message: SipMessage): readonly Header[] | 'mi
     : 'missing'
 }
 
-/** The Contact that leads back to the socket of this flow, with the application's user part and parameters if it gave one. */
-export function contactHeader(message: SipMessage, flow: Flow): Header {
-  const given = listOf(message, 'contact')[0]
+/**
+ * The Contact that leads back to the socket of this flow, with the application's user part and parameters if it gave
+ * one. `requestUri` of scheme sips makes it a sips URI (RFC 3261 sections 8.1.1.8 and 12.1.1).
+ */
+export function contactHeader(message: SipMessage, flow: Flow, requestUri: string): Header {
+  const secure = /^sips:/i.test(requestUri)
+  const written = listOf(message, 'contact')[0]
+  const given = secure ? written?.replace(/(^|<)sip:/i, '$1sips:') : written
   const hostPort = formatHostPort(flow.local)
-  const transport = flow.transport === 'tcp' ? ';transport=tcp' : ''
-  if (given === undefined) return header('Contact', `<sip:${hostPort}${transport}>`)
+  const transport = flow.transport === 'udp' || secure ? '' : `;transport=${flow.transport}`
+  if (given === undefined) return header('Contact', `<${secure ? 'sips' : 'sip'}:${hostPort}${transport}>`)
   const replaced = replaceLocalhost(given, `${hostPort}${transport}`)
   if (replaced === given || replaced.includes('<')) return header('Contact', replaced)
   const semicolon = given.indexOf(';')

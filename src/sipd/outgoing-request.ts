@@ -35,7 +35,7 @@ export function outsideDialog(given: SipRequest, flow: Flow, contentType: readon
     header('Call-ID', valueOf(given, 'call-id') ?? randomUUID()),
     header('CSeq', `${sequence} ${given.method}`),
   ]
-  if (CONTACT_METHODS.has(given.method)) headers.push(contactHeader(given, flow))
+  if (CONTACT_METHODS.has(given.method)) headers.push(contactHeader(given, flow, given.uri))
   headers.push(...applicationHeaders(given, flow), ...contentType)
   return { request: { ...given, headers }, branch, sequence }
 }
@@ -66,7 +66,7 @@ export function insideDialog(
     header('Call-ID', dialog.callId),
     header('CSeq', `${sequence} ${given.method}`),
   ]
-  if (CONTACT_METHODS.has(given.method)) headers.push(contactHeader(given, flow))
+  if (CONTACT_METHODS.has(given.method)) headers.push(contactHeader(given, flow, uri))
   headers.push(...applicationHeaders(given, flow), ...options.contentType)
   return { request: { ...given, uri, headers }, branch, sequence }
 }

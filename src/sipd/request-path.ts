@@ -38,7 +38,7 @@ export class RequestPath {
     group.owedAcks.delete(dialog.remoteTag)
     const hop = this.dialogHop(dialog, undefined)
     if (hop === undefined) return
-    this.reach(hop, dialog.flow.local, (flow) => {
+    this.reachInDialog(dialog, hop, (flow) => {
       if (flow === undefined) return
       const outgoing = insideDialog(dialog, given, { flow, contentType: [], ackSequence: sequence })
       const bytes = serialize(outgoing.request)
@@ -54,7 +54,7 @@ export class RequestPath {
     const hop = this.dialogHop(dialog, undefined)
     let built: SipRequest | undefined
     if (hop === undefined) return undefined
-    this.reach(hop, dialog.flow.local, (flow, reachable) => {
+    this.reachInDialog(dialog, hop, (flow, reachable) => {
       if (flow === undefined || !reachable) return
       const given = bareRequest('BYE', [header('Reason', `SIP;cause=200;text="${reason}"`)])
       const { request, branch } = insideDialog(dialog, given, { flow, contentType: [] })
@@ -107,22 +107,37 @@ export class RequestPath {
     return transaction
   }
 
+  /**
+   * The flow of a dialog's next request. A TLS peer that named itself by number is spoken to on the connection of its
+   * dialog while that is open: nobody could prove the number on another (RFC 5923 section 5).
+   */
+  reachInDialog(dialog: Dialog, hop: NextHop, go: (flow: Flow | undefined, reachable: boolean) => void): void {
+    const { flow } = dialog
+    if (hop.transport === 'tls' && flow.transport === 'tls' && hop.host === flow.remote.host && flow.alive?.() === true)
+      go(flow, true)
+    else this.reach(hop, flow.local, go)
+  }
+
   /** Numeric addresses are reached at once, so that an ACK cannot be overtaken by the BYE behind it. */
   reach(hop: NextHop, from: Address | undefined, go: (flow: Flow | undefined, reachable: boolean) => void): void {
     const { transports, limits } = this.#core
     if (isIP(hop.host) !== 0) {
-      go(transports.flowTo({ transport: hop.transport, remote: hop, from }), true)
+      go(transports.flowTo({ transport: hop.transport, remote: hop, from, names: hop.names }), true)
       return
     }
     void resolveNextHop(hop, limits.resolveMs).then((address) => {
       const remote = address ?? { host: '0.0.0.0', port: hop.port }
-      go(transports.flowTo({ transport: hop.transport, remote, from }), address !== undefined)
+      go(transports.flowTo({ transport: hop.transport, remote, from, names: hop.names }), address !== undefined)
     })
   }
 
   /** Where the next request of a dialog goes; undefined when it names a place that sipd does not speak to. */
   dialogHop(dialog: Dialog, routeUrl: string | undefined): NextHop | undefined {
     const { uri, hop } = dialog.route()
-    return nextHopOf({ routeUrl, route: hop, uri })
+    const next = nextHopOf({ routeUrl, route: hop, uri })
+    const { peerName } = dialog.flow
+    if (next?.transport !== 'tls' || isIP(next.host) === 0 || peerName === undefined) return next
+    // A number in a Contact is seldom in a certificate: the name that this dialog's peer proved is as good.
+    return { ...next, names: [peerName, ...(next.names ?? [])] }
   }
 }

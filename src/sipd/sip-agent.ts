@@ -7,6 +7,7 @@ import { networkFields } from './frame-fields.ts'
 import { parseMessage } from './message-parser.ts'
 import { listOf, serialize, type Header, type SipMessage, type SipRequest } from './message.ts'
 import { parseNameAddr } from './name-addr.ts'
+import { defaultPort } from './next-hop.ts'
 import { buildResponse } from './response-builder.ts'
 import type { SipCore } from './sip-core.ts'
 import type { SipdMetrics } from './sipd-metrics.ts'
@@ -108,6 +109,7 @@ export class SipAgent {
   }
 
   #request(request: SipRequest, envelope: Envelope, flow: Flow, bytes: number): void {
+    if (envelope.via.parameters.has('alias')) flow.alias?.(envelope.via.port ?? defaultPort(flow.transport))
     const stamped = this.#stripOwnRoute(stampTopVia(request, flow))
     this.#server.receive(stamped, envelope, { flow: this.#replyFlow(flow, envelope.via), bytes })
   }
@@ -118,8 +120,9 @@ export class SipAgent {
    */
   #replyFlow(flow: Flow, via: Via): Flow {
     if (flow.transport === 'udp' && via.parameters.has('rport')) return flow
-    const remote: Address = { host: flow.remote.host, port: via.port ?? 5060 }
-    const named = this.#core.transports.flowTo({ transport: flow.transport, remote, from: flow.local }) ?? flow
+    const remote: Address = { host: flow.remote.host, port: via.port ?? defaultPort(flow.transport) }
+    const names = flow.peerName === undefined ? [via.host] : [flow.peerName, via.host]
+    const named = this.#core.transports.flowTo({ transport: flow.transport, remote, from: flow.local, names }) ?? flow
     if (flow.transport === 'udp') return named
     return { ...flow, send: (bytes, failed) => flow.send(bytes, () => named.send(bytes, failed)) }
   }

@@ -24,6 +24,8 @@ export type SipdMetrics = {
   malformed(transport: TransportName | 'control'): void
   /** A message that our own code stumbled over: a bug, to be alarmed on. */
   fault(): void
+  /** A TLS peer was not let in, or we did not go on with it. */
+  tlsRefused(direction: 'inbound' | 'outbound'): void
   received(transport: TransportName, message: SipMessage): void
   /** Called now and then with how many there are. */
   counts(counts: {
@@ -44,11 +46,17 @@ export function createSipdMetrics(metrics: Metrics): SipdMetrics {
   const transactions = metrics.gauge('tonewall_sipd_transactions', 'SIP transactions that are open', ['side'])
   const dialogs = metrics.gauge('tonewall_sipd_dialogs', 'SIP dialogs, early ones included')
   const applications = metrics.gauge('tonewall_sipd_applications', 'Applications connected and authenticated')
+  const refused = metrics.counter(
+    'tonewall_sipd_tls_refused_total',
+    'TLS connections that failed in their handshake or certificate',
+    ['direction'],
+  )
   const faults = metrics.counter(
     'tonewall_sipd_faults_total',
     'Messages that could not be handled because of an error of ours',
   )
   return {
+    tlsRefused: (direction) => refused.inc({ direction }),
     fault: () => faults.inc(),
     malformed: (transport) => malformed.inc({ transport }),
     received: (transport, message) => messages.inc({ transport, kind: kindOf(message) }),

@@ -9,13 +9,15 @@ import { SipAgent } from './sip-agent.ts'
 import type { SipCore } from './sip-core.ts'
 import { DEFAULT_LIMITS, type SipdLimits } from './sipd-limits.ts'
 import { createSipdMetrics } from './sipd-metrics.ts'
+import { TlsRefusalLog } from './tls-refusal-log.ts'
 import { TransactionTable } from './transaction-table.ts'
-import { Transports } from './transports.ts'
+import { Transports, type TlsListeners } from './transports.ts'
 
 export type SipdOptions = {
   /** Addresses to listen on; port 0 takes a free one. */
   readonly udp: readonly Address[]
   readonly tcp: readonly Address[]
+  readonly tls?: TlsListeners
   readonly control: { readonly host: string; readonly port: number; readonly secret: string }
   readonly limits?: Partial<SipdLimits>
   readonly logger: Logger
@@ -25,7 +27,12 @@ export type SipdOptions = {
 }
 
 export type Sipd = {
-  readonly addresses: { readonly udp: readonly Address[]; readonly tcp: readonly Address[]; readonly control: Address }
+  readonly addresses: {
+    readonly udp: readonly Address[]
+    readonly tcp: readonly Address[]
+    readonly tls: readonly Address[]
+    readonly control: Address
+  }
   /** Ends every call with BYE, then closes all sockets, within 2 s. May be called twice. */
   close(): Promise<void>
 }
@@ -45,12 +52,18 @@ export async function startSipd(options: SipdOptions): Promise<Sipd> {
   // The sockets open before the agent that they feed exists; what comes until then is dropped.
   const wired: { agent: SipAgent | undefined } = { agent: undefined }
   let control: ControlServer | undefined
+  const refusals = new TlsRefusalLog(options.logger, SYSTEM_CLOCK)
   const transports = await Transports.open({
     udp: options.udp,
     tcp: options.tcp,
+    tls: options.tls,
     limits,
     onBytes: (bytes, flow) => wired.agent?.fromNetwork(bytes, flow),
     onTrouble: (transport) => metrics.malformed(transport),
+    onRefused: (refusal) => {
+      metrics.tlsRefused(refusal.direction)
+      refusals.write(refusal)
+    },
   })
   try {
     control = await ControlServer.open({
@@ -94,7 +107,12 @@ export async function startSipd(options: SipdOptions): Promise<Sipd> {
   }, GAUGE_INTERVAL_MS)
   let closing: Promise<void> | undefined
   return {
-    addresses: { udp: transports.addresses('udp'), tcp: transports.addresses('tcp'), control: control.address },
+    addresses: {
+      udp: transports.addresses('udp'),
+      tcp: transports.addresses('tcp'),
+      tls: transports.addresses('tls'),
+      control: control.address,
+    },
     close: () => {
       closing ??= (async () => {
         clearInterval(gauges)

@@ -1,160 +1,210 @@
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, isIP, type Server, type Socket } from 'node:net'
+import { Connection } from './connection.ts'
 import type { Address, Flow } from './flow.ts'
-import { MessageStream } from './message-stream.ts'
 
 export type TcpLimits = {
   /** Open connections of one listener, both directions. */
   readonly tcpConnectionsMax: number
   /** How long a connection may be silent. Longer than the keep-alive of any phone (RFC 5626 section 4.4.1: 120 s). */
   readonly tcpIdleMs: number
-  /** How long connecting may take: shorter than 64 * T1, so that the caller hears 503 rather than a timeout. */
+  /** How long connecting may take, TLS included: shorter than 64 * T1, so that the caller hears 503 rather than a timeout. */
   readonly tcpConnectMs: number
 }
 
-/** Bytes that may wait for a slow peer before its connection is given up. */
-const WRITE_QUEUE_BYTES_MAX = 1024 * 1024
+/** Aliases that peers may ask for on one connection: a peer listens on one port, seldom on two. */
+const ALIASES_PER_CONNECTION_MAX = 2
 
-type Events = {
+/** What differs between plain TCP and TLS. */
+export type StreamTerms = {
+  readonly name: 'tcp' | 'tls'
+  readonly accepted: 'connection' | 'secureConnection'
+  readonly connected: 'connect' | 'secureConnect'
+  createServer(): Server
+  connect(options: { readonly remote: Address; readonly localHost: string; readonly names: readonly string[] }): Socket
+  /** True when an open connection may carry requests for one of these names. */
+  serves(socket: Socket, names: readonly string[]): boolean
+  /** The domain that the peer's certificate proved. */
+  provenName(socket: Socket): string | undefined
+  /** An outgoing connection ended with an error before or after it was ready. */
+  failed(remote: Address, error: Error): void
+}
+
+export const PLAIN_STREAM: StreamTerms = {
+  name: 'tcp',
+  accepted: 'connection',
+  connected: 'connect',
+  createServer: () => createServer({ noDelay: true, keepAlive: true }),
+  connect: ({ remote, localHost }) =>
+    connect({ host: remote.host, port: remote.port, localAddress: localHost, noDelay: true, keepAlive: true }),
+  serves: () => true,
+  provenName: () => undefined,
+  failed: () => undefined,
+}
+
+type Options = {
+  readonly address: Address
+  readonly terms: StreamTerms
+  readonly limits: TcpLimits
+  /** What Via and Contact show towards a peer. */
+  readonly advertise: (local: Address, remote: Address) => Address
+  /** The address of ours that a connection to a peer leaves from. */
+  readonly bindHost: (local: Address, remote: Address) => string
   readonly onMessage: (bytes: Buffer, flow: Flow) => void
   /** The stream could not be cut into messages any more; the connection has been closed. */
   readonly onBroken: () => void
 }
 
-/** One TCP listener and the connections that were accepted or opened for it. */
+/** One TCP or TLS listener and the connections that were accepted or opened for it. */
 export class TcpTransport {
-  readonly name = 'tcp'
+  readonly name: 'tcp' | 'tls'
   readonly local: Address
   readonly #server: Server
-  readonly #limits: TcpLimits
-  readonly #events: Events
-  readonly #advertised: (remote: Address) => Address
-  readonly #sockets = new Set<Socket>()
-  /** Connections by peer, for requests to the same peer (RFC 3261 section 18.1.1). */
-  readonly #byPeer = new Map<string, Socket>()
+  readonly #options: Options
+  readonly #connections = new Set<Connection>()
+  /** Accepted sockets, those included whose TLS handshake is not over. */
+  readonly #accepted = new Set<Socket>()
+  /** Connections by peer, for requests to the same peer (RFC 3261 section 18.1.1, RFC 5923). */
+  readonly #byPeer = new Map<string, Connection>()
+  readonly #keys = new Map<Connection, string[]>()
+  /** The names that the peer of an outgoing connection has to prove before anything is sent. */
+  readonly #asked = new WeakMap<Connection, readonly string[]>()
   #closed = false
 
-  private constructor(
-    server: Server,
-    local: Address,
-    limits: TcpLimits,
-    events: Events,
-    advertise: (local: Address, remote: Address) => Address,
-  ) {
+  private constructor(server: Server, local: Address, options: Options) {
     this.#server = server
     this.local = local
-    this.#limits = limits
-    this.#events = events
-    this.#advertised = (remote) => advertise(local, remote)
-    server.on('connection', (socket) =>
-      this.#adopt(socket, { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }),
+    this.name = options.terms.name
+    this.#options = options
+    server.on('connection', (socket: Socket) => {
+      this.#accepted.add(socket)
+      socket.once('close', () => this.#accepted.delete(socket))
+    })
+    server.on(options.terms.accepted, (socket: Socket) =>
+      this.#adopt(socket, { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }, undefined),
     )
   }
 
   /** Rejects with the system's error (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
-  static open(options: {
-    readonly address: Address
-    readonly limits: TcpLimits
-    readonly advertise: (local: Address, remote: Address) => Address
-    readonly onMessage: Events['onMessage']
-    readonly onBroken: Events['onBroken']
-  }): Promise<TcpTransport> {
-    const server = createServer({ noDelay: true, keepAlive: true })
+  static open(options: Options): Promise<TcpTransport> {
+    const { host, port } = options.address
+    const server = options.terms.createServer()
     server.maxConnections = options.limits.tcpConnectionsMax
     return new Promise((resolve, reject) => {
       server.once('error', reject)
-      server.listen({ host: options.address.host, port: options.address.port, exclusive: true }, () => {
+      // An IPv6 wildcard is for IPv6 alone, so that it can stand beside the one of IPv4, and peers have one address form.
+      server.listen({ host, port, exclusive: true, ipv6Only: isIP(host) === 6 }, () => {
         server.off('error', reject)
         server.on('error', options.onBroken)
         const bound = server.address()
         const local =
           bound === null || typeof bound === 'string' ? options.address : { host: bound.address, port: bound.port }
-        resolve(new TcpTransport(server, local, options.limits, options, options.advertise))
+        resolve(new TcpTransport(server, local, options))
       })
     })
   }
 
-  /** A flow that uses the open connection to this peer, or opens one with the first send. */
-  flowTo(remote: Address): Flow {
-    return this.#flow(remote, () => usable(this.#byPeer.get(peerKey(remote))) ?? this.#connect(remote))
+  /**
+   * A flow that uses the open connection to this peer, or opens one with the first send. `names` are those of which a
+   * TLS peer must prove one.
+   */
+  flowTo(remote: Address, names: readonly string[] = []): Flow {
+    return this.#flow(remote, names[0], () => this.#openTo(remote, names) ?? this.#connect(remote, names))
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    for (const socket of this.#sockets) socket.destroySoon()
+    for (const { socket } of this.#connections) socket.destroySoon()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    for (const socket of this.#sockets) socket.destroy()
+    for (const { socket } of this.#connections) socket.destroy()
+    for (const socket of this.#accepted) socket.destroy()
     await closed
   }
 
-  #flow(remote: Address, current: () => Socket | undefined): Flow {
+  #flow(remote: Address, peerName: string | undefined, current: () => Connection | undefined): Flow {
     return {
-      transport: 'tcp',
+      transport: this.name,
       reliable: true,
-      local: this.#advertised(remote),
+      local: this.#options.advertise(this.local, remote),
       remote,
+      peerName,
       send: (bytes, failed) => {
-        const socket = current()
-        if (socket === undefined || socket.writableLength > WRITE_QUEUE_BYTES_MAX) {
-          queueMicrotask(failed)
-          return
-        }
-        socket.write(bytes, (error) => {
-          if (error !== undefined && error !== null) failed()
-        })
+        const connection = current()
+        if (connection === undefined) queueMicrotask(failed)
+        else connection.send(bytes, failed)
       },
     }
   }
 
-  #connect(remote: Address): Socket | undefined {
-    if (this.#closed || this.#sockets.size >= this.#limits.tcpConnectionsMax) return undefined
-    const bindHost = this.#advertised(remote).host
-    const socket = connect({
-      host: remote.host,
-      port: remote.port,
-      localAddress: bindHost,
-      noDelay: true,
-      keepAlive: true,
-    })
-    const slow = setTimeout(() => socket.destroy(new Error('TCP connect took too long')), this.#limits.tcpConnectMs)
-    socket.once('connect', () => clearTimeout(slow))
-    socket.once('close', () => clearTimeout(slow))
-    this.#adopt(socket, remote)
-    return socket
+  #openTo(remote: Address, names: readonly string[]): Connection | undefined {
+    const open = this.#byPeer.get(peerKey(remote))
+    if (open?.usable !== true) return undefined
+    const asked = this.#asked.get(open) ?? []
+    return names.some((name) => asked.includes(name)) || this.#options.terms.serves(open.socket, names)
+      ? open
+      : undefined
   }
 
-  #adopt(socket: Socket, remote: Address): void {
+  #connect(remote: Address, names: readonly string[]): Connection | undefined {
+    const { terms, limits } = this.#options
+    if (this.#closed || this.#connections.size >= limits.tcpConnectionsMax) return undefined
+    const socket = terms.connect({ remote, localHost: this.#options.bindHost(this.local, remote), names })
+    const slow = setTimeout(() => socket.destroy(new Error('connecting took too long')), limits.tcpConnectMs)
+    socket.once(terms.connected, () => clearTimeout(slow))
+    socket.once('close', () => clearTimeout(slow))
+    const connection = this.#adopt(socket, remote, terms.connected)
+    if (connection !== undefined) this.#asked.set(connection, names)
+    return connection
+  }
+
+  #adopt(socket: Socket, remote: Address, readyOn: 'connect' | 'secureConnect' | undefined): Connection | undefined {
     if (this.#closed) {
       socket.destroy()
-      return
+      return undefined
     }
-    const key = peerKey(remote)
-    const stream = new MessageStream()
+    const { terms, limits, onMessage, onBroken } = this.#options
+    const connection: Connection = new Connection({
+      socket,
+      remote,
+      readyOn,
+      idleMs: limits.tcpIdleMs,
+      onMessage: (bytes) => onMessage(bytes, flow()),
+      onBroken,
+      onClose: (_, error) => {
+        this.#connections.delete(connection)
+        for (const key of this.#keys.get(connection) ?? [])
+          if (this.#byPeer.get(key) === connection) this.#byPeer.delete(key)
+        this.#keys.delete(connection)
+        if (error !== undefined && readyOn !== undefined) terms.failed(remote, error)
+      },
+    })
+    let bound: Flow | undefined
     // The far port of a connection that a peer opened answers nobody: such a flow ends with its connection.
-    const flow = this.#flow(remote, () => usable(socket))
-    this.#sockets.add(socket)
-    this.#byPeer.set(key, socket)
-    socket.setTimeout(this.#limits.tcpIdleMs, () => socket.destroy())
-    socket.on('error', () => socket.destroy())
-    socket.on('close', () => {
-      this.#sockets.delete(socket)
-      if (this.#byPeer.get(key) === socket) this.#byPeer.delete(key)
-    })
-    socket.on('data', (chunk: Buffer) => {
-      for (const item of stream.push(chunk)) {
-        if (item.kind === 'message') this.#events.onMessage(item.bytes, flow)
-        else if (item.kind === 'ping') socket.write('\r\n')
-        else {
-          this.#events.onBroken()
-          socket.destroy()
-        }
-      }
-    })
+    const flow = (): Flow =>
+      (bound ??= {
+        ...this.#flow(remote, terms.provenName(socket), () => (connection.usable ? connection : undefined)),
+        alive: () => connection.usable,
+        alias: (port) => this.#alias(connection, port),
+      })
+    this.#connections.add(connection)
+    this.#register(connection, remote)
+    return connection
   }
-}
 
-function usable(socket: Socket | undefined): Socket | undefined {
-  return socket === undefined || socket.destroyed || !socket.writable ? undefined : socket
+  /** Only a peer that has proved a name may draw requests for another port to its connection (RFC 5923 section 9). */
+  #alias(connection: Connection, port: number): void {
+    if (this.#options.terms.provenName(connection.socket) === undefined) return
+    const known = this.#keys.get(connection)?.length ?? 0
+    const key = { host: connection.remote.host, port }
+    if (known > ALIASES_PER_CONNECTION_MAX || this.#byPeer.get(peerKey(key)) === connection) return
+    this.#register(connection, key)
+  }
+
+  #register(connection: Connection, remote: Address): void {
+    const key = peerKey(remote)
+    this.#byPeer.set(key, connection)
+    this.#keys.set(connection, [...(this.#keys.get(connection) ?? []), key])
+  }
 }
 
 function peerKey(remote: Address): string {

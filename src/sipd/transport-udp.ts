@@ -27,8 +27,11 @@ export class UdpTransport {
     readonly onDatagram: (bytes: Buffer, flow: Flow) => void
     readonly onError: () => void
   }): Promise<UdpTransport> {
+    const family = isIP(options.address.host)
     const socket = createSocket({
-      type: isIP(options.address.host) === 6 ? 'udp6' : 'udp4',
+      type: family === 6 ? 'udp6' : 'udp4',
+      // An IPv6 wildcard is for IPv6 alone, so that it can stand beside the one of IPv4.
+      ipv6Only: family === 6,
       recvBufferSize: RECEIVE_BUFFER_BYTES,
     })
     return new Promise((resolve, reject) => {

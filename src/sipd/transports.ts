@@ -1,7 +1,9 @@
 import { isIP } from 'node:net'
 import type { Address, Flow, TransportName } from './flow.ts'
 import { interfaceAddresses, isWildcard, localAddressFor, type InterfaceAddress } from './local-address.ts'
-import { TcpTransport, type TcpLimits } from './transport-tcp.ts'
+import { defaultPort } from './next-hop.ts'
+import { PLAIN_STREAM, TcpTransport, type StreamTerms, type TcpLimits } from './transport-tcp.ts'
+import { secureStream, type TlsIdentity, type TlsRefusal } from './transport-tls.ts'
 import { UdpTransport } from './transport-udp.ts'
 
 /** A socket could not be opened. `code` is the system's (EADDRINUSE, ...), `address` and `transport` say which. */
@@ -21,19 +23,30 @@ export class ListenError extends Error {
 
 type Transport = UdpTransport | TcpTransport
 
+/** A TLS listener. `name` is the domain of its certificate, shown in Via and Contact instead of the address. */
+export type TlsAddress = Address & { readonly name?: string }
+
+export type TlsListeners = { readonly addresses: readonly TlsAddress[]; readonly identity: TlsIdentity }
+
 /** All listening sockets, and the choice between them. */
 export class Transports {
   readonly #opened: Transport[] = []
   readonly #interfaces: readonly InterfaceAddress[] = interfaceAddresses()
 
+  /** The names of TLS listeners, by port. */
+  readonly #names = new Map<number, string>()
+
   /** Opens every address; when one fails closes the others and rejects with a ListenError. */
   static async open(options: {
     readonly udp: readonly Address[]
     readonly tcp: readonly Address[]
+    readonly tls?: TlsListeners | undefined
     readonly limits: TcpLimits
     readonly onBytes: (bytes: Buffer, flow: Flow) => void
     /** A socket reported an error, or a stream lost its message boundary. */
     readonly onTrouble: (transport: TransportName) => void
+    /** A TLS peer was refused, by us or by itself. */
+    readonly onRefused?: (refusal: TlsRefusal) => void
   }): Promise<Transports> {
     const transports = new Transports()
     const advertise = (local: Address, remote: Address): Address => transports.#advertise(local, remote)
@@ -49,17 +62,17 @@ export class Transports {
           await opening.catch((cause: unknown) => Promise.reject(new ListenError(cause, 'udp', address))),
         )
       }
-      for (const address of options.tcp) {
-        const opening = TcpTransport.open({
-          address,
-          advertise,
-          limits: options.limits,
-          onMessage: options.onBytes,
-          onBroken: () => options.onTrouble('tcp'),
-        })
-        transports.#opened.push(
-          await opening.catch((cause: unknown) => Promise.reject(new ListenError(cause, 'tcp', address))),
-        )
+      for (const address of options.tcp) await transports.#openStream(address, PLAIN_STREAM, options)
+      const { tls } = options
+      if (tls === undefined) return transports
+      const terms = secureStream({
+        identity: tls.identity,
+        handshakeMs: options.limits.tcpConnectMs,
+        onRefused: options.onRefused ?? (() => undefined),
+      })
+      for (const address of tls.addresses) {
+        const opened = await transports.#openStream(address, terms, options)
+        if (address.name !== undefined) transports.#names.set(opened.local.port, address.name)
       }
     } catch (error) {
       await transports.close()
@@ -79,10 +92,12 @@ export class Transports {
 
   /** True when a Route or Request-URI names one of our sockets. */
   isOurs(host: string, port: number | undefined): boolean {
-    return this.#opened.some(({ local }) => {
-      if (local.port !== (port ?? 5060)) return false
+    return this.#opened.some(({ name, local }) => {
+      if (local.port !== (port ?? defaultPort(name))) return false
       return (
-        local.host === host || (isWildcard(local.host) && this.#interfaces.some((address) => address.host === host))
+        local.host === host ||
+        (name === 'tls' && this.#names.get(local.port) === host) ||
+        (isWildcard(local.host) && this.#interfaces.some((address) => address.host === host))
       )
     })
   }
@@ -95,6 +110,8 @@ export class Transports {
     readonly transport: TransportName
     readonly remote: Address
     readonly from: Address | undefined
+    /** TLS: of these the peer must prove one. */
+    readonly names?: readonly string[] | undefined
   }): Flow | undefined {
     const family = isIP(options.remote.host)
     const able = this.#opened.filter(({ name, local }) => name === options.transport && isIP(local.host) === family)
@@ -102,7 +119,7 @@ export class Transports {
     const bound =
       from === undefined
         ? undefined
-        : (able.find(({ local }) => local.port === from.port && (local.host === from.host || isWildcard(local.host))) ??
+        : (able.find(({ local }) => local.port === from.port && this.#answersTo(local, from.host)) ??
           able.find(({ local }) => local.host === from.host))
     const routed = localAddressFor(options.remote.host, this.#interfaces)
     const chosen =
@@ -110,11 +127,41 @@ export class Transports {
       able.find(({ local }) => local.host === routed) ??
       able.find(({ local }) => isWildcard(local.host)) ??
       able[0]
-    return chosen?.flowTo(options.remote)
+    return chosen?.flowTo(options.remote, options.names)
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#opened.map((transport) => transport.close()))
+  }
+
+  async #openStream(
+    address: Address,
+    terms: StreamTerms,
+    options: {
+      readonly limits: TcpLimits
+      readonly onBytes: (bytes: Buffer, flow: Flow) => void
+      readonly onTrouble: (transport: TransportName) => void
+    },
+  ): Promise<TcpTransport> {
+    const opening = TcpTransport.open({
+      address,
+      terms,
+      limits: options.limits,
+      advertise: (local, remote) => {
+        const name = terms.name === 'tls' ? this.#names.get(local.port) : undefined
+        return name === undefined ? this.#advertise(local, remote) : { host: name, port: local.port }
+      },
+      bindHost: (local, remote) => this.#advertise(local, remote).host,
+      onMessage: options.onBytes,
+      onBroken: () => options.onTrouble(terms.name),
+    })
+    const opened = await opening.catch((cause: unknown) => Promise.reject(new ListenError(cause, terms.name, address)))
+    this.#opened.push(opened)
+    return opened
+  }
+
+  #answersTo(local: Address, host: string): boolean {
+    return local.host === host || isWildcard(local.host) || this.#names.get(local.port) === host
   }
 
   #advertise(local: Address, remote: Address): Address {

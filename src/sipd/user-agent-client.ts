@@ -125,7 +125,7 @@ export class UserAgentClient {
     }
     const hop = this.#path.dialogHop(dialog, frame.routeUrl)
     if (hop === undefined) return application.reply(frame.id, ['NOK', NO_TRANSPORT])
-    this.#path.reach(hop, dialog.flow.local, (flow, reachable) => {
+    this.#path.reachInDialog(dialog, hop, (flow, reachable) => {
       if (flow === undefined) return application.reply(frame.id, ['NOK', NO_TRANSPORT])
       const outgoing = insideDialog(dialog, given, { flow, contentType: [] })
       if (given.method === 'INVITE') group.invitePending = true

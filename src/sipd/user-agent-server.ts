@@ -107,7 +107,7 @@ export class UserAgentServer {
     )
     if (response.status > 100 && response.status < 300) {
       extra.unshift(...inbound.request.headers.filter(({ key }) => key === 'record-route'))
-      if (CONTACT_METHODS.has(inbound.request.method)) extra.unshift(contactHeader(response, flow))
+      if (CONTACT_METHODS.has(inbound.request.method)) extra.unshift(contactHeader(response, flow, inbound.request.uri))
     } else if (valueOf(response, 'contact') !== undefined)
       extra.unshift(...response.headers.filter(({ key }) => key === 'contact'))
     if (reliable) extra.push(invite.nextRseq())

@@ -1,3 +1,4 @@
+import type { TransportName } from './flow.ts'
 import { parseParameters } from './header-list.ts'
 import { formatHostPort, parseHostPort } from './uri.ts'
 
@@ -26,13 +27,17 @@ export function parseVia(value: string): Via | undefined {
   return { transport: transport.toUpperCase(), ...sentBy, branch: parameters.get('branch') ?? '', parameters }
 }
 
-/** Our own Via for a request that leaves from `local`. rport asks for the answer on the same path (RFC 3581 section 3). */
+/**
+ * Our own Via for a request that leaves from `local`. rport asks for the answer on the same path (RFC 3581 section 3),
+ * alias offers a TLS connection for the peer's requests too (RFC 5923 section 8.1): we show a certificate on it.
+ */
 export function formatVia(options: {
-  readonly transport: 'udp' | 'tcp'
+  readonly transport: TransportName
   readonly local: { readonly host: string; readonly port: number }
   readonly branch: string
 }): string {
-  return `SIP/2.0/${options.transport === 'udp' ? 'UDP' : 'TCP'} ${formatHostPort(options.local)};branch=${options.branch};rport`
+  const alias = options.transport === 'tls' ? ';alias' : ''
+  return `SIP/2.0/${options.transport.toUpperCase()} ${formatHostPort(options.local)};branch=${options.branch};rport${alias}`
 }
 
 /** Writes where a request really came from into its top Via: received (RFC 3261 section 18.2.1), rport (RFC 3581 section 4). */

@@ -19,16 +19,33 @@ t.test('what the server decides is dropped, the rest kept, @localhost in identit
 
 t.test('the Contact leads back to the socket', (t) => {
   const tcp = fakeFlow({ transport: 'tcp' }).flow
-  t.equal(contactHeader(fakeRequest('INVITE', { contact: '' }), tcp).value, '<sip:192.0.2.1:5060;transport=tcp>')
   t.equal(
-    contactHeader(fakeRequest('INVITE', { contact: 'sip:a@localhost;q=1' }), tcp).value,
+    contactHeader(fakeRequest('INVITE', { contact: '' }), tcp, 'sip:a@b').value,
+    '<sip:192.0.2.1:5060;transport=tcp>',
+  )
+  t.equal(
+    contactHeader(fakeRequest('INVITE', { contact: 'sip:a@localhost;q=1' }), tcp, 'sip:a@b').value,
     '<sip:a@192.0.2.1:5060;transport=tcp>;q=1',
   )
   t.equal(
-    contactHeader(fakeRequest('INVITE', { contact: '"n" <sip:a@localhost>' }), fakeFlow().flow).value,
+    contactHeader(fakeRequest('INVITE', { contact: '"n" <sip:a@localhost>' }), fakeFlow().flow, 'sip:a@b').value,
     '"n" <sip:a@192.0.2.1:5060>',
   )
-  t.equal(contactHeader(fakeRequest('INVITE', { contact: '<sip:a@203.0.113.1>' }), tcp).value, '<sip:a@203.0.113.1>')
+  t.equal(
+    contactHeader(fakeRequest('INVITE', { contact: '<sip:a@203.0.113.1>' }), tcp, 'sip:a@b').value,
+    '<sip:a@203.0.113.1>',
+  )
+  const tls = { ...tcp, transport: 'tls' as const }
+  t.equal(
+    contactHeader(fakeRequest('INVITE', { contact: '' }), tls, 'sip:a@b').value,
+    '<sip:192.0.2.1:5060;transport=tls>',
+  )
+  t.equal(contactHeader(fakeRequest('INVITE', { contact: '' }), tls, 'sips:a@b').value, '<sips:192.0.2.1:5060>')
+  t.equal(
+    contactHeader(fakeRequest('INVITE', { contact: '"n" <sip:a@localhost>' }), tls, 'SIPS:a@b').value,
+    '"n" <sips:a@192.0.2.1:5060>',
+    'what was asked for by sips is answered by sips',
+  )
   t.end()
 })
 

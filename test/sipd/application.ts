@@ -72,6 +72,7 @@ export type Served = {
   readonly sipd: Sipd
   readonly udp: { host: string; port: number }
   readonly tcp: { host: string; port: number }
+  readonly tls: { host: string; port: number } | undefined
   readonly metrics: Metrics
 }
 
@@ -91,7 +92,7 @@ export async function serve(t: Test, options: Partial<SipdOptions> = {}): Promis
   const [udp] = sipd.addresses.udp
   const [tcp] = sipd.addresses.tcp
   if (udp === undefined || tcp === undefined) throw new Error('not listening')
-  return { sipd, udp, tcp, metrics }
+  return { sipd, udp, tcp, tls: sipd.addresses.tls[0], metrics }
 }
 
 /** A real drachtio-srf, connected; `routes` declares its handlers before it connects. */

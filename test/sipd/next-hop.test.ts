@@ -14,7 +14,15 @@ t.test('outbound proxy, Route and request URI are tried in that order', (t) => {
     host: '192.0.2.3',
     port: 5060,
   })
-  for (const other of ['tel:+1', 'sips:a@b', 'sip:a@b;transport=sctp', 'nonsense'])
+  const secure = { transport: 'tls', host: 'b.example', port: 5061, names: ['b.example'] }
+  for (const tls of ['sips:a@b.example', 'sip:a@b.example;transport=TLS', 'sips:a@b.example;transport=tcp'])
+    t.same(nextHopOf({ routeUrl: undefined, route: undefined, uri: tls }), secure, tls)
+  t.same(
+    nextHopOf({ routeUrl: undefined, route: undefined, uri: 'sips:b.example:5071;maddr=192.0.2.9' }),
+    { ...secure, host: '192.0.2.9', port: 5071 },
+    'the name to prove is that of the URI',
+  )
+  for (const other of ['tel:+1', 'sips:a@b;transport=udp', 'sip:a@b;transport=sctp', 'nonsense'])
     t.equal(nextHopOf({ routeUrl: undefined, route: undefined, uri: other }), undefined, other)
   t.end()
 })

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, isIP, type Server, type Socket } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import type { Address } from '../../src/sipd/flow.ts'
 import { parseMessage } from '../../src/sipd/message-parser.ts'
 import { MessageStream } from '../../src/sipd/message-stream.ts'
@@ -13,6 +14,7 @@ import {
   type SipRequest,
   type SipResponse,
 } from '../../src/sipd/message.ts'
+import { formatHostPort } from '../../src/sipd/uri.ts'
 
 /** Longer than any answer on loopback takes, shorter than the patience of a test file. */
 const WAIT_MS = 5_000
@@ -20,9 +22,11 @@ const WAIT_MS = 5_000
 export const SDP =
   'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n'
 
+export type PeerIdentity = { readonly certificate: Buffer; readonly key: Buffer; readonly authority: Buffer }
+
 /** A SIP endpoint without any state: sends what a test says, keeps what arrives until a test asks for it. */
 export class RawPeer {
-  readonly transport: 'udp' | 'tcp'
+  readonly transport: 'udp' | 'tcp' | 'tls'
   readonly address: Address
   readonly #send: (bytes: Buffer, to: Address) => void
   readonly #close: () => Promise<void>
@@ -36,7 +40,7 @@ export class RawPeer {
   #branch = 0
 
   private constructor(
-    transport: 'udp' | 'tcp',
+    transport: 'udp' | 'tcp' | 'tls',
     address: Address,
     send: (bytes: Buffer, to: Address) => void,
     close: () => Promise<void>,
@@ -48,7 +52,7 @@ export class RawPeer {
   }
 
   static async udp(host = '127.0.0.1'): Promise<RawPeer> {
-    const socket: UdpSocket = createSocket('udp4')
+    const socket: UdpSocket = createSocket(isIP(host) === 6 ? 'udp6' : 'udp4')
     socket.bind(0, host)
     await once(socket, 'listening')
     const peer = new RawPeer(
@@ -64,8 +68,22 @@ export class RawPeer {
     return peer
   }
 
-  static async tcp(host = '127.0.0.1'): Promise<RawPeer> {
-    const server: Server = createServer()
+  static tcp(host = '127.0.0.1'): Promise<RawPeer> {
+    return RawPeer.#stream(host, undefined)
+  }
+
+  /** Shows its certificate on both ends, and demands one of the same authority. */
+  static tls(identity: PeerIdentity, host = '127.0.0.1'): Promise<RawPeer> {
+    return RawPeer.#stream(host, identity)
+  }
+
+  static async #stream(host: string, identity: PeerIdentity | undefined): Promise<RawPeer> {
+    const terms =
+      identity === undefined
+        ? undefined
+        : { cert: identity.certificate, key: identity.key, ca: identity.authority, minVersion: 'TLSv1.2' as const }
+    const server: Server =
+      terms === undefined ? createServer() : createTlsServer({ ...terms, requestCert: true, rejectUnauthorized: true })
     const sockets = new Map<string, Socket>()
     server.listen(0, host)
     await once(server, 'listening')
@@ -82,7 +100,10 @@ export class RawPeer {
     const send = (bytes: Buffer, to: Address): void => {
       let socket = sockets.get(`${to.host}:${to.port}`)
       if (socket === undefined || socket.destroyed) {
-        socket = connect(to)
+        socket =
+          terms === undefined
+            ? connect(to)
+            : connectTls({ ...terms, host: to.host, port: to.port, checkServerIdentity: () => undefined })
         adopt(socket, to)
       }
       socket.write(bytes)
@@ -92,15 +113,15 @@ export class RawPeer {
       server.close()
       await once(server, 'close')
     }
-    const peer = new RawPeer('tcp', { host, port: bound.port }, send, close)
-    server.on('connection', (socket) =>
+    const peer = new RawPeer(terms === undefined ? 'tcp' : 'tls', { host, port: bound.port }, send, close)
+    server.on(terms === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
       adopt(socket, { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }),
     )
     return peer
   }
 
   get uri(): string {
-    return `sip:peer@${this.address.host}:${this.address.port}${this.transport === 'tcp' ? ';transport=tcp' : ''}`
+    return `sip:peer@${formatHostPort(this.address)}${this.transport === 'udp' ? '' : `;transport=${this.transport}`}`
   }
 
   /** Sends the bytes as they are. */
@@ -121,10 +142,10 @@ export class RawPeer {
     this.#branch += 1
     const { method } = options
     const usual: Record<string, string> = {
-      via: `SIP/2.0/${this.transport.toUpperCase()} ${this.address.host}:${this.address.port};branch=z9hG4bK${this.address.port}-${this.#branch};rport`,
+      via: `SIP/2.0/${this.transport.toUpperCase()} ${formatHostPort(this.address)};branch=z9hG4bK${this.address.port}-${this.#branch};rport`,
       'max-forwards': '70',
-      from: `<sip:caller@${this.address.host}>;tag=from${this.address.port}`,
-      to: `<sip:service@${to.host}>`,
+      from: `<sip:caller@${shown(this.address.host)}>;tag=from${this.address.port}`,
+      to: `<sip:service@${shown(to.host)}>`,
       'call-id': `call-${this.address.port}-${this.#branch}`,
       cseq: `1 ${method}`,
       contact: `<${this.uri}>`,
@@ -137,7 +158,7 @@ export class RawPeer {
     const request: SipRequest = {
       kind: 'request',
       method,
-      uri: options.uri ?? `sip:service@${to.host}:${to.port}`,
+      uri: options.uri ?? `sip:service@${formatHostPort(to)}`,
       headers,
       body: Buffer.from(options.body ?? ''),
     }
@@ -253,4 +274,8 @@ export class RawPeer {
     if (waiting === undefined) this.#arrived.push({ message: parsed.message, from })
     else waiting.found(parsed.message)
   }
+}
+
+function shown(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
 }

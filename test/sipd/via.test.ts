@@ -24,10 +24,15 @@ t.test('received and rport say where a request came from, whatever the peer wrot
   t.end()
 })
 
-t.test('our own Via asks for rport', (t) => {
+t.test('our own Via asks for rport, and over TLS offers its connection', (t) => {
   t.equal(
     formatVia({ transport: 'tcp', local: { host: '::1', port: 5060 }, branch: 'z9hG4bKx' }),
     'SIP/2.0/TCP [::1]:5060;branch=z9hG4bKx;rport',
+  )
+  t.equal(
+    formatVia({ transport: 'tls', local: { host: 'sbc.example.com', port: 5061 }, branch: 'z9hG4bKx' }),
+    'SIP/2.0/TLS sbc.example.com:5061;branch=z9hG4bKx;rport;alias',
+    'over TLS the connection is offered for both directions',
   )
   t.end()
 })

@@ -1,0 +1,117 @@
+import type { Socket } from 'node:net'
+import type { Address } from './flow.ts'
+import { MessageStream } from './message-stream.ts'
+
+/** Bytes that may wait for a slow peer before its connection is given up. */
+const WRITE_QUEUE_BYTES_MAX = 1024 * 1024
+
+/** Messages that may wait for the handshake, or whose arrival is not yet proved. More than one peer gets in 5 s. */
+const UNPROVEN_MAX = 1_000
+
+type Waiting = { readonly bytes: Buffer; readonly failed: () => void }
+
+/** One open or opening TCP or TLS connection: its messages in both directions, and when it ends. */
+export class Connection {
+  readonly remote: Address
+  readonly socket: Socket
+  readonly #stream = new MessageStream()
+  /** What was sent before the connection was ready. A TLS peer gets nothing before its certificate is checked. */
+  #waiting: Waiting[] | undefined
+  #waitingBytes = 0
+  /**
+   * Who to tell when the connection ends before the peer has sent a single byte: a TLS 1.3 server that refuses our
+   * certificate, or a balancer without a backend, accepts first and closes then.
+   */
+  #unproven: (() => void)[] | undefined = []
+
+  constructor(options: {
+    readonly socket: Socket
+    readonly remote: Address
+    /** The event that says the connection may be used; undefined: it may be used now. */
+    readonly readyOn: 'connect' | 'secureConnect' | undefined
+    readonly idleMs: number
+    readonly onMessage: (bytes: Buffer, connection: Connection) => void
+    readonly onBroken: () => void
+    readonly onClose: (connection: Connection, error: Error | undefined) => void
+  }) {
+    const { socket } = options
+    this.socket = socket
+    this.remote = options.remote
+    if (options.readyOn !== undefined) {
+      this.#waiting = []
+      socket.once(options.readyOn, () => this.#ready())
+    }
+    let problem: Error | undefined
+    socket.setTimeout(options.idleMs, () => socket.destroy())
+    socket.on('error', (error) => {
+      problem = error
+      socket.destroy()
+    })
+    socket.on('close', () => {
+      this.#closed()
+      options.onClose(this, problem)
+    })
+    socket.on('data', (chunk: Buffer) => {
+      this.#unproven = undefined
+      for (const item of this.#stream.push(chunk)) {
+        if (item.kind === 'message') options.onMessage(item.bytes, this)
+        else if (item.kind === 'ping') socket.write('\r\n')
+        else {
+          options.onBroken()
+          socket.destroy()
+        }
+      }
+    })
+  }
+
+  get usable(): boolean {
+    return !this.socket.destroyed && this.socket.writable
+  }
+
+  /** Never throws; `failed` is called at most once. */
+  send(bytes: Buffer, failed: () => void): void {
+    if (!this.usable || this.socket.writableLength + this.#waitingBytes > WRITE_QUEUE_BYTES_MAX) {
+      queueMicrotask(failed)
+      return
+    }
+    if (this.#waiting === undefined) {
+      this.#write(bytes, failed)
+      return
+    }
+    if (this.#waiting.length >= UNPROVEN_MAX) {
+      queueMicrotask(failed)
+      return
+    }
+    this.#waiting.push({ bytes, failed })
+    this.#waitingBytes += bytes.length
+  }
+
+  #ready(): void {
+    const waiting = this.#waiting ?? []
+    this.#waiting = undefined
+    this.#waitingBytes = 0
+    for (const { bytes, failed } of waiting) this.#write(bytes, failed)
+  }
+
+  #write(bytes: Buffer, failed: () => void): void {
+    let told = false
+    const once = (): void => {
+      if (told) return
+      told = true
+      failed()
+    }
+    if (this.#unproven !== undefined && this.#unproven.length < UNPROVEN_MAX) this.#unproven.push(once)
+    this.socket.write(bytes, (error) => {
+      if (error !== undefined && error !== null) once()
+    })
+  }
+
+  #closed(): void {
+    const waiting = this.#waiting ?? []
+    const unproven = this.#unproven ?? []
+    this.#waiting = []
+    this.#unproven = undefined
+    for (const { failed } of waiting) failed()
+    for (const failed of unproven) failed()
+  }
+}
