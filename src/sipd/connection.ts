@@ -58,7 +58,9 @@ export class Connection {
         else if (item.kind === 'ping') socket.write('\r\n')
         else {
           options.onBroken()
-          socket.destroy()
+          // The parser refuses the head for the same reason, and its answer goes out before the connection ends.
+          if (item.head !== undefined) options.onMessage(item.head, this)
+          socket.destroySoon()
         }
       }
     })

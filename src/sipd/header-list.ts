@@ -19,6 +19,24 @@ export function parseParameters(text: string): ReadonlyMap<string, string> {
   return parameters
 }
 
+/** True when nothing stands between two separators of a list with parameters, or behind the last one (RFC 4475 section 3.1.2.1). */
+export function hasEmptyPart(text: string): boolean {
+  let empty = true
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text[index]
+    if (character === '"') {
+      const close = closingQuote(text, index)
+      if (close === -1) return false
+      index = close
+      empty = false
+    } else if (character === ',' || character === ';') {
+      if (empty) return true
+      empty = true
+    } else if (character !== ' ' && character !== '\t') empty = false
+  }
+  return empty
+}
+
 /** Where a quoted string that opens at `from` ends (index of the closing quote), or -1. A backslash escapes one character. */
 export function closingQuote(text: string, from: number): number {
   for (let index = from + 1; index < text.length; index += 1) {

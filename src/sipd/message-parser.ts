@@ -46,16 +46,15 @@ export function parseMessage(bytes: Buffer, body: BodyRule = 'by_length'): Parse
   if (end === -1) return { kind: 'refused', code: 'head_unterminated', partial: undefined }
   if (end - start > HEAD_BYTES_MAX) return { kind: 'refused', code: 'head_too_long', partial: undefined }
   const head = bytes.toString('latin1', start, end)
-  if (UNSAFE.test(head)) return { kind: 'refused', code: 'control_character', partial: undefined }
+  if (BARE_LINE_END.test(head) || (CONTROL.test(head) && !onlyQuotedControls(head)))
+    return { kind: 'refused', code: 'control_character', partial: undefined }
   const firstEnd = head.indexOf('\r\n')
   const startLine = parseStartLine(firstEnd === -1 ? head : head.slice(0, firstEnd))
   if (startLine === undefined) return { kind: 'refused', code: 'start_line', partial: undefined }
   const headers: Header[] = []
   const headerFault = firstEnd === -1 ? undefined : parseHeaders(head, firstEnd + 2, headers)
   const partial: SipMessage = { ...startLine.line, headers, body: EMPTY_BODY }
-  const fault = startLine.supported
-    ? (headerFault ?? (body === 'rest' ? undefined : repeatedHeader(headers)))
-    : 'version'
+  const fault = startLine.fault ?? headerFault ?? (body === 'rest' ? undefined : repeatedHeader(headers))
   if (fault !== undefined) return { kind: 'refused', code: fault, partial }
   const rest = bytes.subarray(end + 4)
   const declared = body === 'rest' ? rest.length : declaredLength(headers)
@@ -73,11 +72,15 @@ export function parseMessage(bytes: Buffer, body: BodyRule = 'by_length'): Parse
 const CR = 0x0d
 const LF = 0x0a
 
-/** A NUL or escape has no place in a header, and a bare CR or LF lets two parsers see two different messages. */
-const UNSAFE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]|\r(?!\n)|(?<!\r)\n/
+/** A bare CR or LF lets two parsers see two different messages. */
+const BARE_LINE_END = /\r(?!\n)|(?<!\r)\n/
+
+/** A NUL or escape has no place in a header, except behind a backslash in a quoted string (RFC 3261 section 25.1). */
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/
 
 const TOKEN = /^[A-Za-z0-9\-.!%*_+`'~]+$/
-const METHOD_LENGTH_MAX = 32
+/** The longest method that is defined has 9 letters; RFC 4475 section 3.1.1.2 tries 44. */
+export const METHOD_LENGTH_MAX = 64
 const STATUS_LINE = /^SIP\/(\d{1,3}\.\d{1,3}) ([1-6]\d\d)(?: (.*))?$/i
 const VERSION = /^SIP\/\d{1,5}\.\d{1,5}$/i
 /** A reason phrase is for people; a longer one is cut. */
@@ -87,20 +90,44 @@ type StartLine =
   | { readonly kind: 'request'; readonly method: string; readonly uri: string }
   | { readonly kind: 'response'; readonly status: number; readonly reason: string }
 
-function parseStartLine(line: string): { readonly line: StartLine; readonly supported: boolean } | undefined {
+/** With a fault, what could be read is good enough to answer with, not to act on. */
+type ReadStartLine = { readonly line: StartLine; readonly fault: 'start_line' | 'version' | undefined }
+
+function parseStartLine(line: string): ReadStartLine | undefined {
   if (line.startsWith('SIP/') || line.startsWith('sip/')) {
     const parts = STATUS_LINE.exec(line)
     if (parts === null) return undefined
     return {
       line: { kind: 'response', status: Number(parts[2]), reason: (parts[3] ?? '').slice(0, REASON_LENGTH_MAX) },
-      supported: parts[1] === '2.0',
+      fault: parts[1] === '2.0' ? undefined : 'version',
     }
   }
-  const [method, uri, version, more] = line.split(' ', 4)
-  if (method === undefined || uri === undefined || version === undefined || more !== undefined || uri === '')
-    return undefined
+  // Exactly one space stands between the three parts (section 7.1); more of them, or one at the end, is a fault.
+  const parts = line.split(' ').filter((part) => part !== '')
+  const [method, uri] = parts
+  const version = parts.at(-1)
+  if (method === undefined || uri === undefined || version === undefined || parts.length < 3) return undefined
   if (method.length > METHOD_LENGTH_MAX || !TOKEN.test(method) || !VERSION.test(version)) return undefined
-  return { line: { kind: 'request', method, uri }, supported: version.toUpperCase() === 'SIP/2.0' }
+  const request: StartLine = { kind: 'request', method, uri }
+  if (line !== `${method} ${uri} ${version}`) return { line: request, fault: 'start_line' }
+  return { line: request, fault: version.toUpperCase() === 'SIP/2.0' ? undefined : 'version' }
+}
+
+/** True when every control character of the head stands behind a backslash inside a quoted string. */
+function onlyQuotedControls(head: string): boolean {
+  let quoted = false
+  for (let index = 0; index < head.length; index += 1) {
+    const character = head[index] ?? ''
+    if (character === '\r') {
+      const next = head[index + 2]
+      if (next !== ' ' && next !== '\t') quoted = false
+      index += 1
+    } else if (character === '"') quoted = !quoted
+    else if (quoted && character === '\\') {
+      if (head[index + 1] !== '\r') index += 1
+    } else if (CONTROL.test(character)) return false
+  }
+  return true
 }
 
 function parseHeaders(head: string, from: number, headers: Header[]): RefusalCode | undefined {

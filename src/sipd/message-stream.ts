@@ -5,8 +5,11 @@ export type StreamItem =
   | { readonly kind: 'message'; readonly bytes: Buffer }
   /** A double CRLF between messages asks for a single CRLF in return (RFC 5626 section 4.4.1). */
   | { readonly kind: 'ping' }
-  /** Where the next message begins can no longer be known: the connection must be closed. */
-  | { readonly kind: 'broken' }
+  /**
+   * Where the next message begins can no longer be known: the connection must be closed. `head` is the header section,
+   * if it is whole, so that the request can still be refused (RFC 3261 section 18.3).
+   */
+  | { readonly kind: 'broken'; readonly head: Buffer | undefined }
 
 /** Cuts a TCP byte stream into SIP messages by Content-Length (RFC 3261 section 18.3). */
 export class MessageStream {
@@ -43,10 +46,11 @@ export class MessageStream {
       const end = view.indexOf('\r\n\r\n', this.#searched, 'latin1')
       if (end === -1) {
         this.#searched = Math.max(0, view.length - 3)
-        return view.length > HEAD_BYTES_MAX ? { kind: 'broken' } : undefined
+        return view.length > HEAD_BYTES_MAX ? { kind: 'broken', head: undefined } : undefined
       }
       const length = contentLength(view.toString('latin1', 0, end))
-      if (length === 'invalid' || end > HEAD_BYTES_MAX || length > BODY_BYTES_MAX) return { kind: 'broken' }
+      if (end > HEAD_BYTES_MAX) return { kind: 'broken', head: undefined }
+      if (length === 'invalid' || length > BODY_BYTES_MAX) return { kind: 'broken', head: this.#queue.take(end + 4) }
       this.#messageLength = end + 4 + length
     }
     if (this.#queue.length < this.#messageLength) return undefined
@@ -71,10 +75,14 @@ export class MessageStream {
   }
 }
 
-/** Content-Length of a header section. A stream without one cannot be cut: absent counts as no body. */
+/**
+ * Content-Length of a header section. A stream without one cannot be cut: absent counts as no body. Two of them are
+ * invalid, since another reader might take the other one.
+ */
 function contentLength(head: string): number | 'invalid' {
-  const line = /\r\n(?:content-length|l)[ \t]*:[ \t]*([^\r\n]*)/i.exec(head)
+  const [line, second] = head.matchAll(/\r\n(?:content-length|l)[ \t]*:[ \t]*(?:\r\n[ \t]+)?([^\r\n]*)/gi)
   if (line?.[1] === undefined) return 0
+  if (second !== undefined) return 'invalid'
   const value = line[1].trimEnd()
   return /^\d{1,9}$/.test(value) ? Number(value) : 'invalid'
 }

@@ -24,7 +24,8 @@ export function parseNameAddr(value: string): NameAddr | undefined {
   // Without brackets everything after the first semicolon belongs to the header, not to the URI.
   const semicolon = value.indexOf(';')
   const uri = (semicolon === -1 ? value : value.slice(0, semicolon)).trim()
-  if (uri === '' || uri.includes(' ') || !uri.includes(':')) return undefined
+  // Nor may it hold a question mark (RFC 3261 section 20): what follows could be the URI's or the header's.
+  if (uri === '' || /[ ?]/.test(uri) || !uri.includes(':')) return undefined
   return { uri, parameters: parseParameters(semicolon === -1 ? '' : value.slice(semicolon + 1)) }
 }
 

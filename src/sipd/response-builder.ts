@@ -6,6 +6,9 @@ const REASONS: Readonly<Record<number, string>> = {
   200: 'OK',
   400: 'Bad Request',
   408: 'Request Timeout',
+  413: 'Request Entity Too Large',
+  416: 'Unsupported URI Scheme',
+  420: 'Bad Extension',
   480: 'Temporarily Unavailable',
   481: 'Call/Transaction Does Not Exist',
   482: 'Loop Detected',
@@ -13,9 +16,11 @@ const REASONS: Readonly<Record<number, string>> = {
   487: 'Request Terminated',
   491: 'Request Pending',
   500: 'Server Internal Error',
+  501: 'Not Implemented',
   503: 'Service Unavailable',
   504: 'Server Time-out',
   505: 'Version Not Supported',
+  513: 'Message Too Large',
 }
 
 export function reasonOf(status: number): string {

@@ -1,13 +1,15 @@
+import { createHash } from 'node:crypto'
 import { errorFields } from '../kit/log.ts'
 import type { Application, ApplicationRequest } from './control-server.ts'
 import type { DialogGroup } from './dialog-group.ts'
 import { openEnvelope, type Envelope } from './envelope.ts'
 import type { Address, Flow } from './flow.ts'
 import { networkFields } from './frame-fields.ts'
-import { parseMessage } from './message-parser.ts'
-import { listOf, serialize, type Header, type SipMessage, type SipRequest } from './message.ts'
-import { parseNameAddr } from './name-addr.ts'
+import { parseMessage, type RefusalCode } from './message-parser.ts'
+import { listOf, serialize, valueOf, type Header, type SipMessage, type SipRequest } from './message.ts'
+import { parseNameAddr, withTag } from './name-addr.ts'
 import { defaultPort } from './next-hop.ts'
+import { requestFault } from './request-rules.ts'
 import { buildResponse } from './response-builder.ts'
 import type { SipCore } from './sip-core.ts'
 import type { SipdMetrics } from './sipd-metrics.ts'
@@ -15,6 +17,9 @@ import { parseSipUri } from './uri.ts'
 import { UserAgentClient } from './user-agent-client.ts'
 import { UserAgentServer } from './user-agent-server.ts'
 import { parseVia, stampVia, type Via } from './via.ts'
+
+/** 64 bits: a tag has at least 32 (RFC 3261 section 19.3). */
+const TAG_DIGITS = 16
 
 /** The SIP user agent that applications drive: sorts what comes from both sides, ends what is left behind. */
 export class SipAgent {
@@ -48,7 +53,7 @@ export class SipAgent {
     if (parsed.kind === 'keep_alive') return
     if (parsed.kind === 'refused') {
       this.#metrics.malformed(flow.transport)
-      this.#answerMalformed(parsed.partial, flow, parsed.code === 'version' ? 505 : 400)
+      this.#answerMalformed(parsed.partial, flow, statusOf(parsed.code))
       return
     }
     const { message } = parsed
@@ -60,7 +65,11 @@ export class SipAgent {
     }
     this.#metrics.received(flow.transport, message)
     if (message.kind === 'response') this.#client.receive(message, this.#core.transactions.client(envelope))
-    else this.#request(message, envelope, flow, bytes.length)
+    else {
+      const fault = requestFault(message)
+      if (fault === undefined) this.#request(message, envelope, flow, bytes.length)
+      else this.#answerMalformed(message, flow, fault.status, fault.headers)
+    }
   }
 
   /** A sip or proxy frame of an application. */
@@ -137,12 +146,16 @@ export class SipAgent {
   }
 
   /** A request that can be answered at all hears what was wrong; anything else is only counted. */
-  #answerMalformed(partial: SipMessage | undefined, flow: Flow, status: 400 | 505): void {
+  #answerMalformed(partial: SipMessage | undefined, flow: Flow, status: number, headers: readonly Header[] = []): void {
     if (partial?.kind !== 'request' || partial.method === 'ACK') return
     const top = listOf(partial, 'via')[0]
     const via = top === undefined ? undefined : parseVia(top)
     if (via === undefined) return
-    const bytes = serialize(buildResponse(stampTopVia(partial, flow), { status }))
+    const stamped = stampTopVia(partial, flow)
+    const readable = stamped.headers.filter(({ key, value }) => key !== 'via' || parseVia(value) !== undefined)
+    const bytes = serialize(
+      buildResponse({ ...stamped, headers: readable }, { status, headers, ...statelessTo(partial) }),
+    )
     this.#replyFlow(flow, via).send(bytes, () => undefined)
   }
 
@@ -163,6 +176,21 @@ export class SipAgent {
       bytes,
     )
   }
+}
+
+function statusOf(code: RefusalCode): number {
+  if (code === 'version') return 505
+  if (code === 'body_too_long') return 413
+  return code === 'header_too_long' || code === 'headers_too_many' ? 513 : 400
+}
+
+/** To with a tag that every repetition of the request gets again, since nothing is remembered (RFC 3261 section 8.2.7). */
+function statelessTo(request: SipRequest): { readonly to?: string } {
+  const to = valueOf(request, 'to')
+  const parsed = to === undefined ? undefined : parseNameAddr(to)
+  if (to === undefined || parsed === undefined || parsed.parameters.has('tag')) return {}
+  const identity = ['via', 'call-id', 'cseq', 'from'].map((key) => valueOf(request, key) ?? '').join('\n')
+  return { to: withTag(to, createHash('sha256').update(identity, 'latin1').digest('hex').slice(0, TAG_DIGITS)) }
 }
 
 /** Writes received and rport into the first Via value; the others stay as they are. */

@@ -51,7 +51,9 @@ export class TransactionTable {
 export function serverKey(request: SipRequest, envelope: Envelope, method: string): string {
   const { via } = envelope
   const sentBy = `${via.host.toLowerCase()}:${via.port ?? ''}`
-  if (via.branch.startsWith(BRANCH_COOKIE)) return `${via.branch} ${sentBy} ${method}`
+  // The cookie alone says nothing about which transaction it is (RFC 4475 section 3.2.1).
+  if (via.branch.startsWith(BRANCH_COOKIE) && via.branch.length > BRANCH_COOKIE.length)
+    return `${via.branch} ${sentBy} ${method}`
   // RFC 2543 peers: an ACK's To tag differs from its INVITE's, so To is left out.
   return `2543 ${request.uri} ${envelope.callId} ${envelope.fromTag} ${envelope.cseq.number} ${method} ${sentBy} ${valueOf(request, 'from') ?? ''}`
 }

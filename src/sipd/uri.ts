@@ -37,8 +37,11 @@ export function parseSipUri(text: string): SipUri | undefined {
 export function parseHostPort(text: string): { readonly host: string; readonly port: number | undefined } | undefined {
   if (text.startsWith('[')) {
     const close = text.indexOf(']')
-    const host = text.slice(1, close)
-    if (close === -1 || isIP(host) !== 6) return undefined
+    if (close === -1) return undefined
+    const written = text.slice(1, close)
+    // RFC 3261's grammar led some to write three colons; they have to be understood (RFC 5118 section 4.10).
+    const host = isIP(written) === 6 ? written : written.replace(':::', '::')
+    if (isIP(host) !== 6) return undefined
     return withPort(host, text.slice(close + 1))
   }
   const colon = text.indexOf(':')

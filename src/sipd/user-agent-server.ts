@@ -12,6 +12,7 @@ import type { InboundRequest } from './inbound-request.ts'
 import { InfoOrder } from './info-order.ts'
 import { header, serialize, valueOf, type Header, type SipRequest, type SipResponse } from './message.ts'
 import { tagOf, withTag } from './name-addr.ts'
+import { isKnownMethod } from './request-rules.ts'
 import { buildResponse } from './response-builder.ts'
 import type { SipCore } from './sip-core.ts'
 import { serverKey } from './transaction-table.ts'
@@ -160,13 +161,14 @@ export class UserAgentServer {
     const { control, dialogs, limits } = this.#core
     const refuse = (status: number): void => this.#refuse(context.transaction, request, envelope, status)
     if (DIALOG_ONLY.has(request.method)) return refuse(481)
-    if (envelope.maxForwards === 0) return refuse(483)
+    // An OPTIONS that may not be forwarded is meant for us (RFC 3261 section 16.3).
+    if (envelope.maxForwards === 0 && request.method !== 'OPTIONS') return refuse(483)
     const invite = request.method === 'INVITE'
     if (invite) this.#trying(context.transaction, request)
     if (invite && this.#isMerged(envelope)) return refuse(482)
     if (invite && dialogs.size >= limits.dialogsMax) return refuse(503)
     const application = control.choose(request.method.toLowerCase())
-    if (application === undefined) return refuse(503)
+    if (application === undefined) return refuse(isKnownMethod(request.method) ? 503 : 501)
     const inbound: InboundRequest = {
       transactionId: randomUUID(),
       application,

@@ -14,7 +14,8 @@ export type Via = {
 /** Branches of RFC 3261 elements start so, and are unique; others are matched as RFC 2543 did (section 17.2.3). */
 export const BRANCH_COOKIE = 'z9hG4bK'
 
-const VIA_HEAD = /^SIP ?\/ ?2\.0 ?\/ ?([A-Za-z]{1,8})[ \t]+([^\s;,]{1,300})[ \t]*$/i
+/** White space may stand around the slashes. The version is that of the start line, which is looked at elsewhere. */
+const VIA_HEAD = /^SIP[ \t]*\/[ \t]*\d{1,3}\.\d{1,3}[ \t]*\/[ \t]*([A-Za-z-]{1,16})[ \t]+([^\s;,]{1,300})[ \t]*$/i
 
 /** Parses one Via value; undefined when protocol, sent-by or version cannot be read. */
 export function parseVia(value: string): Via | undefined {

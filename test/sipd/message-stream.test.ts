@@ -31,14 +31,16 @@ t.test('messages, keep-alives and pings come out whole however the stream is cut
   t.end()
 })
 
-t.test('a stream whose next message cannot be found is broken', (t) => {
+t.test('a stream whose next message cannot be found is broken; its head, if whole, can be answered', (t) => {
   for (const text of [
     'OPTIONS sip:a SIP/2.0\r\nl: x\r\n\r\n',
     'OPTIONS sip:a SIP/2.0\r\nl: 99999999\r\n\r\n',
+    'OPTIONS sip:a SIP/2.0\r\nl: 3\r\nContent-Length : 3\r\n\r\n',
     'a'.repeat(40_000),
   ]) {
     const stream = new MessageStream()
-    t.same(stream.push(Buffer.from(text)), [{ kind: 'broken' }])
+    const head = text.startsWith('a') ? undefined : Buffer.from(text)
+    t.same(stream.push(Buffer.from(`${text}rest`)), [{ kind: 'broken', head }])
     t.same(stream.push(Buffer.from(MESSAGES[0] ?? '')), [])
   }
   t.end()

@@ -19,8 +19,12 @@ t.test('what no application can answer is answered by the server itself', async 
   t.equal((await peer.nextResponse('OPTIONS', 200, 699)).status, 200)
   peer.request(udp, { method: 'MESSAGE' })
   t.equal((await peer.nextResponse('MESSAGE', 200, 699)).status, 503, 'a verb that nobody routed')
+  peer.request(udp, { method: 'DANCE' })
+  t.equal((await peer.nextResponse('DANCE', 200, 699)).status, 501, 'a method that nobody knows')
+  peer.request(udp, { method: 'MESSAGE', headers: { 'max-forwards': '0' } })
+  t.equal((await peer.nextResponse('MESSAGE', 200, 699)).status, 483)
   peer.request(udp, { method: 'OPTIONS', headers: { 'max-forwards': '0' } })
-  t.equal((await peer.nextResponse('OPTIONS', 200, 699)).status, 483)
+  t.equal((await peer.nextResponse('OPTIONS', 200, 699)).status, 200, 'OPTIONS that may not go further is for us')
   for (const method of ['BYE', 'UPDATE', 'PRACK', 'CANCEL']) {
     peer.request(udp, { method })
     t.equal((await peer.nextResponse(method, 200, 699)).status, 481, method)
