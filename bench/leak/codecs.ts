@@ -33,7 +33,7 @@ export type CodecOutcome = {
 
 /** A public test card, its expiry and its code. */
 const CARD_KEYS = '4263982640269299#1230123'
-const FIRST_KEY_MS = 2_500
+const FIRST_KEY_MS = 3_500
 const ON_MS = 100
 const OFF_MS = 120
 const FIELD_MS = 700

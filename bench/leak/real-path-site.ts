@@ -43,6 +43,8 @@ export class BenchSite {
         ],
       }),
     })
+    // A guard that is still being tested opens no window, and the keys of the calls do not wait for one.
+    await site.untilTested()
     const [agent] = site.agents
     if (agent === undefined) throw new Error('the test configuration has no agent')
     return new BenchSite(site, await Switchboard.open(agent))

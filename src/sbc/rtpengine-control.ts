@@ -39,6 +39,7 @@ export class RtpengineControl {
   readonly host: string
   readonly port: number
   readonly #client: NgClient
+  readonly #logger: Logger
   /** What each waiting request does when it is given up. */
   readonly #pending = new Set<() => void>()
   /** The resends of the request that is being handed to the library, which calls the socket at once. */
@@ -48,6 +49,7 @@ export class RtpengineControl {
   constructor(options: { readonly host: string; readonly port: number; readonly logger: Logger }) {
     this.host = options.host
     this.port = options.port
+    this.#logger = options.logger
     this.#client = new library.Client({ timeout: LIBRARY_TIMEOUT_MS, rejectOnError: true })
     // A late reply and a socket error arrive here; unheard, they would end the process.
     this.#client.on('error', (error) =>
@@ -76,7 +78,9 @@ export class RtpengineControl {
     )
     const resends = this.#resends
     try {
-      return await Promise.race([answer, deadline])
+      const result = await Promise.race([answer, deadline])
+      this.#warn(command, result, options.deadlineMs)
+      return result
     } finally {
       clearTimeout(timer)
       for (const resend of resends) clearTimeout(resend)
@@ -90,6 +94,21 @@ export class RtpengineControl {
     this.#closed = true
     for (const giveUp of [...this.#pending]) giveUp()
     this.#client.close()
+  }
+
+  /** An offer or answer that fails costs the call, or its window: whoever looks for the reason finds it here. */
+  #warn(command: NgCommand, result: NgResult, deadlineMs: number): void {
+    if (this.#closed || result.kind === 'ok' || (command !== 'offer' && command !== 'answer')) return
+    if (result.kind === 'silent')
+      this.#logger.warn(
+        { code: 'rtpengine_silent', method: command, port: this.port, durationMs: deadlineMs },
+        'rtpengine did not answer in time: is it overloaded, or is the machine?',
+      )
+    else if (!result.unknownCall)
+      this.#logger.warn(
+        { code: 'rtpengine_refused', method: command, port: this.port },
+        'rtpengine refused an offer or answer: are its media ports used up?',
+      )
   }
 
   #resendUnanswered(): void {

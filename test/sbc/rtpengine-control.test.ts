@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import t from 'tap'
-import { createLogger } from '../../src/kit/log.ts'
+import { createLogger, type LogFields } from '../../src/kit/log.ts'
 import { RtpengineControl } from '../../src/sbc/rtpengine-control.ts'
 import { eventually } from '../fakes/eventually.ts'
 import { NgProxy } from '../fakes/ng-proxy.ts'
@@ -45,6 +45,22 @@ async function listed(): Promise<unknown> {
 
 t.test('a command is answered by the daemon', async (t) => {
   t.match(await control.request('ping', {}, { deadlineMs: 1_000 }), { kind: 'ok', reply: { result: 'pong' } })
+})
+
+t.test('an offer that is refused or stays without answer is told in the log, a forgotten call is not', async (t) => {
+  const told: unknown[] = []
+  const warn = ({ code, method }: LogFields) => told.push([code, method])
+  const talking = new RtpengineControl({ host: '127.0.0.1', port: proxy.port, logger: { ...logger, warn } })
+  t.teardown(() => talking.close())
+  await talking.request('offer', { ...offer('no-sdp'), sdp: 'nonsense' }, { deadlineMs: 1_000 })
+  await talking.request('query', { 'call-id': 'nobody' }, { deadlineMs: 1_000 })
+  proxy.loses = () => true
+  await talking.request('answer', { ...offer('no-answer'), 'to-tag': 'agent' }, { deadlineMs: 50 })
+  await talking.request('ping', {}, { deadlineMs: 50 })
+  t.same(told, [
+    ['rtpengine_refused', 'offer'],
+    ['rtpengine_silent', 'answer'],
+  ])
 })
 
 t.test('a request that is lost is sent again with the same cookie', async (t) => {

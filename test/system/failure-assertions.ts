@@ -6,8 +6,8 @@ import type { SiteLine } from '../fakes/site-line.ts'
 const HEAR_EVERY_MS = 250
 const HEARD_MS_MAX = 3_000
 const PACKETS_MIN = 5
-/** It misses a key of 60 ms when the machine stands still while the key is sent. */
-const MULTIMON_MISSES_MAX = 0.03
+/** A judge by ear misses a key of 60 ms when the machine stands still while the key is sent. */
+const CONTROL_MISSES_MAX = 0.03
 
 /** The agent's side has nothing of all keys that were pressed on the line, and the same judges read them at the payer's. */
 export async function nothingRecovered(t: Test, line: SiteLine): Promise<void> {
@@ -26,12 +26,10 @@ export async function nothingRecovered(t: Test, line: SiteLine): Promise<void> {
   t.ok(keys > 0, 'keys were pressed')
   t.same(agent, { events: 0, multimon: 0, matchedFilter: 0 }, 'no judge reads a key on the side of the agent')
   t.ok(forcedChoice.hits <= chanceLimit(forcedChoice), 'the matched filter guesses no better than chance')
-  t.same(
-    { events: Math.min(payer.events, told), matchedFilter: payer.matchedFilter },
-    { events: told, matchedFilter: keys },
-    'the control: events and the matched filter read every key on the side of the payer',
-  )
-  t.ok(payer.multimon >= keys - Math.ceil(keys * MULTIMON_MISSES_MAX), 'the control: multimon-ng reads all but a few')
+  t.equal(Math.min(payer.events, told), told, 'the control: every event is there on the side of the payer')
+  const readMin = keys - Math.ceil(keys * CONTROL_MISSES_MAX)
+  t.ok(payer.matchedFilter >= readMin, 'the control: the matched filter reads all but a few')
+  t.ok(payer.multimon >= readMin, 'the control: multimon-ng reads all but a few')
 }
 
 /** The agent hears the payer again: packets arrive, a second's worth within a few seconds. */
