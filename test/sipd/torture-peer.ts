@@ -21,10 +21,16 @@ const HOST = `127.${100 + (process.pid % 100)}.${Math.floor(process.pid / 100) %
 export class ViaPeer {
   readonly #sockets: readonly Socket[]
   readonly finals: SipResponse[] = []
+  /** Datagrams that came and are no SIP message. */
+  unreadable = 0
 
   private constructor(sockets: readonly Socket[]) {
     this.#sockets = sockets
-    for (const socket of sockets) socket.on('message', (bytes) => keepFinal(bytes, this.finals))
+    for (const socket of sockets)
+      socket.on('message', (bytes) => {
+        if (parseMessage(bytes).kind !== 'message') this.unreadable += 1
+        keepFinal(bytes, this.finals)
+      })
   }
 
   static async open(t: Test): Promise<ViaPeer> {
