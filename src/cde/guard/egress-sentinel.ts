@@ -1,4 +1,4 @@
-import { PCMA_PAYLOAD_TYPE, PCMU_PAYLOAD_TYPE, type G711Law } from './g711.ts'
+import { ALAW_TO_LINEAR, PCMA_PAYLOAD_TYPE, PCMU_PAYLOAD_TYPE, ULAW_TO_LINEAR, type G711Law } from './g711.ts'
 import { PayerEcho } from './payer-echo.ts'
 import { RTP_HEADER_BYTES, type RtpPacket } from './rtp-packet.ts'
 import { EAR_SAMPLES_MAX, TwoSineEar } from './two-sine-ear.ts'
@@ -45,10 +45,14 @@ export class EgressSentinel implements Sentinel {
     if (datagram[0] !== PLAIN_FIRST_BYTE || datagram.length < RTP_HEADER_BYTES) return 'header'
     const law = lawOf((datagram[1] ?? 0) & 0x7f)
     if (law === null) return 'not_audio'
-    if (datagram.length - RTP_HEADER_BYTES > this.#bytesMax) return 'too_long'
-    const payload = datagram.subarray(RTP_HEADER_BYTES)
-    const heard = this.#ear.hear(payload, law)
-    if (this.#echo.repeats(payload, law)) return 'repeated'
+    const length = datagram.length - RTP_HEADER_BYTES
+    if (length > this.#bytesMax) return 'too_long'
+    const table = law === 'alaw' ? ALAW_TO_LINEAR : ULAW_TO_LINEAR
+    for (let index = 0; index < length; index += 1) {
+      samples[index] = table[datagram[RTP_HEADER_BYTES + index] ?? 0xff] ?? 0
+    }
+    const heard = this.#ear.hear(samples, 0, length)
+    if (this.#echo.repeats(samples, length)) return 'repeated'
     return heard ? 'tone' : null
   }
 
@@ -61,8 +65,12 @@ export class EgressSentinel implements Sentinel {
   wipe(): void {
     this.#ear.wipe()
     this.#echo.wipe()
+    samples.fill(0)
   }
 }
+
+/** The packet being judged: written and read within one call. */
+const samples = new Int16Array(EAR_SAMPLES_MAX)
 
 function lawOf(payloadType: number): G711Law | null {
   if (payloadType === PCMU_PAYLOAD_TYPE) return 'ulaw'

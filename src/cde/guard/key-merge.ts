@@ -39,6 +39,8 @@ export class KeyMerge {
   readonly #counted: (key: CountedKey) => void
   #waiting: Entry[] = []
   #remembered: Entry[] = []
+  /** None of what is remembered was last heard before this. */
+  #oldestMs = Infinity
   #last: KeyPress | null = null
 
   constructor(counted: (key: CountedKey) => void) {
@@ -59,11 +61,14 @@ export class KeyMerge {
       this.#decide(first)
       this.#waiting.shift()
       this.#remembered.push(first)
+      this.#oldestMs = Math.min(this.#oldestMs, first.press.heardMs)
     }
-    const isOld = (entry: Entry) => nowMs - entry.press.heardMs >= REMEMBERED_MS
-    // This is asked with each packet, so nothing is made anew while nothing is to be forgotten.
-    if (this.#remembered.length <= REMEMBERED_MAX && !this.#remembered.some(isOld)) return
-    this.#remembered = this.#remembered.filter((entry) => !isOld(entry)).slice(-REMEMBERED_MAX)
+    // This is asked with each packet, so nothing is looked through while nothing can be forgotten.
+    if (this.#remembered.length <= REMEMBERED_MAX && nowMs - this.#oldestMs < REMEMBERED_MS) return
+    this.#remembered = this.#remembered
+      .filter((entry) => nowMs - entry.press.heardMs < REMEMBERED_MS)
+      .slice(-REMEMBERED_MAX)
+    this.#oldestMs = Math.min(...this.#remembered.map((entry) => entry.press.heardMs))
   }
 
   /** Overwrites all keys that wait or are remembered. */

@@ -87,7 +87,7 @@ export class KeyReceiver {
       const decode = payloadType === PCMU_PAYLOAD_TYPE ? decodeUlaw : decodeAlaw
       decode(payload, this.#samples)
       const startMs = isInRed ? this.#timeline.placeEvent(place, nowMs, 0) : this.#timeline.placeAudio(place, nowMs)
-      this.#tones.accept(this.#samples.subarray(0, payload.length), startMs, nowMs)
+      this.#tones.accept(this.#samples, startMs, nowMs, payload.length)
       return
     }
     if (!canBeEvents(payloadType)) return

@@ -14,8 +14,6 @@ const GAIN_MIN = 0.1
 /** Mean square of -48 dBm0: below it lies noise, the guard's own too. */
 const LOUD_MEAN_SQUARE = 3_900
 
-type Remembered = { readonly samples: Int16Array; length: number; from: number }
-
 /**
  * Knows ahead what must not leave: it hears the payer's audio when it arrives, before the look-ahead is over, and where
  * a tone was in it, the same wave must not be in what goes to the agent. So even a gate that lets everything through is
@@ -23,11 +21,10 @@ type Remembered = { readonly samples: Int16Array; length: number; from: number }
  */
 export class PayerEcho {
   readonly #ear = new TwoSineEar((until) => this.#remember(until))
-  readonly #packets: Remembered[] = Array.from({ length: PACKETS }, () => ({
-    samples: new Int16Array(EAR_SAMPLES_MAX),
-    length: 0,
-    from: 0,
-  }))
+  /** EAR_SAMPLES_MAX for each packet, of which it fills so many; and where it began, by the ear's count. */
+  readonly #samples = new Int16Array(PACKETS * EAR_SAMPLES_MAX)
+  readonly #lengths = new Uint16Array(PACKETS)
+  readonly #froms = new Float64Array(PACKETS)
   #next = 0
   /** Of the packet that would follow the last one. */
   #timestamp = 0
@@ -36,8 +33,7 @@ export class PayerEcho {
 
   /** Takes the next audio of the payer, in the order of arrival; a tone is only heard in what belongs together. */
   heard(payload: Uint8Array, law: G711Law, timestamp: number): void {
-    const slot = this.#packets[this.#next]
-    if (slot === undefined) return
+    const packet = this.#next
     this.#next = (this.#next + 1) % PACKETS
     if (timestamp !== this.#timestamp) {
       this.#ear.restart()
@@ -45,24 +41,29 @@ export class PayerEcho {
     }
     this.#timestamp = (timestamp + payload.length) >>> 0
     const table = law === 'alaw' ? ALAW_TO_LINEAR : ULAW_TO_LINEAR
-    slot.from = this.#ear.position
-    slot.length = Math.min(payload.length, EAR_SAMPLES_MAX)
-    for (let index = 0; index < slot.length; index += 1) slot.samples[index] = table[payload[index] ?? 0xff] ?? 0
-    this.#ear.hear(payload.subarray(0, slot.length), law)
+    const samples = this.#samples
+    const start = packet * EAR_SAMPLES_MAX
+    const length = Math.min(payload.length, EAR_SAMPLES_MAX)
+    for (let index = 0; index < length; index += 1) samples[start + index] = table[payload[index] ?? 0xff] ?? 0
+    this.#froms[packet] = this.#ear.position
+    this.#lengths[packet] = length
+    this.#ear.hear(samples, start, length)
   }
 
-  /** True when a piece of a packet for the agent is the payer's own wave, from where a tone was. */
-  repeats(payload: Uint8Array, law: G711Law): boolean {
-    if (this.#spans.length === 0 || isNoise(payload, law)) return false
+  /** True when a piece of a packet for the agent, the first `length` of the samples, is the payer's own wave, from where a tone was. */
+  repeats(samples: Int16Array, length: number = samples.length): boolean {
+    if (this.#spans.length === 0 || isNoise(samples, length)) return false
     const oldest = this.#ear.position - PACKETS * EAR_SAMPLES_MAX
-    this.#spans = this.#spans.filter((span) => span.to > oldest)
-    for (const packet of this.#packets) {
-      if (packet.length !== payload.length) continue
+    // They are in the order of time.
+    while ((this.#spans[0]?.to ?? Infinity) <= oldest) this.#spans.shift()
+    for (let packet = 0; packet < PACKETS; packet += 1) {
+      if (this.#lengths[packet] !== length) continue
+      const from = this.#froms[packet] ?? 0
       for (const span of this.#spans) {
-        const first = Math.max(0, span.from - packet.from)
-        const end = Math.min(packet.length, span.to - packet.from)
+        const first = Math.max(0, span.from - from)
+        const end = Math.min(length, span.to - from)
         for (let start = first; start + PIECE_SAMPLES <= end; start += PIECE_SAMPLES) {
-          if (isCopy(packet.samples, payload, law, start)) return true
+          if (isCopy(this.#samples, packet * EAR_SAMPLES_MAX + start, samples, start)) return true
         }
       }
     }
@@ -73,10 +74,8 @@ export class PayerEcho {
   wipe(): void {
     this.#ear.wipe()
     this.#spans = []
-    for (const packet of this.#packets) {
-      packet.samples.fill(0)
-      packet.length = 0
-    }
+    this.#samples.fill(0)
+    this.#lengths.fill(0)
   }
 
   #remember(toneUntil: number): void {
@@ -90,25 +89,23 @@ export class PayerEcho {
 }
 
 /** Not even one piece of it can be loud: what a masked packet is, so that most need no comparing. */
-function isNoise(payload: Uint8Array, law: G711Law): boolean {
-  const table = law === 'alaw' ? ALAW_TO_LINEAR : ULAW_TO_LINEAR
+function isNoise(samples: Int16Array, length: number): boolean {
   let sum = 0
-  for (let index = 0; index < payload.length; index += 1) {
-    const sample = table[payload[index] ?? 0xff] ?? 0
+  for (let index = 0; index < length; index += 1) {
+    const sample = samples[index] ?? 0
     sum += sample * sample
   }
   return sum < LOUD_MEAN_SQUARE * PIECE_SAMPLES
 }
 
 /** The correlation of two pieces, and how loud one is beside the other. */
-function isCopy(samples: Int16Array, payload: Uint8Array, law: G711Law, start: number): boolean {
-  const table = law === 'alaw' ? ALAW_TO_LINEAR : ULAW_TO_LINEAR
+function isCopy(payer: Int16Array, from: number, agent: Int16Array, start: number): boolean {
   let both = 0
   let came = 0
   let goes = 0
-  for (let index = start; index < start + PIECE_SAMPLES; index += 1) {
-    const one = samples[index] ?? 0
-    const other = table[payload[index] ?? 0xff] ?? 0
+  for (let index = 0; index < PIECE_SAMPLES; index += 1) {
+    const one = payer[from + index] ?? 0
+    const other = agent[start + index] ?? 0
     both += one * other
     came += one * one
     goes += other * other

@@ -27,8 +27,6 @@ const SHARE_MIN = 0.72
 export const FRAME_POWER_MIN = (22_300 * 10 ** (-40 / 20)) ** 2
 
 const HALF = FRAME_SAMPLES / 2
-/** Cosine and sine of four frequencies. */
-const STRIDE = 8
 const HANN = Float64Array.from(
   { length: HALF },
   (_, index) => 0.5 + 0.5 * Math.cos((2 * Math.PI * (index + 0.5)) / FRAME_SAMPLES),
@@ -51,33 +49,24 @@ export type TonePair = { readonly key: number; readonly share: number }
  * cosine, the odd part for the sine. Most frames of a call end before all eight are done.
  */
 export class ToneFrame {
-  readonly #even = new Float64Array(HALF)
-  readonly #odd = new Float64Array(HALF)
-  readonly #rows = new Float64Array(8)
-  readonly #columns = new Float64Array(8)
-
   /**
    * What the frame is a part of, or null. It starts at index `at`; the 40 samples before it are needed too. Samples that did not arrive
    * are 0, and `weight` is what the window gives those that did (FRAME_WEIGHT when all did).
    */
   pairOf(samples: Int16Array, at: number, weight: number): TonePair | null {
-    const energy = this.#fold(samples, at)
+    const energy = fold(samples, at)
     if (energy < FRAME_POWER_MIN * weight) return null
-    correlate(this.#even, this.#odd, ROW_WAVES, this.#rows)
-    const row = strongest(this.#rows)
+    correlate(ROW_WAVES, ROWS)
+    const row = strongest(ROWS)
     const perPower = 2 / (weight * energy)
-    if (squared(this.#rows, row) * perPower < ROW_SHARE_MIN) return null
-    correlate(this.#even, this.#odd, COLUMN_WAVES, this.#columns)
-    const column = strongest(this.#columns)
-    const raw = (squared(this.#rows, row) + squared(this.#columns, column)) * perPower
+    if (squared(ROWS, row) * perPower < ROW_SHARE_MIN) return null
+    correlate(COLUMN_WAVES, COLUMNS)
+    const column = strongest(COLUMNS)
+    const raw = (squared(ROWS, row) + squared(COLUMNS, column)) * perPower
     if (raw < SHARE_MIN * RESPONSE_MIN) return null
-    this.#fold(samples, at - FRAME_HOP_SAMPLES)
-    const rowTone = measure(ROWS_HZ[row] ?? 0, partOf(this.#rows, row), this.#correlateOne(ROW_WAVES, row))
-    const columnTone = measure(
-      COLUMNS_HZ[column] ?? 0,
-      partOf(this.#columns, column),
-      this.#correlateOne(COLUMN_WAVES, column),
-    )
+    fold(samples, at - FRAME_HOP_SAMPLES)
+    const rowTone = measure(ROWS_HZ[row] ?? 0, partOf(ROWS, row), correlateOne(ROW_WAVES, row))
+    const columnTone = measure(COLUMNS_HZ[column] ?? 0, partOf(COLUMNS, column), correlateOne(COLUMN_WAVES, column))
     if (rowTone.offset > OFFSET_MAX || columnTone.offset > OFFSET_MAX) return null
     const share = (rowTone.power + columnTone.power) * perPower
     if (share < SHARE_MIN) return null
@@ -88,32 +77,28 @@ export class ToneFrame {
 
   /** Overwrites what is held of the audio. */
   wipe(): void {
-    for (const held of [this.#even, this.#odd, this.#rows, this.#columns]) held.fill(0)
+    for (const shared of [EVEN, ODD, ROWS, COLUMNS]) shared.fill(0)
   }
+}
 
-  /** One of four frequencies, from what was folded last. */
-  #correlateOne(waves: Float64Array, tone: number): Complex {
-    let [real, imaginary] = [0, 0]
-    for (let index = 0, wave = 2 * tone; index < HALF; index += 1, wave += STRIDE) {
-      real += (this.#even[index] ?? 0) * (waves[wave] ?? 0)
-      imaginary -= (this.#odd[index] ?? 0) * (waves[wave + 1] ?? 0)
-    }
-    return { real, imaginary }
-  }
+/** Written and read within one call, and shared by all windows: so they stay in the processor's nearest memory. */
+const EVEN = new Float64Array(HALF)
+const ODD = new Float64Array(HALF)
+/** Real and imaginary part for each of four frequencies. */
+const ROWS = new Float64Array(8)
+const COLUMNS = new Float64Array(8)
 
-  /** Returns the energy under the window. */
-  #fold(samples: Int16Array, at: number): number {
-    const [even, odd] = [this.#even, this.#odd]
-    let energy = 0
-    for (let index = 0; index < HALF; index += 1) {
-      const after = samples[at + HALF + index] ?? 0
-      const before = samples[at + HALF - 1 - index] ?? 0
-      energy += (HANN[index] ?? 0) * (after * after + before * before)
-      even[index] = after + before
-      odd[index] = after - before
-    }
-    return energy
+/** Folds one frame about its middle, and returns the energy under the window. */
+function fold(samples: Int16Array, at: number): number {
+  let energy = 0
+  for (let index = 0; index < HALF; index += 1) {
+    const after = samples[at + HALF + index] ?? 0
+    const before = samples[at + HALF - 1 - index] ?? 0
+    energy += (HANN[index] ?? 0) * (after * after + before * before)
+    EVEN[index] = after + before
+    ODD[index] = after - before
   }
+  return energy
 }
 
 /** The window's weight of the samples that are marked 1 from `at` on. */
@@ -126,45 +111,51 @@ export function weightOf(known: Uint8Array, at: number): number {
 
 type Complex = { readonly real: number; readonly imaginary: number }
 
-/** For each place in half a frame, window times cosine and sine of each of the four frequencies. */
+/** Window times cosine and sine over half a frame, for each of the four frequencies. */
+type Waves = { readonly cosines: Float64Array; readonly sines: Float64Array }
 const ROW_WAVES = wavesOf(ROWS_HZ)
 const COLUMN_WAVES = wavesOf(COLUMNS_HZ)
 
-function wavesOf(frequenciesHz: readonly number[]): Float64Array {
-  const waves = new Float64Array(HALF * STRIDE)
-  for (let index = 0; index < HALF; index += 1)
-    frequenciesHz.forEach((hz, tone) => {
-      const angle = (2 * Math.PI * hz * (index + 0.5)) / G711_RATE_HZ
-      waves[index * STRIDE + 2 * tone] = (HANN[index] ?? 0) * Math.cos(angle)
-      waves[index * STRIDE + 2 * tone + 1] = (HANN[index] ?? 0) * Math.sin(angle)
-    })
-  return waves
+function wavesOf(frequenciesHz: readonly number[]): Waves {
+  const angles = frequenciesHz.flatMap((hz) =>
+    Array.from({ length: HALF }, (_, index) => (2 * Math.PI * hz * (index + 0.5)) / G711_RATE_HZ),
+  )
+  const windowed = (wave: (angle: number) => number) =>
+    Float64Array.from(angles, (angle, index) => (HANN[index % HALF] ?? 0) * wave(angle))
+  return { cosines: windowed(Math.cos), sines: windowed(Math.sin) }
 }
 
-/** Real and imaginary part for each of four frequencies; written out, since this is where the time goes. */
-function correlate(even: Float64Array, odd: Float64Array, waves: Float64Array, sums: Float64Array): void {
-  let [real0, real1, real2, real3] = [0, 0, 0, 0]
-  let [imaginary0, imaginary1, imaginary2, imaginary3] = [0, 0, 0, 0]
-  for (let index = 0, wave = 0; index < HALF; index += 1, wave += STRIDE) {
-    const sum = even[index] ?? 0
-    const difference = odd[index] ?? 0
-    real0 += sum * (waves[wave] ?? 0)
-    imaginary0 -= difference * (waves[wave + 1] ?? 0)
-    real1 += sum * (waves[wave + 2] ?? 0)
-    imaginary1 -= difference * (waves[wave + 3] ?? 0)
-    real2 += sum * (waves[wave + 4] ?? 0)
-    imaginary2 -= difference * (waves[wave + 5] ?? 0)
-    real3 += sum * (waves[wave + 6] ?? 0)
-    imaginary3 -= difference * (waves[wave + 7] ?? 0)
+/** What was folded last, against four frequencies: two at a time, since this is where the time goes, and that is quickest. */
+function correlate({ cosines, sines }: Waves, sums: Float64Array): void {
+  for (let tone = 0; tone < 4; tone += 2) {
+    let real0 = 0
+    let imaginary0 = 0
+    let real1 = 0
+    let imaginary1 = 0
+    for (let index = 0, wave = tone * HALF; index < HALF; index += 1, wave += 1) {
+      const even = EVEN[index] ?? 0
+      const odd = ODD[index] ?? 0
+      real0 += even * (cosines[wave] ?? 0)
+      imaginary0 -= odd * (sines[wave] ?? 0)
+      real1 += even * (cosines[wave + HALF] ?? 0)
+      imaginary1 -= odd * (sines[wave + HALF] ?? 0)
+    }
+    sums[2 * tone] = real0
+    sums[2 * tone + 1] = imaginary0
+    sums[2 * tone + 2] = real1
+    sums[2 * tone + 3] = imaginary1
   }
-  sums[0] = real0
-  sums[1] = imaginary0
-  sums[2] = real1
-  sums[3] = imaginary1
-  sums[4] = real2
-  sums[5] = imaginary2
-  sums[6] = real3
-  sums[7] = imaginary3
+}
+
+/** What was folded last, against one of four frequencies. */
+function correlateOne({ cosines, sines }: Waves, tone: number): Complex {
+  let real = 0
+  let imaginary = 0
+  for (let index = 0, wave = tone * HALF; index < HALF; index += 1, wave += 1) {
+    real += (EVEN[index] ?? 0) * (cosines[wave] ?? 0)
+    imaginary -= (ODD[index] ?? 0) * (sines[wave] ?? 0)
+  }
+  return { real, imaginary }
 }
 
 function partOf(sums: Float64Array, tone: number): Complex {

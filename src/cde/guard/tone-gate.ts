@@ -77,18 +77,21 @@ const EDGE_SHARE_MAX = 0.5
 const CLIPPED_PAIR = 31_000 ** 2
 const CLIPPED_PAIRS_MAX = 5
 
+const HALF_SAMPLES = GATE_BLOCK_SAMPLES / 2
+
+const LINES = LINES_HZ.length
 /** Real and imaginary part of each line. */
-const SPECTRUM = LINES_HZ.length * 2
+const SPECTRUM = LINES * 2
 
 export class ToneGate {
   readonly #tags = new Float64Array(SLOTS).fill(-1)
   /** The number of the block in the slot, when it is suspected, and how loud the lines are that it is suspected for. */
   readonly #suspects = new Float64Array(SLOTS).fill(-1)
   readonly #suspectLines = new Float64Array(SLOTS)
-  /** For 1, 2, 4 and 8 blocks from the slot's block on; spectra all have the phase of one common clock. */
-  readonly #levels = Array.from({ length: RULES.length + 1 }, newLevel)
-  readonly #even = new Float64Array(GATE_BLOCK_SAMPLES / 2)
-  readonly #odd = new Float64Array(GATE_BLOCK_SAMPLES / 2)
+  /** For 1, 2 and 4 blocks from the slot's block on; spectra all have the phase of one common clock. */
+  readonly #levels = [newLevel(), newLevel(), newLevel()] as const
+  /** The best pair's part of all energy in two blocks. */
+  readonly #pairShares = new Float64Array(SLOTS)
 
   /** Keys are awaited until this block. */
   #waryUntil = -1
@@ -140,8 +143,7 @@ export class ToneGate {
   /** Overwrites what the audio can be told by. */
   wipe(): void {
     for (const { spectra } of this.#levels) spectra.fill(0)
-    this.#even.fill(0)
-    this.#odd.fill(0)
+    for (const shared of [EVEN, ODD, POWERS, WIDEST_SPECTRUM]) shared.fill(0)
   }
 
   /** A key that fills the suspected block need not end with it. */
@@ -152,7 +154,7 @@ export class ToneGate {
   }
 
   #energy(block: number): number {
-    return (this.#levels[0] ?? NO_LEVEL).energy[block & (SLOTS - 1)] ?? 0
+    return this.#levels[0].energy[block & (SLOTS - 1)] ?? 0
   }
 
   /** A block much louder than both what is shortly before and shortly after it; nothing known there counts as silence. */
@@ -169,51 +171,41 @@ export class ToneGate {
   /** Beside missing audio, a block and the 10 ms it has with its one neighbour are judged by their share alone. */
   #couldBePart(block: number, pair: number): boolean {
     return (
-      this.#blockShares(block).both > EDGE_SHARE_MAX ||
-      ((this.#levels[1] ?? NO_LEVEL).share[pair & (SLOTS - 1)] ?? 0) > EDGE_SHARE_MAX
+      this.#blockShares(block).both > EDGE_SHARE_MAX || (this.#pairShares[pair & (SLOTS - 1)] ?? 0) > EDGE_SHARE_MAX
     )
   }
 
   /** One block's lines. Folded about its middle, cosines need the even and sines the odd half of the samples. */
   #transform(block: number, samples: Int16Array, start: number): void {
-    const half = GATE_BLOCK_SAMPLES / 2
-    const even = this.#even
-    const odd = this.#odd
     let energy = 0
     let clipped = 0
-    for (let n = 0; n < half; n += 1) {
-      const before = samples[start + half - 1 - n] ?? 0
-      const after = samples[start + half + n] ?? 0
+    for (let n = 0; n < HALF_SAMPLES; n += 1) {
+      const before = samples[start + HALF_SAMPLES - 1 - n] ?? 0
+      const after = samples[start + HALF_SAMPLES + n] ?? 0
       const both = before * before + after * after
       energy += both
       if (both >= CLIPPED_PAIR) clipped += 1
-      even[n] = after + before
-      odd[n] = after - before
+      EVEN[n] = after + before
+      ODD[n] = after - before
     }
-    const level = this.#levels[0] ?? NO_LEVEL
+    const level = this.#levels[0]
     const slot = block & (SLOTS - 1)
     level.energy[slot] = energy
     if (clipped >= CLIPPED_PAIRS_MAX) {
       this.#suspects[slot] = block
       this.#suspectLines[slot] = Infinity
     }
-    const spectra = level.spectra
-    const turns = (block % TURNS) * LINES_HZ.length
-    let table = 0
-    for (let line = 0; line < LINES_HZ.length; line += 1) {
+    const at = slot * SPECTRUM
+    const turns = (block % TURNS) * LINES
+    let wave = 0
+    for (let line = 0; line < LINES; line += 1) {
       let re = 0
       let im = 0
-      for (let n = 0; n < half; n += 1, table += 1) {
-        re += (even[n] ?? 0) * (COSINES[table] ?? 0)
-        im -= (odd[n] ?? 0) * (SINES[table] ?? 0)
+      for (let n = 0; n < HALF_SAMPLES; n += 1, wave += 1) {
+        re += (EVEN[n] ?? 0) * (COSINES[wave] ?? 0)
+        im -= (ODD[n] ?? 0) * (SINES[wave] ?? 0)
       }
-      // Turned back to the common clock: whole frequencies repeat after 200 blocks (one second).
-      const turn = TURN_OF[turns + line] ?? 0
-      const cosine = TURN_COSINES[turn] ?? 0
-      const sine = TURN_SINES[turn] ?? 0
-      const at = slot * SPECTRUM + line * 2
-      spectra[at] = re * cosine + im * sine
-      spectra[at + 1] = im * cosine - re * sine
+      turnBack(level.spectra, at + line * 2, re, im, turns + line)
     }
   }
 
@@ -221,21 +213,25 @@ export class ToneGate {
   #measure(rule: number, from: number): void {
     const { blocks, shareMax, evidenceMax, waryEvidenceMax } = RULES[rule] ?? RULES[0]
     const half = this.#levels[rule] ?? NO_LEVEL
-    const whole = this.#levels[rule + 1] ?? NO_LEVEL
+    // Of the widest windows nothing need be kept: there is none wider to be made of them.
+    const whole = blocks < WIDEST_BLOCKS ? (this.#levels[rule + 1] ?? NO_LEVEL) : NO_LEVEL
     const slot = from & (SLOTS - 1)
     const other = (from + blocks / 2) & (SLOTS - 1)
     const first = slot * SPECTRUM
     const second = other * SPECTRUM
     const energy = (half.energy[slot] ?? 0) + (half.energy[other] ?? 0)
-    whole.energy[slot] = energy
-    addUp({ half: half.spectra, whole, slot, first, second })
+    const isWidest = whole === NO_LEVEL
+    addUp(half.spectra, first, second, isWidest ? WIDEST_SPECTRUM : whole.spectra, isWidest ? 0 : first)
+    if (!isWidest) {
+      whole.energy[slot] = energy
+      whole.lowBand[slot] = lowBest.band
+      whole.highBand[slot] = highBest.band
+    }
+    if (rule === 0) this.#pairShares[slot] = 0
     const samples = blocks * GATE_BLOCK_SAMPLES
-    whole.share[slot] = 0
     if (energy < SILENCE_MEAN_SQUARE * samples) return
-    const low = whole.low[slot] ?? 0
-    const high = whole.high[slot] ?? 0
-    const line = ((whole.lowPower[slot] ?? 0) + (whole.highPower[slot] ?? 0)) * (2 / samples)
-    whole.share[slot] = line / energy
+    const line = (lowBest.power + highBest.power) * (2 / samples)
+    if (rule === 0) this.#pairShares[slot] = line / energy
     let suspicious = line > shareMax * energy
     if (!suspicious && (blocks !== 2 || line > SHORT_SHARE_MIN * energy)) {
       const evidence = keyEvidence({
@@ -246,8 +242,8 @@ export class ToneGate {
         energy,
         lowBand: (half.lowBand[slot] ?? 0) + (half.lowBand[other] ?? 0),
         highBand: (half.highBand[slot] ?? 0) + (half.highBand[other] ?? 0),
-        low,
-        high,
+        low: lowBest.line,
+        high: highBest.line,
       })
       suspicious = evidence > (from <= this.#waryUntil ? waryEvidenceMax : evidenceMax)
     }
@@ -266,12 +262,12 @@ export class ToneGate {
 
   /** The best pair's part of all energy in one block, and the lesser line's; asked for seldom, and so not kept ready. */
   #blockShares(block: number): { readonly both: number; readonly least: number } {
-    const { energy, spectra } = this.#levels[0] ?? NO_LEVEL
+    const { energy, spectra } = this.#levels[0]
     const slot = block & (SLOTS - 1)
     if ((energy[slot] ?? 0) < SILENCE_MEAN_SQUARE * GATE_BLOCK_SAMPLES) return NO_SHARES
     let low = 0
     let high = 0
-    for (let line = 0; line < LINES_HZ.length; line += 1) {
+    for (let line = 0; line < LINES; line += 1) {
       const at = slot * SPECTRUM + line * 2
       const power = (spectra[at] ?? 0) ** 2 + (spectra[at + 1] ?? 0) ** 2
       if (line < BAND_LINES) low = Math.max(low, power)
@@ -284,49 +280,60 @@ export class ToneGate {
 
 const NO_SHARES = { both: 0, least: 0 }
 
-/** Written and read within one call. */
-const POWERS = new Float64Array(LINES_HZ.length)
+/** Written and read within one call, and shared by all windows: so they stay in the processor's nearest memory. */
+const EVEN = new Float64Array(GATE_BLOCK_SAMPLES / 2)
+const ODD = new Float64Array(GATE_BLOCK_SAMPLES / 2)
+const POWERS = new Float64Array(LINES)
+const WIDEST_SPECTRUM = new Float32Array(SPECTRUM)
 
-/** Adds the spectra of two halves, and finds each band's energy (times Hz) and its strongest line. */
-function addUp(window: {
-  readonly half: Float32Array
-  readonly whole: Level
-  readonly slot: number
-  readonly first: number
-  readonly second: number
-}): void {
-  const { half, whole, slot } = window
-  const { spectra } = whole
-  let a = window.first
-  let b = window.second
-  let sum = slot * SPECTRUM
-  for (let band = 0; band < 2; band += 1) {
-    const end = (band + 1) * BAND_LINES
-    let energy = 0
-    let bestPower = -1
-    for (let line = end - BAND_LINES; line < end; line += 1, a += 2, b += 2, sum += 2) {
-      const re = (half[a] ?? 0) + (half[b] ?? 0)
-      const im = (half[a + 1] ?? 0) + (half[b + 1] ?? 0)
-      spectra[sum] = re
-      spectra[sum + 1] = im
-      const power = re * re + im * im
-      POWERS[line] = power
-      energy += power * (SPACINGS_HZ[line] ?? 0)
-      bestPower = Math.max(bestPower, power)
-    }
-    // Looked up afterwards: a branch on each new maximum could not be predicted and costs more than this.
-    let best = end - BAND_LINES
-    while (best < end - 1 && POWERS[best] !== bestPower) best += 1
-    if (band === 0) {
-      whole.lowBand[slot] = energy
-      whole.low[slot] = best
-      whole.lowPower[slot] = bestPower
-    } else {
-      whole.highBand[slot] = energy
-      whole.high[slot] = best
-      whole.highPower[slot] = bestPower
-    }
+/** A band's energy (times Hz), and its strongest line. */
+type Best = { band: number; line: number; power: number }
+const lowBest: Best = { band: 0.5, line: 0, power: 0.5 }
+const highBest: Best = { band: 0.5, line: 0, power: 0.5 }
+
+/** Adds the spectra of two halves, and finds each band's energy and its strongest line. */
+function addUp(half: Float32Array, first: number, second: number, spectra: Float32Array, at: number): void {
+  addUpBand(half, first, second, spectra, at, 0, lowBest)
+  addUpBand(half, first, second, spectra, at, BAND_LINES, highBest)
+}
+
+function addUpBand(
+  half: Float32Array,
+  first: number,
+  second: number,
+  spectra: Float32Array,
+  at: number,
+  start: number,
+  best: Best,
+): void {
+  let energy = 0
+  let power = -1
+  for (let line = start; line < start + BAND_LINES; line += 1) {
+    const real = line * 2
+    const re = (half[first + real] ?? 0) + (half[second + real] ?? 0)
+    const im = (half[first + real + 1] ?? 0) + (half[second + real + 1] ?? 0)
+    spectra[at + real] = re
+    spectra[at + real + 1] = im
+    const squared = re * re + im * im
+    POWERS[line] = squared
+    energy += squared * (SPACINGS_HZ[line] ?? 0)
+    power = Math.max(power, squared)
   }
+  // Looked up afterwards: a branch on each new maximum could not be predicted and costs more than this.
+  let line = start
+  while (line < start + BAND_LINES - 1 && POWERS[line] !== power) line += 1
+  best.band = energy
+  best.line = line
+  best.power = power
+}
+
+/** Puts a line of one block on the common clock: whole frequencies repeat after 200 blocks (one second). */
+function turnBack(spectra: Float32Array, at: number, re: number, im: number, turned: number): void {
+  const turn = TURN_OF[turned] ?? 0
+  const cosine = TURN_COSINES[turn] ?? 0
+  const sine = TURN_SINES[turn] ?? 0
+  spectra[at] = re * cosine + im * sine
+  spectra[at + 1] = im * cosine - re * sine
 }
 
 /** What is known of all windows of one length, by the slot of their first block. */
@@ -338,27 +345,22 @@ function newLevel() {
     energy: new Float64Array(SLOTS),
     lowBand: new Float64Array(SLOTS),
     highBand: new Float64Array(SLOTS),
-    low: new Uint8Array(SLOTS),
-    high: new Uint8Array(SLOTS),
-    lowPower: new Float64Array(SLOTS),
-    highPower: new Float64Array(SLOTS),
-    share: new Float64Array(SLOTS),
   }
 }
 
-const NO_LEVEL = newLevel()
+const NO_LEVEL: Level = newLevel()
 
 const ANGLES = LINES_HZ.flatMap((frequency) =>
-  Array.from({ length: GATE_BLOCK_SAMPLES / 2 }, (_, n) => (2 * Math.PI * frequency * (n + 0.5)) / 8000),
+  Array.from({ length: HALF_SAMPLES }, (_, n) => (2 * Math.PI * frequency * (n + 0.5)) / 8000),
 )
 const COSINES = Float64Array.from(ANGLES, Math.cos)
 const SINES = Float64Array.from(ANGLES, Math.sin)
 
 /** Blocks in a second, and by how much of a turn (in as many parts) each line has moved on at each of them. */
 const TURNS = 200
-const TURN_OF = Uint8Array.from({ length: TURNS * LINES_HZ.length }, (_, index) => {
-  const block = Math.floor(index / LINES_HZ.length)
-  return ((LINES_HZ[index % LINES_HZ.length] ?? 0) * block) % TURNS
+const TURN_OF = Uint8Array.from({ length: TURNS * LINES }, (_, index) => {
+  const block = Math.floor(index / LINES)
+  return ((LINES_HZ[index % LINES] ?? 0) * block) % TURNS
 })
 const TURN_COSINES = Float64Array.from({ length: TURNS }, (_, turn) => Math.cos((2 * Math.PI * turn) / TURNS))
 const TURN_SINES = Float64Array.from({ length: TURNS }, (_, turn) => Math.sin((2 * Math.PI * turn) / TURNS))

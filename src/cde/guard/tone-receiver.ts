@@ -79,13 +79,13 @@ export class ToneReceiver {
     return this.#heardMs
   }
 
-  /** `startMs` on the payer's timeline. */
-  accept(samples: Int16Array, startMs: number, nowMs: number): void {
+  /** The first `length` samples; `startMs` on the payer's timeline. */
+  accept(samples: Int16Array, startMs: number, nowMs: number, length: number = samples.length): void {
     const start = Math.round(startMs / MS_PER_SAMPLE)
     if (!this.#started || start - this.#head > GAP_SAMPLES_MAX) this.#restart(start, nowMs)
-    if (start + samples.length > this.#next + RING_SAMPLES - MIRROR_SAMPLES) return
-    this.#write(samples, start)
-    this.#head = Math.max(this.#head, start + samples.length)
+    if (start + length > this.#next + RING_SAMPLES - MIRROR_SAMPLES) return
+    this.#write(samples, start, start + length)
+    this.#head = Math.max(this.#head, start + length)
     this.#run(nowMs)
   }
 
@@ -111,22 +111,33 @@ export class ToneReceiver {
   }
 
   /** Only from the next frame on: what lies before was judged without it. */
-  #write(samples: Int16Array, start: number): void {
-    const end = start + samples.length
+  #write(samples: Int16Array, start: number, end: number): void {
     let at = Math.max(start, this.#next)
     while (at < end) {
       const slot = slotOf(at)
-      const stop = Math.min(end, at + RING_SAMPLES - slot)
-      this.#ring.set(samples.subarray(at - start, stop - start), slot)
-      this.#known.fill(1, slot, slot + stop - at)
-      if (slot < MIRROR_SAMPLES) {
-        this.#ring.copyWithin(RING_SAMPLES, 0, MIRROR_SAMPLES)
-        this.#known.copyWithin(RING_SAMPLES, 0, MIRROR_SAMPLES)
-      }
-      const lastBlock = Math.floor((slot + stop - at - 1) / FRAME_HOP_SAMPLES)
-      this.#energies.fill(UNREAD, Math.floor(slot / FRAME_HOP_SAMPLES), lastBlock + 1)
-      at = stop
+      const block = Math.floor(slot / FRAME_HOP_SAMPLES)
+      const count = Math.min(end - at, (block + 1) * FRAME_HOP_SAMPLES - slot)
+      const energy = this.#copy(samples, at - start, count, slot)
+      if (slot < MIRROR_SAMPLES) this.#copy(samples, at - start, count, slot + RING_SAMPLES)
+      // What fills a block, as most does, is read while it is at hand.
+      this.#energies[block] = count === FRAME_HOP_SAMPLES ? energy : UNREAD
+      this.#counts[block] = count
+      at += count
     }
+  }
+
+  /** Returns the energy of what was copied. */
+  #copy(samples: Int16Array, from: number, count: number, slot: number): number {
+    const ring = this.#ring
+    const known = this.#known
+    let energy = 0
+    for (let index = 0; index < count; index += 1) {
+      const sample = samples[from + index] ?? 0
+      energy += sample * sample
+      ring[slot + index] = sample
+      known[slot + index] = 1
+    }
+    return energy
   }
 
   #run(nowMs: number): void {

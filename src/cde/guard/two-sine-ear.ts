@@ -1,5 +1,3 @@
-import { ALAW_TO_LINEAR, ULAW_TO_LINEAR, type G711Law } from './g711.ts'
-
 /** ITU-T Q.23, and how far off a line may be: the bench's 3.5 %, and what 10 ms of noise add to it. */
 const LOW_HZ = [697, 770, 852, 941] as const
 const HIGH_HZ = [1209, 1336, 1477, 1633] as const
@@ -40,11 +38,12 @@ export const EAR_SAMPLES_MAX = 800
  * hears little.
  */
 export class TwoSineEar {
-  /** The end of what came before, and the audio being judged. */
-  readonly #samples = new Float64Array(HISTORY_SAMPLES + HOP_SAMPLES + EAR_SAMPLES_MAX)
+  /** The end of what came before: what the next sample needs, and what did not fill a hop. */
+  readonly #rest = new Int16Array(HISTORY_SAMPLES + HOP_SAMPLES)
   #kept = HISTORY_SAMPLES
-  /** Sums of the last two hops: together they are a frame. */
-  #sums: [Sums, Sums] = [noSums(), noSums()]
+  /** Sums of the last two hops, together a frame, and which of them is the newer one. */
+  readonly #sums = new Float64Array(2 * SUMS)
+  #newer: 0 | typeof SUMS = 0
   #wasQuiet = true
   #frames = 0
   #low = 0
@@ -62,27 +61,26 @@ export class TwoSineEar {
     return this.#position
   }
 
-  /** Takes the next audio of a stream; what is longer than EAR_SAMPLES_MAX is cut. True when a tone is heard in it. */
-  hear(payload: Uint8Array, law: G711Law): boolean {
-    const table = law === 'alaw' ? ALAW_TO_LINEAR : ULAW_TO_LINEAR
-    const samples = this.#samples
-    const count = Math.min(payload.length, samples.length - this.#kept)
-    for (let index = 0; index < count; index += 1) {
-      samples[this.#kept + index] = table[payload[index] ?? 0xff] ?? 0
-    }
-    const end = this.#kept + count
+  /** Takes the next audio of a stream, `length` samples from `start` on, EAR_SAMPLES_MAX at most. True when a tone is heard in it. */
+  hear(audio: Int16Array, start: number, length: number): boolean {
+    const rest = this.#rest
+    const kept = this.#kept
+    const count = Math.min(length, EAR_SAMPLES_MAX)
+    for (let index = 0; index < kept; index += 1) samples[index] = rest[index] ?? 0
+    for (let index = 0; index < count; index += 1) samples[kept + index] = audio[start + index] ?? 0
+    const end = kept + count
     this.#position += count
     let heard = false
     let from = HISTORY_SAMPLES
     for (; from + HOP_SAMPLES <= end; from += HOP_SAMPLES) {
       // A hop of silence or of the guard's own noise is no part of a tone, and needs no more than this look.
-      if (isQuiet(samples, from)) {
+      if (isQuiet(from)) {
         this.#frames = 0
         this.#wasQuiet = true
         continue
       }
-      const [before, now] = this.#sums
-      this.#sums = [now, sumUp(samples, from, before)]
+      this.#newer = this.#newer === 0 ? SUMS : 0
+      sumUp(from, this.#sums, this.#newer)
       const wasQuiet = this.#wasQuiet
       this.#wasQuiet = false
       if (!wasQuiet && this.#hearsFrame()) {
@@ -90,8 +88,9 @@ export class TwoSineEar {
         this.#toneAt(this.#position - (end - from - HOP_SAMPLES))
       }
     }
-    samples.copyWithin(0, from - HISTORY_SAMPLES, end)
-    this.#kept = end - from + HISTORY_SAMPLES
+    const first = from - HISTORY_SAMPLES
+    this.#kept = end - first
+    for (let index = first; index < end; index += 1) rest[index - first] = samples[index] ?? 0
     return heard
   }
 
@@ -100,12 +99,13 @@ export class TwoSineEar {
     this.#frames = 0
     this.#wasQuiet = true
     this.#kept = HISTORY_SAMPLES
-    this.#samples.fill(0, 0, HISTORY_SAMPLES)
+    this.#rest.fill(0)
   }
 
   /** Overwrites the audio. */
   wipe(): void {
-    this.#samples.fill(0)
+    this.#rest.fill(0)
+    samples.fill(0)
   }
 
   #hearsFrame(): boolean {
@@ -122,15 +122,17 @@ export class TwoSineEar {
   }
 }
 
-/** Products of inner pair (u), middle (v) and outer pair (y) of the recurrence, summed over a hop. */
-type Sums = { uu: number; uv: number; vv: number; uy: number; vy: number; yy: number }
+/**
+ * The end of what came before, and the audio being judged. Written and read within one call, and shared by all windows: so it stays in
+ * the processor's nearest memory.
+ */
+const samples = new Float64Array(HISTORY_SAMPLES + HOP_SAMPLES + EAR_SAMPLES_MAX)
 
-function noSums(): Sums {
-  return { uu: 0, uv: 0, vv: 0, uy: 0, vy: 0, yy: 0 }
-}
+/** Products of inner pair (u), middle (v) and outer pair (y) of the recurrence, summed over a hop: uu, uv, vv, uy, vy, yy. */
+const SUMS = 6
 
 /** Every second sample tells the level well enough. */
-function isQuiet(samples: Float64Array, from: number): boolean {
+function isQuiet(from: number): boolean {
   let sum = 0
   for (let n = from; n < from + HOP_SAMPLES; n += 2) {
     const sample = samples[n] ?? 0
@@ -139,8 +141,8 @@ function isQuiet(samples: Float64Array, from: number): boolean {
   return sum < (FLOOR_MEAN_SQUARE * HOP_SAMPLES) / 2
 }
 
-/** Sums over one hop, written into `into`, which is given back. */
-function sumUp(samples: Float64Array, from: number, into: Sums): Sums {
+/** Sums over one hop, written into `sums` from `at` on. */
+function sumUp(from: number, sums: Float64Array, at: number): void {
   let uu = 0
   let uv = 0
   let vv = 0
@@ -158,25 +160,24 @@ function sumUp(samples: Float64Array, from: number, into: Sums): Sums {
     vy += middle * outer
     yy += outer * outer
   }
-  into.uu = uu
-  into.uv = uv
-  into.vv = vv
-  into.uy = uy
-  into.vy = vy
-  into.yy = yy
-  return into
+  sums[at] = uu
+  sums[at + 1] = uv
+  sums[at + 2] = vv
+  sums[at + 3] = uy
+  sums[at + 4] = vy
+  sums[at + 5] = yy
 }
 
 /** The two frequencies of a frame, if it is two sines and a key's: the least squares solution for a and b. */
-function twoSines(frame: readonly [Sums, Sums]): { readonly low: number; readonly high: number } | undefined {
-  const [first, second] = frame
-  const vv = first.vv + second.vv
+function twoSines(sums: Float64Array): { readonly low: number; readonly high: number } | undefined {
+  const ofFrame = (product: number) => (sums[product] ?? 0) + (sums[product + SUMS] ?? 0)
+  const vv = ofFrame(2)
   if (vv < FLOOR_MEAN_SQUARE * 2 * HOP_SAMPLES) return undefined
-  const uu = first.uu + second.uu
-  const uv = first.uv + second.uv
-  const uy = first.uy + second.uy
-  const vy = first.vy + second.vy
-  const yy = first.yy + second.yy
+  const uu = ofFrame(0)
+  const uv = ofFrame(1)
+  const uy = ofFrame(3)
+  const vy = ofFrame(4)
+  const yy = ofFrame(5)
   const determinant = uu * vv - uv * uv
   // One sine alone makes the two unknowns one.
   if (determinant < 1e-6 * uu * vv) return undefined

@@ -117,3 +117,24 @@ t.test('a key that goes through as it came is stopped with its first packet, at 
   }
   t.end()
 })
+
+t.test('two windows whose packets come by turns are each judged as if alone', (t) => {
+  const streamOf = (keys: readonly number[], size: number) =>
+    packets(toUlaw(keySeries({ ...NOMINAL, keys }, seededRandom(14)).signal), { size, law: 'ulaw' })
+  const streams = [streamOf([1, 5, 9], 80), streamOf([0, 12, 7], 176)]
+  const alone = streams.map((stream) => {
+    const sentinel = new EgressSentinel()
+    return stream.map((packet) => sentinel.judge(packet))
+  })
+  const sentinels = streams.map(() => new EgressSentinel())
+  const byTurns: (typeof alone)[number][] = streams.map(() => [])
+  for (let index = 0; index < Math.max(...streams.map(({ length }) => length)); index += 1) {
+    for (const [window, stream] of streams.entries()) {
+      const packet = stream[index]
+      if (packet !== undefined) byTurns[window]?.push(sentinels[window]?.judge(packet) ?? null)
+    }
+  }
+  t.same(byTurns, alone)
+  t.ok(alone.every((verdicts) => verdicts.includes('tone')))
+  t.end()
+})
