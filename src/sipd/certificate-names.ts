@@ -1,4 +1,5 @@
 import type { PeerCertificate } from 'node:tls'
+import { canonicalHost } from './local-address.ts'
 
 /** Names of one certificate that are looked at; a carrier's has a handful. */
 const NAMES_MAX = 200
@@ -20,7 +21,8 @@ export function certificateNames(certificate: Pick<PeerCertificate, 'subjectaltn
     const colon = entry.indexOf(':')
     const kind = entry.slice(0, colon)
     const value = entry.slice(colon + 1).toLowerCase()
-    if (kind === 'DNS' || kind === 'IP Address') names.push(value)
+    if (kind === 'DNS') names.push(value)
+    else if (kind === 'IP Address') names.push(canonicalHost(value))
     else if (kind === 'URI' && /^sip:[a-z0-9.-]+$/.test(value)) names.push(value.slice(4))
   }
   return names
@@ -32,7 +34,7 @@ export function certificateServes(
   names: readonly string[],
 ): boolean {
   const proven = new Set(certificateNames(certificate))
-  return names.some((name) => proven.has(withoutDot(name.toLowerCase())) && !name.includes('*'))
+  return names.some((name) => proven.has(withoutDot(canonicalHost(name))) && !name.includes('*'))
 }
 
 function withoutDot(name: string): string {

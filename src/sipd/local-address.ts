@@ -28,6 +28,13 @@ export function localAddressFor(remote: string, interfaces: readonly InterfaceAd
   return chosen?.host ?? (family === 6 ? '::1' : '127.0.0.1')
 }
 
+/** One spelling for an IPv6 address (RFC 5952); names and IPv4 addresses as they are, in lower case. */
+export function canonicalHost(host: string): string {
+  return isIP(host) === 6 && !host.includes('%')
+    ? new URL(`http://[${host}]`).hostname.slice(1, -1)
+    : host.toLowerCase()
+}
+
 export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }

@@ -44,18 +44,21 @@ function transportOf(uri: SipUri): TransportName | undefined {
   return transport === 'udp' || transport === 'tcp' ? transport : undefined
 }
 
-/** The address of a next hop by the system's resolver; RFC 3263 (NAPTR, SRV) is not consulted. */
-export async function resolveNextHop(hop: NextHop, deadlineMs: number): Promise<Address | undefined> {
-  if (isIP(hop.host) !== 0) return { host: hop.host, port: hop.port }
+/** Addresses of one name that are tried; round-robin names of carriers have four to eight. */
+const ADDRESSES_MAX = 8
+
+/** The addresses of a next hop by the system's resolver, none when there is no answer in time; RFC 3263 (NAPTR, SRV) is not consulted. */
+export async function resolveNextHop(hop: NextHop, deadlineMs: number): Promise<Address[]> {
+  if (isIP(hop.host) !== 0) return [{ host: hop.host, port: hop.port }]
   let slow: NodeJS.Timeout | undefined
-  const deadline = new Promise<undefined>((resolve) => {
-    slow = setTimeout(resolve, deadlineMs, undefined)
+  const deadline = new Promise<[]>((resolve) => {
+    slow = setTimeout(resolve, deadlineMs, [])
   })
   try {
-    const found = await Promise.race([lookup(hop.host, { family: 4 }), deadline])
-    return found === undefined ? undefined : { host: found.address, port: hop.port }
+    const found = await Promise.race([lookup(hop.host, { all: true }), deadline])
+    return found.slice(0, ADDRESSES_MAX).map(({ address }) => ({ host: address, port: hop.port }))
   } catch {
-    return undefined
+    return []
   } finally {
     clearTimeout(slow)
   }

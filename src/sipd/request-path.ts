@@ -2,29 +2,23 @@ import { isIP } from 'node:net'
 import type { Dialog } from './dialog.ts'
 import type { DialogGroup } from './dialog-group.ts'
 import type { Address, Flow } from './flow.ts'
-import { header, serialize, type SipRequest, type SipResponse } from './message.ts'
+import { largeRequestWay, TcpRefusals } from './large-request.ts'
+import { header, serialize, type SipRequest } from './message.ts'
 import { nextHopOf, resolveNextHop, type NextHop } from './next-hop.ts'
 import { bareRequest, insideDialog, type OutgoingRequest } from './outgoing-request.ts'
+import { RequestSending, type TransactionOptions } from './request-sending.ts'
 import type { SipCore } from './sip-core.ts'
-import { ClientTransaction } from './transaction-client.ts'
-
-/** A request that is ready to go, and who hears of it. */
-export type TransactionOptions = {
-  readonly request: SipRequest
-  readonly branch: string
-  readonly flow: Flow
-  readonly response: (response: SipResponse) => void
-  readonly failed: (failure: 'timeout' | 'transport') => void
-}
 
 /** The way of requests to the network: next hop, flow, transaction; and the ACK and BYE that sipd owes by itself. */
 export class RequestPath {
   readonly #core: SipCore
+  readonly #refusals: TcpRefusals
   /** Those of BYEs of our own. */
   readonly #byes = new Set<Promise<void>>()
 
   constructor(core: SipCore) {
     this.#core = core
+    this.#refusals = new TcpRefusals(core.clock)
   }
 
   /** Sends the ACK of a 2xx and remembers it: every repeated 2xx gets it again. */
@@ -42,7 +36,10 @@ export class RequestPath {
       if (flow === undefined) return
       const outgoing = insideDialog(dialog, given, { flow, contentType: [], ackSequence: sequence })
       const bytes = serialize(outgoing.request)
-      const send = (): void => flow.send(bytes, () => undefined)
+      const plain = { request: outgoing.request, branch: outgoing.branch, flow, bytes }
+      const large = largeRequestWay(plain, { transports: this.#core.transports, refusals: this.#refusals })
+      const small = (): void => flow.send(bytes, () => undefined)
+      const send = (): void => (large === undefined ? small() : large.flow.send(large.bytes, small))
       group.sentAcks.set(dialog.remoteTag, { sequence, send })
       sent?.(flow, outgoing, bytes)
       send()
@@ -84,27 +81,12 @@ export class RequestPath {
 
   /** Sends a request in a transaction of its own. */
   run(options: TransactionOptions): void {
-    this.create({ ...options, bytes: serialize(options.request) }).start()
+    this.create(options).start()
   }
 
-  /** The transaction of a request, not yet started. */
-  create(options: TransactionOptions & { readonly bytes: Buffer }): ClientTransaction {
-    const { transactions, limits, clock } = this.#core
-    const { request, branch } = options
-    const transaction = new ClientTransaction({
-      request,
-      bytes: options.bytes,
-      flow: options.flow,
-      times: limits,
-      clock,
-      events: {
-        response: options.response,
-        failed: options.failed,
-        ended: () => transactions.removeClient(branch, request.method),
-      },
-    })
-    transactions.addClient(branch, request.method, transaction)
-    return transaction
+  /** The sending of a request, not yet started. */
+  create(options: TransactionOptions): RequestSending {
+    return new RequestSending(this.#core, options, this.#refusals)
   }
 
   /**
@@ -125,9 +107,14 @@ export class RequestPath {
       go(transports.flowTo({ transport: hop.transport, remote: hop, from, names: hop.names }), true)
       return
     }
-    void resolveNextHop(hop, limits.resolveMs).then((address) => {
-      const remote = address ?? { host: '0.0.0.0', port: hop.port }
-      go(transports.flowTo({ transport: hop.transport, remote, from, names: hop.names }), address !== undefined)
+    void resolveNextHop(hop, limits.resolveMs).then((addresses) => {
+      const { transport, names } = hop
+      for (const remote of addresses) {
+        const flow = transports.flowTo({ transport, remote, from, names })
+        if (flow !== undefined) return go(flow, true)
+      }
+      const remote = { host: '0.0.0.0', port: hop.port }
+      go(transports.flowTo({ transport: hop.transport, remote, from, names: hop.names }), false)
     })
   }
 

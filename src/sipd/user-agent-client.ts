@@ -13,9 +13,10 @@ import { nextHopOf } from './next-hop.ts'
 import { bareRequest, insideDialog, outsideDialog, type OutgoingRequest } from './outgoing-request.ts'
 import { ProvisionalOrder } from './provisional-order.ts'
 import { RequestPath } from './request-path.ts'
+import type { RequestSending } from './request-sending.ts'
 import { buildResponse } from './response-builder.ts'
 import type { SipCore } from './sip-core.ts'
-import { ClientTransaction, cancelOf } from './transaction-client.ts'
+import { cancelOf, type ClientTransaction } from './transaction-client.ts'
 import { parseSipUri } from './uri.ts'
 
 /** Texts of the control protocol; drachtio-srf knows the first by its words. */
@@ -28,7 +29,7 @@ type OutboundRequest = {
   readonly transactionId: string
   readonly application: Application | undefined
   readonly outgoing: OutgoingRequest
-  readonly transaction: ClientTransaction
+  readonly transaction: RequestSending
   /** The dialog that the request was sent in; one that it opened is found by its id. */
   readonly group: DialogGroup | undefined
   readonly provisionals: ProvisionalOrder
@@ -138,7 +139,7 @@ export class UserAgentClient {
     const outbound = this.#invites.get(frame.transactionId ?? '')
     if (outbound?.application !== application)
       return application.reply(frame.id, ['NOK', 'Server error: unable to find transaction to cancel'])
-    const bytes = serialize(cancelOf(outbound.outgoing.request))
+    const bytes = serialize(cancelOf(outbound.transaction.way.request))
     application.reply(frame.id, requestSentFields(bytes.length, outbound.transaction.flow, randomUUID()), bytes)
     this.#cancel(outbound)
   }
@@ -151,10 +152,10 @@ export class UserAgentClient {
       return
     }
     outbound.cancel = 'sent'
-    const request = cancelOf(outbound.outgoing.request)
+    const request = cancelOf(outbound.transaction.way.request)
     this.#path.run({
       request,
-      branch: outbound.outgoing.branch,
+      branch: outbound.transaction.way.branch,
       flow: outbound.transaction.flow,
       response: () => undefined,
       failed: () => undefined,
@@ -178,11 +179,8 @@ export class UserAgentClient {
     const { application, outgoing, flow, group } = options
     const { request } = outgoing
     const transactionId = randomUUID()
-    const bytes = serialize(request)
-    application.reply(options.frameId, requestSentFields(bytes.length, flow, transactionId), bytes)
     const transaction = this.#path.create({
       request,
-      bytes,
       branch: outgoing.branch,
       flow,
       response: (response) => this.#answered(outbound, response),
@@ -191,6 +189,8 @@ export class UserAgentClient {
         this.#answerLocally(outbound, failure === 'timeout' ? 408 : 503)
       },
     })
+    const { way } = transaction
+    application.reply(options.frameId, requestSentFields(way.bytes.length, way.flow, transactionId), way.bytes)
     const outbound: OutboundRequest = {
       transactionId,
       application,

@@ -7,8 +7,13 @@ t.test(
   'SIP URIs without a user, DNS names and addresses count; the common name only when nothing else is there',
   (t) => {
     const subjectaltname =
-      'URI:sip:Example.com, URI:sip:alice@example.org, URI:https://web.example, DNS:Sbc.Example.net, IP Address:192.0.2.1'
-    t.same(certificateNames({ subject: SUBJECT, subjectaltname }), ['example.com', 'sbc.example.net', '192.0.2.1'])
+      'URI:sip:Example.com, URI:sip:alice@example.org, URI:https://web.example, DNS:Sbc.Example.net, IP Address:192.0.2.1, IP Address:2001:DB8:0:0:0:0:0:1'
+    t.same(certificateNames({ subject: SUBJECT, subjectaltname }), [
+      'example.com',
+      'sbc.example.net',
+      '192.0.2.1',
+      '2001:db8::1',
+    ])
     t.same(certificateNames({ subject: SUBJECT, subjectaltname: undefined as never }), ['old.example.com'])
     t.same(certificateNames({ subject: {}, subjectaltname: '' }), [])
     t.end()

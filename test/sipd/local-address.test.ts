@@ -1,5 +1,5 @@
 import t from 'tap'
-import { interfaceAddresses, isWildcard, localAddressFor } from '../../src/sipd/local-address.ts'
+import { canonicalHost, interfaceAddresses, isWildcard, localAddressFor } from '../../src/sipd/local-address.ts'
 
 const INTERFACES = [
   { host: '127.0.0.1', prefix: 8, internal: true },
@@ -16,5 +16,13 @@ t.test('the address on the peer’s own network is chosen, else the first that i
   t.equal(localAddressFor('203.0.113.1', []), '127.0.0.1')
   t.ok(interfaceAddresses().some(({ host }) => host === '127.0.0.1'))
   t.ok(isWildcard('0.0.0.0') && isWildcard('::') && !isWildcard('192.0.2.1'))
+  t.end()
+})
+
+t.test('an IPv6 address has one spelling, a name is in lower case', (t) => {
+  t.equal(canonicalHost('2001:DB8:0:0::0:1'), '2001:db8::1')
+  t.equal(canonicalHost('SBC.example.com'), 'sbc.example.com')
+  t.equal(canonicalHost('192.0.2.1'), '192.0.2.1')
+  t.equal(canonicalHost('fe80::1%eth0'), 'fe80::1%eth0')
   t.end()
 })

@@ -28,6 +28,6 @@ t.test('outbound proxy, Route and request URI are tried in that order', (t) => {
 })
 
 t.test('numbers are not looked up, and a name that does not exist is no address', async (t) => {
-  t.same(await resolveNextHop({ transport: 'udp', host: '192.0.2.1', port: 1 }, 10), { host: '192.0.2.1', port: 1 })
-  t.equal(await resolveNextHop({ transport: 'udp', host: 'does-not-exist.invalid', port: 1 }, 3_000), undefined)
+  t.same(await resolveNextHop({ transport: 'udp', host: '192.0.2.1', port: 1 }, 10), [{ host: '192.0.2.1', port: 1 }])
+  t.same(await resolveNextHop({ transport: 'udp', host: 'does-not-exist.invalid', port: 1 }, 3_000), [])
 })

@@ -37,6 +37,8 @@ export class RawPeer {
   }[] = []
   /** Everything that ever arrived, in order. */
   readonly log: SipMessage[] = []
+  /** Where the newest message came from: over TCP, the connection to answer on. */
+  lastFrom: Address | undefined
   #branch = 0
 
   private constructor(
@@ -51,9 +53,9 @@ export class RawPeer {
     this.#close = close
   }
 
-  static async udp(host = '127.0.0.1'): Promise<RawPeer> {
+  static async udp(host = '127.0.0.1', port = 0): Promise<RawPeer> {
     const socket: UdpSocket = createSocket(isIP(host) === 6 ? 'udp6' : 'udp4')
-    socket.bind(0, host)
+    socket.bind(port, host)
     await once(socket, 'listening')
     const peer = new RawPeer(
       'udp',
@@ -211,7 +213,7 @@ export class RawPeer {
         options.tag === undefined || requestTo.includes(';tag=') ? requestTo : `${requestTo};tag=${options.tag}`,
       ),
     )
-    headers.push(header('Contact', `<${this.uri}>`))
+    if (options.headers?.['contact'] === undefined) headers.push(header('Contact', `<${this.uri}>`))
     if (options.body !== undefined) headers.push(header('Content-Type', 'application/sdp'))
     for (const [name, value] of Object.entries(options.headers ?? {})) headers.push(header(name, value))
     this.#send(
@@ -269,6 +271,7 @@ export class RawPeer {
     const parsed = parseMessage(bytes)
     if (parsed.kind !== 'message') return
     this.log.push(parsed.message)
+    this.lastFrom = from
     const index = this.#waiting.findIndex(({ wanted }) => wanted(parsed.message))
     const [waiting] = index === -1 ? [] : this.#waiting.splice(index, 1)
     if (waiting === undefined) this.#arrived.push({ message: parsed.message, from })
