@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net'
+import { SYSTEM_CLOCK } from './clock.ts'
 import type { Address } from './flow.ts'
+import { MessageDeadline, type ConnectionLimit } from './message-deadline.ts'
 import { MessageStream } from './message-stream.ts'
 
 /** Bytes that may wait for a slow peer before its connection is given up. */
@@ -30,6 +32,10 @@ export class Connection {
     /** The event that says the connection may be used; undefined: it may be used now. */
     readonly readyOn: 'connect' | 'secureConnect' | undefined
     readonly idleMs: number
+    /** How long a peer that connected to us may send nothing, and any peer may take for one message. */
+    readonly firstMessageMs: number
+    readonly messageMs: number
+    readonly onLimit: (limit: ConnectionLimit) => void
     readonly onMessage: (bytes: Buffer, connection: Connection) => void
     readonly onBroken: () => void
     readonly onClose: (connection: Connection, error: Error | undefined) => void
@@ -41,6 +47,15 @@ export class Connection {
       this.#waiting = []
       socket.once(options.readyOn, () => this.#ready())
     }
+    const deadline = new MessageDeadline({
+      clock: SYSTEM_CLOCK,
+      firstMs: options.readyOn === undefined ? options.firstMessageMs : undefined,
+      messageMs: options.messageMs,
+      expired: (limit) => {
+        options.onLimit(limit)
+        socket.destroy()
+      },
+    })
     let problem: Error | undefined
     socket.setTimeout(options.idleMs, () => socket.destroy())
     socket.on('error', (error) => {
@@ -48,12 +63,15 @@ export class Connection {
       socket.destroy()
     })
     socket.on('close', () => {
+      deadline.stop()
       this.#closed()
       options.onClose(this, problem)
     })
     socket.on('data', (chunk: Buffer) => {
       this.#unproven = undefined
-      for (const item of this.#stream.push(chunk)) {
+      const items = this.#stream.push(chunk)
+      deadline.heard({ completed: items.length > 0, partial: this.#stream.partial })
+      for (const item of items) {
         if (item.kind === 'message') options.onMessage(item.bytes, this)
         else if (item.kind === 'ping') socket.write('\r\n')
         else {

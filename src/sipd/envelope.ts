@@ -50,6 +50,11 @@ export function openEnvelope(message: SipMessage): Envelope | EnvelopeFault {
   }
 }
 
+/** The same for a request that came by two paths (RFC 3261 section 8.2.2.2). */
+export function identityOf(envelope: Envelope): string {
+  return `${envelope.callId} ${envelope.fromTag} ${envelope.cseq.number}`
+}
+
 /** `4711 INVITE`; undefined when it is not a number below 2^31 and a method. */
 export function parseCseq(value: string): { readonly number: number; readonly method: string } | undefined {
   const parts = /^0{0,20}(\d{1,10})[ \t]+([^\s]+)$/.exec(value)

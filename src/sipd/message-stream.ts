@@ -19,9 +19,10 @@ export class MessageStream {
   #messageLength: number | undefined
   #broken = false
 
-  /** True when a message has begun and not ended. */
+  /** True when a message has begun and not ended. A single line end is none: it may be half of a ping, or a keep-alive. */
   get partial(): boolean {
-    return this.#queue.length > 0
+    const { length } = this.#queue
+    return length > 2 || (length > 0 && this.#queue.view()[0] !== 0x0d)
   }
 
   push(chunk: Uint8Array): StreamItem[] {

@@ -18,6 +18,8 @@ import { UserAgentClient } from './user-agent-client.ts'
 import { UserAgentServer } from './user-agent-server.ts'
 import { parseVia, stampVia, type Via } from './via.ts'
 
+const OVER_A_LIMIT = new Set<RefusalCode>(['head_too_long', 'header_too_long', 'headers_too_many', 'body_too_long'])
+
 /** 64 bits: a tag has at least 32 (RFC 3261 section 19.3). */
 const TAG_DIGITS = 16
 
@@ -35,7 +37,10 @@ export class SipAgent {
     this.#metrics = options.metrics
     this.#graceMs = options.graceMs
     this.#client = new UserAgentClient(core)
-    this.#server = new UserAgentServer(core, { ackTimeout: (group) => this.#endUnacknowledged(group) })
+    this.#server = new UserAgentServer(core, {
+      ackTimeout: (group) => this.#endUnacknowledged(group),
+      limited: (limit) => this.#metrics.limited(limit),
+    })
   }
 
   /** Bytes of one message from the network. Never throws: one message must not end the calls of all others. */
@@ -53,6 +58,7 @@ export class SipAgent {
     if (parsed.kind === 'keep_alive') return
     if (parsed.kind === 'refused') {
       this.#metrics.malformed(flow.transport)
+      if (OVER_A_LIMIT.has(parsed.code)) this.#metrics.limited('message')
       this.#answerMalformed(parsed.partial, flow, statusOf(parsed.code))
       return
     }

@@ -21,6 +21,9 @@ export type SipdLimits = TransactionTimes &
 export const DEFAULT_LIMITS: SipdLimits = {
   ...RFC_3261_TIMES,
   tcpConnectionsMax: 1_000,
+  tcpConnectionsPerPeerMax: 250,
+  tcpFirstMessageMs: 30_000,
+  tcpMessageMs: 10_000,
   tcpIdleMs: 300_000,
   tcpConnectMs: 5_000,
   transactionsMax: 20_000,

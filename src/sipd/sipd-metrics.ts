@@ -1,5 +1,6 @@
 import type { Metrics } from '../kit/metrics.ts'
 import type { TransportName } from './flow.ts'
+import type { ConnectionLimit } from './message-deadline.ts'
 import type { SipMessage } from './message.ts'
 
 /** Methods that get a label of their own; a peer can invent others, and labels come from fixed sets. */
@@ -20,12 +21,17 @@ const METHODS = new Set([
   'PUBLISH',
 ])
 
+/** `message`: too many or too long header fields, or too long a body. */
+export type ReachedLimit = ConnectionLimit | 'message' | 'transactions' | 'dialogs'
+
 export type SipdMetrics = {
   malformed(transport: TransportName | 'control'): void
   /** A message that our own code stumbled over: a bug, to be alarmed on. */
   fault(): void
   /** A TLS peer was not let in, or we did not go on with it. */
   tlsRefused(direction: 'inbound' | 'outbound'): void
+  /** Something was refused because a limit was reached. */
+  limited(limit: ReachedLimit): void
   received(transport: TransportName, message: SipMessage): void
   /** Called now and then with how many there are. */
   counts(counts: {
@@ -51,6 +57,11 @@ export function createSipdMetrics(metrics: Metrics): SipdMetrics {
     'TLS connections that failed in their handshake or certificate',
     ['direction'],
   )
+  const limited = metrics.counter(
+    'tonewall_sipd_limited_total',
+    'Connections and messages that were refused because a limit was reached',
+    ['limit'],
+  )
   const faults = metrics.counter(
     'tonewall_sipd_faults_total',
     'Messages that could not be handled because of an error of ours',
@@ -58,6 +69,7 @@ export function createSipdMetrics(metrics: Metrics): SipdMetrics {
   return {
     tlsRefused: (direction) => refused.inc({ direction }),
     fault: () => faults.inc(),
+    limited: (limit) => limited.inc({ limit }),
     malformed: (transport) => malformed.inc({ transport }),
     received: (transport, message) => messages.inc({ transport, kind: kindOf(message) }),
     counts: (counts) => {

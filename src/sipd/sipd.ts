@@ -60,6 +60,7 @@ export async function startSipd(options: SipdOptions): Promise<Sipd> {
     limits,
     onBytes: (bytes, flow) => wired.agent?.fromNetwork(bytes, flow),
     onTrouble: (transport) => metrics.malformed(transport),
+    onLimit: (limit) => metrics.limited(limit),
     onRefused: (refusal) => {
       metrics.tlsRefused(refusal.direction)
       refusals.write(refusal)

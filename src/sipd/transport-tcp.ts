@@ -1,12 +1,19 @@
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net'
 import { Connection } from './connection.ts'
 import type { Address, Flow } from './flow.ts'
+import type { ConnectionLimit } from './message-deadline.ts'
 
 export type TcpLimits = {
   /** Open connections of one listener, both directions. */
   readonly tcpConnectionsMax: number
   /** How long a connection may be silent. Longer than the keep-alive of any phone (RFC 5626 section 4.4.1: 120 s). */
   readonly tcpIdleMs: number
+  /** Connections from one address, so that one peer cannot take all; a PBX or carrier holds one to ten. */
+  readonly tcpConnectionsPerPeerMax: number
+  /** How long a peer that connected may send nothing at all. SIP peers connect because they have something to send. */
+  readonly tcpFirstMessageMs: number
+  /** How long one message may take from its first byte to its last: 64 kB at 64 kbit/s take 8 s. */
+  readonly tcpMessageMs: number
   /** How long connecting may take, TLS included: shorter than 64 * T1, so that the caller hears 503 rather than a timeout. */
   readonly tcpConnectMs: number
 }
@@ -52,6 +59,8 @@ type Options = {
   readonly onMessage: (bytes: Buffer, flow: Flow) => void
   /** The stream could not be cut into messages any more; the connection has been closed. */
   readonly onBroken: () => void
+  /** A connection was not let in, or was ended, because of a limit. */
+  readonly onLimit: (limit: ConnectionLimit) => void
 }
 
 /** One TCP or TLS listener and the connections that were accepted or opened for it. */
@@ -78,7 +87,11 @@ export class TcpTransport {
     server.on('connection', (socket: Socket) => {
       this.#accepted.add(socket)
       socket.once('close', () => this.#accepted.delete(socket))
+      if (this.#countOf(socket.remoteAddress) <= options.limits.tcpConnectionsPerPeerMax) return
+      options.onLimit('connections_per_peer')
+      socket.destroy()
     })
+    server.on('drop', () => options.onLimit('connections'))
     server.on(options.terms.accepted, (socket: Socket) =>
       this.#adopt(socket, { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }, undefined),
     )
@@ -168,8 +181,11 @@ export class TcpTransport {
       remote,
       readyOn,
       idleMs: limits.tcpIdleMs,
+      firstMessageMs: limits.tcpFirstMessageMs,
+      messageMs: limits.tcpMessageMs,
       onMessage: (bytes) => onMessage(bytes, flow()),
       onBroken,
+      onLimit: this.#options.onLimit,
       onClose: (_, error) => {
         this.#connections.delete(connection)
         for (const key of this.#keys.get(connection) ?? [])
@@ -198,6 +214,12 @@ export class TcpTransport {
     const key = { host: connection.remote.host, port }
     if (known > ALIASES_PER_CONNECTION_MAX || this.#byPeer.get(peerKey(key)) === connection) return
     this.#register(connection, key)
+  }
+
+  #countOf(host: string | undefined): number {
+    let count = 0
+    for (const socket of this.#accepted) if (socket.remoteAddress === host) count += 1
+    return count
   }
 
   #register(connection: Connection, remote: Address): void {

@@ -1,12 +1,7 @@
 import { isIP } from 'node:net'
 import type { Address, Flow, TransportName } from './flow.ts'
-import {
-  canonicalHost,
-  interfaceAddresses,
-  isWildcard,
-  localAddressFor,
-  type InterfaceAddress,
-} from './local-address.ts'
+import { interfaceAddresses, isWildcard, localAddressFor, type InterfaceAddress } from './local-address.ts'
+import type { ConnectionLimit } from './message-deadline.ts'
 import { defaultPort } from './next-hop.ts'
 import { PLAIN_STREAM, TcpTransport, type StreamTerms, type TcpLimits } from './transport-tcp.ts'
 import { secureStream, type TlsIdentity, type TlsRefusal } from './transport-tls.ts'
@@ -51,6 +46,7 @@ export class Transports {
     readonly onBytes: (bytes: Buffer, flow: Flow) => void
     /** A socket reported an error, or a stream lost its message boundary. */
     readonly onTrouble: (transport: TransportName) => void
+    readonly onLimit?: (limit: ConnectionLimit) => void
     /** A TLS peer was refused, by us or by itself. */
     readonly onRefused?: (refusal: TlsRefusal) => void
   }): Promise<Transports> {
@@ -97,8 +93,7 @@ export class Transports {
   }
 
   /** True when a Route or Request-URI names one of our sockets. */
-  isOurs(written: string, port: number | undefined): boolean {
-    const host = canonicalHost(written)
+  isOurs(host: string, port: number | undefined): boolean {
     return this.#opened.some(({ name, local }) => {
       if (local.port !== (port ?? defaultPort(name))) return false
       return (
@@ -148,6 +143,7 @@ export class Transports {
       readonly limits: TcpLimits
       readonly onBytes: (bytes: Buffer, flow: Flow) => void
       readonly onTrouble: (transport: TransportName) => void
+      readonly onLimit?: (limit: ConnectionLimit) => void
     },
   ): Promise<TcpTransport> {
     const opening = TcpTransport.open({
@@ -161,6 +157,7 @@ export class Transports {
       bindHost: (local, remote) => this.#advertise(local, remote).host,
       onMessage: options.onBytes,
       onBroken: () => options.onTrouble(terms.name),
+      onLimit: (limit) => options.onLimit?.(limit),
     })
     const opened = await opening.catch((cause: unknown) => Promise.reject(new ListenError(cause, terms.name, address)))
     this.#opened.push(opened)

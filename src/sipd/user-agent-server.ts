@@ -4,7 +4,7 @@ import type { Timer } from './clock.ts'
 import type { Application, ApplicationRequest } from './control-server.ts'
 import { dialogIdOf, type DialogGroup } from './dialog-group.ts'
 import { newTag, type Dialog } from './dialog.ts'
-import { parseCseq, type Envelope } from './envelope.ts'
+import { identityOf, parseCseq, type Envelope } from './envelope.ts'
 import type { Flow } from './flow.ts'
 import { networkFields, responseSentFields } from './frame-fields.ts'
 import { InboundInvite, type InviteEvents } from './inbound-invite.ts'
@@ -27,10 +27,12 @@ const CONTACT_METHODS = new Set(['INVITE', 'UPDATE', 'SUBSCRIBE', 'REFER'])
 /** Seconds after which a peer may try again that sent a second INVITE too early (RFC 3261 section 14.2: 0 to 10, random). */
 const retryAfter = (): Header => header('Retry-After', String(Math.floor(Math.random() * 11)))
 
+export type ServerEvents = InviteEvents & { readonly limited: (limit: 'transactions' | 'dialogs') => void }
+
 /** The answering half: requests from the network go to an application, its answers go back. */
 export class UserAgentServer {
   readonly #core: SipCore
-  readonly #events: InviteEvents
+  readonly #events: ServerEvents
   /** Requests that wait for an application's final answer, by transaction id. */
   readonly #waiting = new Map<string, InboundRequest>()
   /** UPDATEs before the answer share the INVITE's transaction id and are told apart by method. */
@@ -42,7 +44,7 @@ export class UserAgentServer {
   readonly #orders = new WeakMap<Dialog, InfoOrder>()
   readonly #answerTimers = new WeakMap<InboundRequest, Timer>()
 
-  constructor(core: SipCore, events: InviteEvents) {
+  constructor(core: SipCore, events: ServerEvents) {
     this.#core = core
     this.#events = events
   }
@@ -64,6 +66,7 @@ export class UserAgentServer {
       return
     }
     if (transactions.serverCount >= limits.transactionsMax) {
+      this.#events.limited('transactions')
       options.flow.send(serialize(buildResponse(request, { status: 503, to: taggedTo(request, envelope) })), nothing)
       return
     }
@@ -166,7 +169,10 @@ export class UserAgentServer {
     const invite = request.method === 'INVITE'
     if (invite) this.#trying(context.transaction, request)
     if (invite && this.#isMerged(envelope)) return refuse(482)
-    if (invite && dialogs.size >= limits.dialogsMax) return refuse(503)
+    if (invite && dialogs.size >= limits.dialogsMax) {
+      this.#events.limited('dialogs')
+      return refuse(503)
+    }
     const application = control.choose(request.method.toLowerCase())
     if (application === undefined) return refuse(isKnownMethod(request.method) ? 503 : 501)
     const inbound: InboundRequest = {
@@ -382,10 +388,6 @@ export class UserAgentServer {
 }
 
 type RequestContext = { readonly transaction: ServerTransaction; readonly key: string; readonly bytes: number }
-
-function identityOf(envelope: Envelope): string {
-  return `${envelope.callId} ${envelope.fromTag} ${envelope.cseq.number}`
-}
 
 /** The To value with the tag that it has, that the application chose, or a new one. */
 function taggedTo(request: SipRequest, envelope: Envelope, applicationTo?: string): string {

@@ -54,6 +54,24 @@ t.test('a status line may lack its reason', (t) => {
   t.end()
 })
 
+t.test('a control character is read behind a backslash in a quoted string, and nowhere else', (t) => {
+  const kind = (line: string): string => parseMessage(message('OPTIONS sip:b@b SIP/2.0', line, ...USUAL, '', '')).kind
+  t.equal(kind('X: "NUL \\\u0000, \\" and \\\u007f"'), 'message')
+  for (const line of ['X: \\\u0000', 'X: "\u0000"', 'X: "a" \\\u0000', 'X: "open', 'X: "\\\\\u0000"'])
+    t.equal(kind(line), line === 'X: "open' ? 'message' : 'refused', line)
+  t.equal(kind('X: "open\r\nY: \\\u0000"'), 'refused', 'a string does not go on in the next header field')
+  t.end()
+})
+
+t.test('of a broken request line is read what an answer needs', (t) => {
+  for (const line of ['OPTIONS  sip:b@b SIP/2.0', 'OPTIONS sip:b@b; lr SIP/2.0', 'OPTIONS sip:b@b SIP/2.0 ']) {
+    const parsed = parseMessage(message(line, ...USUAL, '', ''))
+    t.match(parsed, { kind: 'refused', code: 'start_line', partial: { method: 'OPTIONS' } }, line)
+  }
+  t.match(parseMessage(message('OPTIONS sip:b@b', ...USUAL, '', '')), { code: 'start_line', partial: undefined })
+  t.end()
+})
+
 t.test('what two readers could read differently is refused by name', (t) => {
   const cases: readonly (readonly [string, Buffer])[] = [
     ['head_unterminated', message('OPTIONS sip:b@b SIP/2.0', ...USUAL)],
