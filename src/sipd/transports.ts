@@ -1,6 +1,12 @@
 import { isIP } from 'node:net'
 import type { Address, Flow, TransportName } from './flow.ts'
-import { interfaceAddresses, isWildcard, localAddressFor, type InterfaceAddress } from './local-address.ts'
+import {
+  canonicalHost,
+  interfaceAddresses,
+  isWildcard,
+  localAddressFor,
+  type InterfaceAddress,
+} from './local-address.ts'
 import type { ConnectionLimit } from './message-deadline.ts'
 import { defaultPort } from './next-hop.ts'
 import { PLAIN_STREAM, TcpTransport, type StreamTerms, type TcpLimits } from './transport-tcp.ts'
@@ -93,7 +99,8 @@ export class Transports {
   }
 
   /** True when a Route or Request-URI names one of our sockets. */
-  isOurs(host: string, port: number | undefined): boolean {
+  isOurs(written: string, port: number | undefined): boolean {
+    const host = canonicalHost(written)
     return this.#opened.some(({ name, local }) => {
       if (local.port !== (port ?? defaultPort(name))) return false
       return (
