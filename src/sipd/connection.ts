@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { SYSTEM_CLOCK } from './clock.ts'
 import type { Address } from './flow.ts'
+import { KeepAlive } from './keep-alive.ts'
 import { MessageDeadline, type ConnectionLimit } from './message-deadline.ts'
 import { MessageStream } from './message-stream.ts'
 
@@ -32,6 +33,8 @@ export class Connection {
     /** The event that says the connection may be used; undefined: it may be used now. */
     readonly readyOn: 'connect' | 'secureConnect' | undefined
     readonly idleMs: number
+    /** How often a connection of ours is pinged; one that a peer opened is the peer's to keep. */
+    readonly pingMs: number | undefined
     /** How long a peer that connected to us may send nothing, and any peer may take for one message. */
     readonly firstMessageMs: number
     readonly messageMs: number
@@ -56,6 +59,17 @@ export class Connection {
         socket.destroy()
       },
     })
+    const keepAlive =
+      options.pingMs === undefined
+        ? undefined
+        : new KeepAlive({
+            clock: SYSTEM_CLOCK,
+            intervalMs: options.pingMs,
+            ping: () => {
+              if (this.#waiting === undefined && this.usable) socket.write('\r\n\r\n')
+            },
+            dead: () => socket.destroy(),
+          })
     let problem: Error | undefined
     socket.setTimeout(options.idleMs, () => socket.destroy())
     socket.on('error', (error) => {
@@ -64,12 +78,13 @@ export class Connection {
     })
     socket.on('close', () => {
       deadline.stop()
+      keepAlive?.stop()
       this.#closed()
       options.onClose(this, problem)
     })
     socket.on('data', (chunk: Buffer) => {
       this.#unproven = undefined
-      const items = this.#stream.push(chunk)
+      const items = this.#stream.push(keepAlive?.withoutPong(chunk, !this.#stream.partial) ?? chunk)
       deadline.heard({ completed: items.length > 0, partial: this.#stream.partial })
       for (const item of items) {
         if (item.kind === 'message') options.onMessage(item.bytes, this)

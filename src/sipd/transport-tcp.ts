@@ -1,6 +1,7 @@
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net'
 import { Connection } from './connection.ts'
 import type { Address, Flow } from './flow.ts'
+import { PING_INTERVAL_MS } from './keep-alive.ts'
 import type { ConnectionLimit } from './message-deadline.ts'
 
 export type TcpLimits = {
@@ -8,6 +9,8 @@ export type TcpLimits = {
   readonly tcpConnectionsMax: number
   /** How long a connection may be silent. Longer than the keep-alive of any phone (RFC 5626 section 4.4.1: 120 s). */
   readonly tcpIdleMs: number
+  /** How often connections that we opened are pinged (RFC 5626 section 4.4.1). */
+  readonly tcpPingMs?: number
   /** Connections from one address, so that one peer cannot take all; a PBX or carrier holds one to ten. */
   readonly tcpConnectionsPerPeerMax: number
   /** How long a peer that connected may send nothing at all. SIP peers connect because they have something to send. */
@@ -181,6 +184,7 @@ export class TcpTransport {
       remote,
       readyOn,
       idleMs: limits.tcpIdleMs,
+      pingMs: readyOn === undefined ? undefined : (limits.tcpPingMs ?? PING_INTERVAL_MS),
       firstMessageMs: limits.tcpFirstMessageMs,
       messageMs: limits.tcpMessageMs,
       onMessage: (bytes) => onMessage(bytes, flow()),

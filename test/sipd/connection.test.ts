@@ -18,6 +18,7 @@ async function opened(t: Test, accepted: (socket: Socket) => void = () => undefi
       remote,
       readyOn: 'connect',
       idleMs: 10_000,
+      pingMs: undefined,
       firstMessageMs: 10_000,
       messageMs: 10_000,
       onLimit: () => undefined,
