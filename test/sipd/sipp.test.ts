@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -14,8 +15,8 @@ for (const transport of ['udp', 'tcp'] as const) {
     const served = await serve(t)
     const folder = await mkdtemp(join(tmpdir(), 'sipp-'))
     t.teardown(() => rm(folder, { recursive: true }))
-    const uasPort = await freePort()
-    const uacPort = await freePort()
+    const uasPort = await freePort(transport)
+    const uacPort = await freePort(transport)
     const protocol = transport === 'udp' ? 'u1' : 't1'
     const suffix = transport === 'tcp' ? ';transport=tcp' : ''
     let failed = 0
@@ -44,7 +45,7 @@ for (const transport of ['udp', 'tcp'] as const) {
       '30s',
       '-timeout_error',
     ]
-    const uas = sipp(folder, ['-sn', 'uas', '-p', String(uasPort), '-mp', String(await freePort()), ...shared])
+    const uas = sipp(folder, ['-sn', 'uas', '-p', String(uasPort), '-mp', String(await freePort(transport)), ...shared])
     const uac = sipp(folder, [
       ...[
         '-sn',
@@ -52,7 +53,7 @@ for (const transport of ['udp', 'tcp'] as const) {
         '-p',
         String(uacPort),
         '-mp',
-        String(await freePort()),
+        String(await freePort(transport)),
         '-r',
         '20',
         '-l',
@@ -76,11 +77,19 @@ function sipp(folder: string, options: readonly string[]) {
   return { child, exit }
 }
 
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  return port
+/** A port that is free for this transport; one that is free for UDP may be taken for TCP. */
+async function freePort(transport: 'udp' | 'tcp'): Promise<number> {
+  if (transport === 'udp') {
+    const socket = createSocket('udp4').bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    const { port } = socket.address()
+    socket.close()
+    return port
+  }
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const bound = server.address()
+  server.close()
+  if (bound === null || typeof bound === 'string') throw new Error('no address')
+  return bound.port
 }
