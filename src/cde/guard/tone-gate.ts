@@ -82,25 +82,41 @@ const HALF_SAMPLES = GATE_BLOCK_SAMPLES / 2
 const LINES = LINES_HZ.length
 /** Real and imaginary part of each line. */
 const SPECTRUM = LINES * 2
+/** Of 1, 2 and 4 blocks; of the widest windows nothing need be kept, for there is none wider to be made of them. */
+const LEVELS = 3
+
+/**
+ * What is noted in each slot, all in one piece, for a hundred windows would have it in too many places of memory: the number of its
+ * block; the same again when it is suspected, and how loud the lines are that it is suspected for; the best pair's part of all energy in
+ * 10 ms; and for each level its energy, and that of its two bands, times Hz (zero for a single block).
+ */
+const NOTES = 16
+const TAG = 0
+const SUSPECT = 1
+const SUSPECT_LINES = 2
+const PAIR_SHARE = 3
+const ENERGY = 4
+const LOW_BAND = 8
+const HIGH_BAND = 12
 
 export class ToneGate {
-  readonly #tags = new Float64Array(SLOTS).fill(-1)
-  /** The number of the block in the slot, when it is suspected, and how loud the lines are that it is suspected for. */
-  readonly #suspects = new Float64Array(SLOTS).fill(-1)
-  readonly #suspectLines = new Float64Array(SLOTS)
-  /** For 1, 2 and 4 blocks from the slot's block on; spectra all have the phase of one common clock. */
-  readonly #levels = [newLevel(), newLevel(), newLevel()] as const
-  /** The best pair's part of all energy in two blocks. */
-  readonly #pairShares = new Float64Array(SLOTS)
+  /** For each slot, the spectra of 1, 2 and 4 blocks from its block on; all have the phase of one common clock. */
+  readonly #spectra = new Float32Array(SLOTS * LEVELS * SPECTRUM)
+  /** For each slot what is counted in NOTES. */
+  readonly #notes = new Float64Array(SLOTS * NOTES)
 
   /** Keys are awaited until this block. */
   #waryUntil = -1
 
+  constructor() {
+    for (let slot = 0; slot < SLOTS; slot += 1) this.#notes.fill(-1, slot * NOTES + TAG, slot * NOTES + SUSPECT + 1)
+  }
+
   /** Takes the 40 samples of one block from `start` on. A block that is older than the memory is forgotten at once. */
   analyse(block: number, samples: Int16Array, start: number): void {
     const slot = block & (SLOTS - 1)
-    if ((this.#tags[slot] ?? -1) > block) return
-    this.#tags[slot] = block
+    if ((this.#notes[slot * NOTES + TAG] ?? -1) > block) return
+    this.#notes[slot * NOTES + TAG] = block
     this.#transform(block, samples, start)
     // Windows that this block completes: only those that end with it, unless it fills a hole.
     let before = 0
@@ -118,7 +134,7 @@ export class ToneGate {
   }
 
   knows(block: number): boolean {
-    return block >= 0 && this.#tags[block & (SLOTS - 1)] === block
+    return block >= 0 && this.#notes[noteOf(block, TAG)] === block
   }
 
   /** Keys are awaited from this block on, for ten seconds. */
@@ -128,7 +144,7 @@ export class ToneGate {
 
   /** What is thought of a block that is known, with all that has been analysed up to now. */
   verdict(block: number): GateVerdict {
-    if (this.#suspects[block & (SLOTS - 1)] === block) return 'tone'
+    if (this.#notes[noteOf(block, SUSPECT)] === block) return 'tone'
     if (this.#isBeside(block, block - 1) || this.#isBeside(block, block + 1)) return 'tone'
     for (let at = block - 1; at <= block + 1; at += 1) {
       if (this.#energy(block) > BESIDE_MIN * this.#energy(at) && this.#isBurst(at)) return 'tone'
@@ -142,19 +158,18 @@ export class ToneGate {
 
   /** Overwrites what the audio can be told by. */
   wipe(): void {
-    for (const { spectra } of this.#levels) spectra.fill(0)
+    this.#spectra.fill(0)
     for (const shared of [EVEN, ODD, POWERS, WIDEST_SPECTRUM]) shared.fill(0)
   }
 
   /** A key that fills the suspected block need not end with it. */
   #isBeside(block: number, suspect: number): boolean {
-    const slot = suspect & (SLOTS - 1)
-    if (this.#suspects[slot] !== suspect) return false
-    return this.#energy(block) > BESIDE_MIN * (this.#suspectLines[slot] ?? 0)
+    if (this.#notes[noteOf(suspect, SUSPECT)] !== suspect) return false
+    return this.#energy(block) > BESIDE_MIN * (this.#notes[noteOf(suspect, SUSPECT_LINES)] ?? 0)
   }
 
   #energy(block: number): number {
-    return this.#levels[0].energy[block & (SLOTS - 1)] ?? 0
+    return this.#notes[noteOf(block, ENERGY)] ?? 0
   }
 
   /** A block much louder than both what is shortly before and shortly after it; nothing known there counts as silence. */
@@ -171,7 +186,7 @@ export class ToneGate {
   /** Beside missing audio, a block and the 10 ms it has with its one neighbour are judged by their share alone. */
   #couldBePart(block: number, pair: number): boolean {
     return (
-      this.#blockShares(block).both > EDGE_SHARE_MAX || (this.#pairShares[pair & (SLOTS - 1)] ?? 0) > EDGE_SHARE_MAX
+      this.#blockShares(block).both > EDGE_SHARE_MAX || (this.#notes[noteOf(pair, PAIR_SHARE)] ?? 0) > EDGE_SHARE_MAX
     )
   }
 
@@ -188,14 +203,13 @@ export class ToneGate {
       EVEN[n] = after + before
       ODD[n] = after - before
     }
-    const level = this.#levels[0]
-    const slot = block & (SLOTS - 1)
-    level.energy[slot] = energy
+    this.#notes[noteOf(block, ENERGY)] = energy
     if (clipped >= CLIPPED_PAIRS_MAX) {
-      this.#suspects[slot] = block
-      this.#suspectLines[slot] = Infinity
+      this.#notes[noteOf(block, SUSPECT)] = block
+      this.#notes[noteOf(block, SUSPECT_LINES)] = Infinity
     }
-    const at = slot * SPECTRUM
+    const spectra = this.#spectra
+    const at = spectrumOf(block, 0)
     const turns = (block % TURNS) * LINES
     let wave = 0
     for (let line = 0; line < LINES; line += 1) {
@@ -205,43 +219,41 @@ export class ToneGate {
         re += (EVEN[n] ?? 0) * (COSINES[wave] ?? 0)
         im -= (ODD[n] ?? 0) * (SINES[wave] ?? 0)
       }
-      turnBack(level.spectra, at + line * 2, re, im, turns + line)
+      turnBack(spectra, at + line * 2, re, im, turns + line)
     }
   }
 
   /** Adds two half windows, all of which is known, to a whole one, and measures it. */
   #measure(rule: number, from: number): void {
     const { blocks, shareMax, evidenceMax, waryEvidenceMax } = RULES[rule] ?? RULES[0]
-    const half = this.#levels[rule] ?? NO_LEVEL
-    // Of the widest windows nothing need be kept: there is none wider to be made of them.
-    const whole = blocks < WIDEST_BLOCKS ? (this.#levels[rule + 1] ?? NO_LEVEL) : NO_LEVEL
-    const slot = from & (SLOTS - 1)
-    const other = (from + blocks / 2) & (SLOTS - 1)
-    const first = slot * SPECTRUM
-    const second = other * SPECTRUM
-    const energy = (half.energy[slot] ?? 0) + (half.energy[other] ?? 0)
-    const isWidest = whole === NO_LEVEL
-    addUp(half.spectra, first, second, isWidest ? WIDEST_SPECTRUM : whole.spectra, isWidest ? 0 : first)
-    if (!isWidest) {
-      whole.energy[slot] = energy
-      whole.lowBand[slot] = lowBest.band
-      whole.highBand[slot] = highBest.band
-    }
-    if (rule === 0) this.#pairShares[slot] = 0
+    const notes = this.#notes
+    const first = noteOf(from, 0) + rule
+    const second = noteOf(from + blocks / 2, 0) + rule
+    const energy = (notes[first + ENERGY] ?? 0) + (notes[second + ENERGY] ?? 0)
+    const spectra = this.#spectra
+    const firstHalf = spectrumOf(from, rule)
+    const secondHalf = spectrumOf(from + blocks / 2, rule)
+    if (blocks < WIDEST_BLOCKS) {
+      addUp(spectra, firstHalf, secondHalf, spectra, firstHalf + SPECTRUM)
+      notes[first + 1 + ENERGY] = energy
+      notes[first + 1 + LOW_BAND] = lowBest.band
+      notes[first + 1 + HIGH_BAND] = highBest.band
+    } else addUp(spectra, firstHalf, secondHalf, WIDEST_SPECTRUM, 0)
+    if (rule === 0) notes[first + PAIR_SHARE] = 0
     const samples = blocks * GATE_BLOCK_SAMPLES
     if (energy < SILENCE_MEAN_SQUARE * samples) return
     const line = (lowBest.power + highBest.power) * (2 / samples)
-    if (rule === 0) this.#pairShares[slot] = line / energy
+    if (rule === 0) notes[first + PAIR_SHARE] = line / energy
     let suspicious = line > shareMax * energy
     if (!suspicious && (blocks !== 2 || line > SHORT_SHARE_MIN * energy)) {
       const evidence = keyEvidence({
         blocks,
-        spectra: half.spectra,
-        first,
-        second,
+        spectra,
+        first: firstHalf,
+        second: secondHalf,
         energy,
-        lowBand: (half.lowBand[slot] ?? 0) + (half.lowBand[other] ?? 0),
-        highBand: (half.highBand[slot] ?? 0) + (half.highBand[other] ?? 0),
+        lowBand: (notes[first + LOW_BAND] ?? 0) + (notes[second + LOW_BAND] ?? 0),
+        highBand: (notes[first + HIGH_BAND] ?? 0) + (notes[second + HIGH_BAND] ?? 0),
         low: lowBest.line,
         high: highBest.line,
       })
@@ -254,28 +266,37 @@ export class ToneGate {
     const { blocks, inset, loudnessMin } = RULES[rule] ?? RULES[0]
     for (let block = from + inset; block < from + blocks - inset; block += 1) {
       if (this.#energy(block) < loudnessMin * line) continue
-      const slot = block & (SLOTS - 1)
-      this.#suspectLines[slot] = this.#suspects[slot] === block ? Math.max(this.#suspectLines[slot] ?? 0, line) : line
-      this.#suspects[slot] = block
+      const suspect = noteOf(block, SUSPECT)
+      const lines = noteOf(block, SUSPECT_LINES)
+      this.#notes[lines] = this.#notes[suspect] === block ? Math.max(this.#notes[lines] ?? 0, line) : line
+      this.#notes[suspect] = block
     }
   }
 
   /** The best pair's part of all energy in one block, and the lesser line's; asked for seldom, and so not kept ready. */
   #blockShares(block: number): { readonly both: number; readonly least: number } {
-    const { energy, spectra } = this.#levels[0]
-    const slot = block & (SLOTS - 1)
-    if ((energy[slot] ?? 0) < SILENCE_MEAN_SQUARE * GATE_BLOCK_SAMPLES) return NO_SHARES
+    const energy = this.#energy(block)
+    const spectra = this.#spectra
+    if (energy < SILENCE_MEAN_SQUARE * GATE_BLOCK_SAMPLES) return NO_SHARES
     let low = 0
     let high = 0
     for (let line = 0; line < LINES; line += 1) {
-      const at = slot * SPECTRUM + line * 2
+      const at = spectrumOf(block, 0) + line * 2
       const power = (spectra[at] ?? 0) ** 2 + (spectra[at + 1] ?? 0) ** 2
       if (line < BAND_LINES) low = Math.max(low, power)
       else high = Math.max(high, power)
     }
-    const scale = 2 / GATE_BLOCK_SAMPLES / (energy[slot] ?? 1)
+    const scale = 2 / GATE_BLOCK_SAMPLES / energy
     return { both: (low + high) * scale, least: Math.min(low, high) * scale }
   }
+}
+
+function noteOf(block: number, note: number): number {
+  return (block & (SLOTS - 1)) * NOTES + note
+}
+
+function spectrumOf(block: number, level: number): number {
+  return ((block & (SLOTS - 1)) * LEVELS + level) * SPECTRUM
 }
 
 const NO_SHARES = { both: 0, least: 0 }
@@ -335,20 +356,6 @@ function turnBack(spectra: Float32Array, at: number, re: number, im: number, tur
   spectra[at] = re * cosine + im * sine
   spectra[at + 1] = im * cosine - re * sine
 }
-
-/** What is known of all windows of one length, by the slot of their first block. */
-type Level = ReturnType<typeof newLevel>
-
-function newLevel() {
-  return {
-    spectra: new Float32Array(SLOTS * SPECTRUM),
-    energy: new Float64Array(SLOTS),
-    lowBand: new Float64Array(SLOTS),
-    highBand: new Float64Array(SLOTS),
-  }
-}
-
-const NO_LEVEL: Level = newLevel()
 
 const ANGLES = LINES_HZ.flatMap((frequency) =>
   Array.from({ length: HALF_SAMPLES }, (_, n) => (2 * Math.PI * frequency * (n + 0.5)) / 8000),
