@@ -119,8 +119,9 @@ t.test('an answer that never comes is asked for again under the same key until t
   const startedMs = performance.now()
   t.same(await client.tokenize(REQUEST, testCard(), { deadlineMs: 2_600 }), { type: 'unavailable' })
   t.ok(performance.now() - startedMs < 4_000)
-  t.equal(vault.asked.length, 2)
-  t.same(vault.asked[0], vault.asked[1])
+  // A third question may just fit in before the deadline.
+  t.ok(vault.asked.length === 2 || vault.asked.length === 3, String(vault.asked.length))
+  for (const asked of vault.asked) t.same(asked, vault.asked[0])
   client.close()
   await vault.close()
 })
