@@ -17,8 +17,6 @@ const COOL_DOWN_MS_MAX = 30_000
 /** The masker's own view of an arrival is a packet or a timer later. */
 const LOOK_AHEAD_MARGIN_MS = 10
 const LOOK_AHEAD_STEP_MS = 10
-/** What the masker has heard of the time after a packet when that is due: less, and a tone that begins at its end is not known yet. */
-const FUTURE_MS_MIN = 20
 /** Fainter, more tilted or further off than the masker's gate is sure to take for a tone (ITU-T Q.24 with a margin). */
 const GATE_DBM0_MIN = -36
 const GATE_TWIST_DB_MAX = 12
@@ -46,7 +44,8 @@ export function settingsYaml(settings: readonly Setting[], trunk: string): strin
   return `${lines.join('\n')}\n`
 }
 
-function lookAhead({ summary, figures }: Evidence): Setting {
+function lookAhead({ summary }: Evidence): Setting {
+  const lag = summary.eventLagMs
   const setting = (value: number, reason: string): Setting => ({
     where: 'trunks',
     key: 'lookAheadMs',
@@ -54,23 +53,16 @@ function lookAhead({ summary, figures }: Evidence): Setting {
     isDefault: value === LOOK_AHEAD_MS,
     reason,
   })
-  const packetMs = figures.media?.ptimeMs ?? 0
-  const least = Math.max(LOOK_AHEAD_MS, stepped(packetMs + FUTURE_MS_MIN))
-  const long = `packets of ${packetMs} ms need more than the default, so that the gate hears what follows each`
-  const lag = summary.eventLagMs
-  if (lag === null) {
-    const plain = 'no tone comes ahead of an event here; the default gives the gate time to know a tone'
-    return setting(least, least === LOOK_AHEAD_MS ? plain : long)
-  }
-  const needed = stepped(lag.max + LOOK_AHEAD_MARGIN_MS)
+  if (lag === null)
+    return setting(
+      LOOK_AHEAD_MS,
+      'no tone comes ahead of an event here; the default gives the gate time to know a tone',
+    )
+  const needed = Math.ceil((lag.max + LOOK_AHEAD_MARGIN_MS) / LOOK_AHEAD_STEP_MS) * LOOK_AHEAD_STEP_MS
   const said = `the event comes ${range(lag, 'ms')} after the first packet with its tone`
-  if (needed > LOOK_AHEAD_MS_MAX) return setting(least, `${said}: no look-ahead reaches that far, see masking`)
-  if (needed > least) return setting(needed, `${said}, and audio must be held until then`)
-  return setting(least, least === LOOK_AHEAD_MS ? `${said}: the default reaches back over it` : long)
-}
-
-function stepped(ms: number): number {
-  return Math.ceil(ms / LOOK_AHEAD_STEP_MS) * LOOK_AHEAD_STEP_MS
+  if (needed <= LOOK_AHEAD_MS) return setting(LOOK_AHEAD_MS, `${said}: the default reaches back over it`)
+  if (needed <= LOOK_AHEAD_MS_MAX) return setting(needed, `${said}, and audio must be held until then`)
+  return setting(LOOK_AHEAD_MS, `${said}: no look-ahead reaches that far, see masking`)
 }
 
 function masking({ summary, figures }: Evidence): Setting {

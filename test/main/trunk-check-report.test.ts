@@ -118,15 +118,6 @@ t.test('the look-ahead reaches back over the latest event, and the cool-down ove
   t.end()
 })
 
-t.test('packets longer than the look-ahead ask for a longer one', (t) => {
-  const { media } = FIGURES
-  if (media === null) throw new Error('the sample has media')
-  const packetsOf = (ptimeMs: number) => report([TONE], { figures: { ...FIGURES, media: { ...media, ptimeMs } } })
-  t.match(setting(packetsOf(20), 'lookAheadMs'), { value: 40, isDefault: true })
-  t.match(setting(packetsOf(60), 'lookAheadMs'), { value: 80, isDefault: false, reason: /packets of 60 ms/ })
-  t.end()
-})
-
 t.test('what is to be pasted fits the configuration that ships', (t) => {
   const folder = t.testdir()
   const made = report([
