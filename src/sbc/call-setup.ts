@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
-import { Call, type CallDependencies, type Leg } from './call.ts'
+import { Call, type CallDependencies } from './call.ts'
 import type { Engine, EnginePool } from './engine-pool.ts'
+import type { Leg } from './leg.ts'
 import { randomLetters } from './letters.ts'
 import { MediaSession } from './media-session.ts'
 import type { Party } from './party.ts'
@@ -161,9 +162,9 @@ async function invite(
 ): Promise<InviteResult> {
   const { dependencies, request, callee } = attempt
   const { end, provisionals } = options
-  const { host, port, transport } = callee.target
+  const [{ host, port, transport }] = callee.targets
   const inviting = dependencies.sip.invite(
-    `sip:${escapeUser(options.number)}@${host}:${port};transport=${transport}`,
+    `sip:${escapeUser(options.number)}@${host}:${port ?? 5_060};transport=${transport}`,
     {
       sdp: options.sdp,
       headers: requestHeaders(options.hops),

@@ -1,7 +1,9 @@
+import { testTrunk } from './test-trunk.ts'
 import { createLogger } from '../../src/kit/log.ts'
 import type { Identity } from '../../src/kit/identity.ts'
-import { Call, type Leg } from '../../src/sbc/call.ts'
+import { Call } from '../../src/sbc/call.ts'
 import type { GuardPool } from '../../src/sbc/guard-link.ts'
+import type { Leg } from '../../src/sbc/leg.ts'
 import { randomLetters } from '../../src/sbc/letters.ts'
 import { MediaSession } from '../../src/sbc/media-session.ts'
 import type { Party } from '../../src/sbc/party.ts'
@@ -52,14 +54,10 @@ export class SipCall {
       dialog,
       origin: { sessionId: 5, version: 1 },
       trunk: {
-        name: party === 'payer' ? 'carrier' : 'centre',
-        side: party === 'payer' ? 'carrier' : 'contact-centre',
+        ...testTrunk(
+          party === 'payer' ? { name: 'carrier', side: 'carrier' } : { name: 'centre', side: 'contact-centre' },
+        ),
         party,
-        sources: [],
-        target: { host: '127.0.0.1', port: 5_060, transport: 'udp' },
-        agentHeader: null,
-        lookAheadMs: 60,
-        masking: 'talk-through',
       },
     })
     this.call = new Call({

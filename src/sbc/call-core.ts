@@ -1,0 +1,27 @@
+import type { Logger } from '../kit/log.ts'
+import type { Leg } from './leg.ts'
+import type { MediaSession } from './media-session.ts'
+import type { Party } from './party.ts'
+import type { PaymentWindow } from './payment-window.ts'
+
+/** Why a call ended, for the Reason header (RFC 3326) towards a party that did not end it. */
+export type EndReason = 'party_hung_up' | 'media_lost' | 'sip_lost' | 'closing'
+
+/**
+ * What the parts of a call share: who its parties are now, its media, and its window. A leg and the media can be
+ * replaced while a part waits for something, so each is asked for anew after a wait.
+ */
+export type CallCore = {
+  readonly callId: string
+  readonly logger: Logger
+  readonly media: MediaSession
+  /** The window that was opened last, which may be closed; null before. */
+  readonly window: PaymentWindow | null
+  leg(party: Party): Leg
+  hasEnded(): boolean
+  end(reason: EndReason, hungUp?: Party): void
+  /** The call is shown to desks anew. */
+  changed(): void
+  /** One thing at a time uses the media; this waits for its turn. */
+  exclusive<Value>(action: () => Promise<Value>): Promise<Value>
+}
