@@ -4,6 +4,7 @@ import { resolve, sep } from 'node:path'
 import type { ConfigurationProblem, KeyPath, ProblemAt } from '../kit/configuration-file.ts'
 import type { Configuration } from '../wire/configuration.ts'
 import { collide, listenAddresses } from './listen-address.ts'
+import { checkRoutes, checkTrunks } from './trunk-configuration-check.ts'
 
 /** An rtpengine takes four ports a call: RTP and RTCP on either side, and four more while a window is open. */
 const MEDIA_PORTS_MIN = 8
@@ -23,6 +24,15 @@ export function checkBeforeSchema(value: unknown, problemAt: ProblemAt): readonl
         }),
       )
     })
+  })
+  listOf(value, 'trunks').forEach((trunk, index) => {
+    if (typeof trunk !== 'object' || trunk === null || 'target' in trunk !== 'targets' in trunk) return
+    problems.push(
+      problemAt(['trunks', index], {
+        problem: 'target' in trunk ? 'has both target and targets' : 'says nowhere to send calls to',
+        cure: 'write target, such as { host: 192.0.2.1, port: 5060 }, or targets with several',
+      }),
+    )
   })
   const desk = (value as { readonly desk?: unknown } | null)?.desk
   listOf(desk, 'agents').forEach((agent, index) => {
@@ -56,7 +66,8 @@ export function checkConfiguration(
   return problems
 }
 
-type Report = (path: KeyPath, problem: string, cure: string) => void
+/** Notes one problem of the key at `path`. */
+export type Report = (path: KeyPath, problem: string, cure: string) => void
 
 function checkNames(configuration: Configuration, report: Report): void {
   const lists = {
@@ -79,56 +90,6 @@ function checkNames(configuration: Configuration, report: Report): void {
       taken.add(item.name)
     })
   }
-}
-
-function checkTrunks(configuration: Configuration, report: Report): void {
-  for (const side of ['carrier', 'contact-centre'] as const) {
-    if (configuration.trunks.some((trunk) => trunk.side === side)) continue
-    report(['trunks'], `there is no trunk of side ${side}`, 'a call needs a carrier and a contact centre')
-  }
-  const owners = new Map<string, number>()
-  configuration.trunks.forEach((trunk, index) => {
-    trunk.sources.forEach((source, at) => {
-      const path = ['trunks', index, 'sources', at]
-      if (!isAddressOrRange(source)) {
-        report(
-          path,
-          'is neither an IP address nor a CIDR range',
-          'write it like 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32',
-        )
-      } else if ((owners.get(source) ?? index) !== index) {
-        report(path, 'is a source of another trunk too', 'a request must fit one trunk: divide the addresses')
-      }
-      owners.set(source, index)
-    })
-    if (trunk.side === 'carrier' && trunk.agentHeader !== null) {
-      report(['trunks', index, 'agentHeader'], 'a carrier has no agents', 'move it to the contact centre')
-    }
-  })
-}
-
-function checkRoutes(configuration: Configuration, report: Report): void {
-  const sides = new Map(configuration.trunks.map((trunk) => [trunk.name, trunk.side]))
-  configuration.routes.forEach((route, index) => {
-    for (const end of ['from', 'to'] as const) {
-      if (sides.has(route[end])) continue
-      report(['routes', index, end], 'no trunk has this name', `use one of: ${[...sides.keys()].join(', ')}`)
-    }
-    const from = sides.get(route.from)
-    if (from !== undefined && from === sides.get(route.to)) {
-      report(
-        ['routes', index],
-        'joins two trunks of one side',
-        'a call goes from a carrier to a contact centre or back',
-      )
-    }
-    const earlier = configuration.routes.findIndex(
-      (other) => other.from === route.from && route.prefix.startsWith(other.prefix),
-    )
-    if (earlier < index) {
-      report(['routes', index], 'is never reached: an earlier route fits first', 'put the longer prefix first')
-    }
-  })
 }
 
 function checkMedia(configuration: Configuration, report: Report): void {
@@ -179,8 +140,9 @@ function checkPorts(configuration: Configuration, report: Report): void {
     }
     if (isIP(address.host) === 0) report([...address.path.slice(0, -1), 'host'], ...NOT_AN_ADDRESS)
   })
-  if (configuration.sip.udp.length + configuration.sip.tcp.length === 0) {
-    report(['sip', 'udp'], 'there is no address for SIP', 'name one under udp or tcp')
+  const { udp, tcp, tls } = configuration.sip
+  if (udp.length + tcp.length + (tls?.addresses.length ?? 0) === 0) {
+    report(['sip', 'udp'], 'there is no address for SIP', 'name one under udp, tcp or tls')
   }
 }
 
@@ -207,6 +169,13 @@ function checkFiles(configuration: Configuration, report: Report): void {
       report(['desk', 'tls', key], 'there is no such file', 'name a PEM file, or write tls: null')
     }
   }
+  const { tls: sipTls } = configuration.sip
+  for (const key of ['certificate', 'key', 'authority'] as const) {
+    const name = sipTls?.[key] ?? null
+    if (name !== null && !existsSync(name)) {
+      report(['sip', 'tls', key], 'there is no such file', 'name a PEM file, or write tls: null')
+    }
+  }
   const { folder, development } = configuration.certificates
   if (!development && !existsSync(folder)) {
     report(['certificates', 'folder'], 'there is no such folder', 'name the certificates, or say development: true')
@@ -215,14 +184,6 @@ function checkFiles(configuration: Configuration, report: Report): void {
 
 export function isBelow(folder: string, file: string): boolean {
   return resolve(file).startsWith(resolve(folder) + sep)
-}
-
-function isAddressOrRange(source: string): boolean {
-  const [address = '', bits, ...more] = source.split('/')
-  const family = isIP(address)
-  if (family === 0 || more.length > 0) return false
-  if (bits === undefined) return true
-  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
 }
 
 function listOf(value: unknown, key: string): readonly unknown[] {

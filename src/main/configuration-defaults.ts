@@ -1,13 +1,14 @@
 import { join, resolve } from 'node:path'
+import { completeRoute, completeTrunk, type WrittenRoute, type WrittenTrunk } from './trunk-defaults.ts'
 import type {
   AgentConfiguration,
   Configuration,
   FormConfiguration,
   GuardConfiguration,
   HostPort,
-  RouteConfiguration,
   RtpengineConfiguration,
-  TrunkConfiguration,
+  SipConfiguration,
+  SipTlsConfiguration,
 } from '../wire/configuration.ts'
 
 /** Two packets of 20 ms: the masker decides on whole tones and talk stays natural. */
@@ -21,23 +22,29 @@ const TOTAL_MS = 180_000
 /** Customers press # once more. */
 export const COOL_DOWN_MS = 3_000
 
+/** RFC 4028 section 4 recommends half an hour; the least is of section 5. */
+const SESSION_TIMER = { seconds: 1_800, minSeconds: 90 }
+/** Of the European Union, the Americas, the United Kingdom, Australia. */
+const EMERGENCY_NUMBERS: readonly string[] = ['112', '911', '999', '000']
+/** Homer tells its agents apart by it. */
+const CAPTURE_ID = 2_001
+
 /** What sbc-config/tonewall.schema.json lets through. */
 export type WrittenConfiguration = {
   readonly dataFolder?: string
   readonly certificates?: { readonly folder?: string; readonly development?: boolean }
   readonly logLevel?: Configuration['logLevel']
-  readonly sip: {
-    readonly udp: readonly HostPort[]
-    readonly tcp: readonly HostPort[]
-    readonly server?: 'embedded' | 'drachtio'
-    readonly control: HostPort
-    readonly secretFile?: string
-  }
-  readonly trunks: readonly (Pick<TrunkConfiguration, 'name' | 'side' | 'sources'> &
-    Partial<Pick<TrunkConfiguration, 'agentHeader' | 'lookAheadMs' | 'masking'>> & {
-      readonly target: HostPort & { readonly transport?: 'udp' | 'tcp' }
-    })[]
-  readonly routes: readonly (Omit<RouteConfiguration, 'prefix'> & { readonly prefix?: string })[]
+  readonly sip: Pick<SipConfiguration, 'udp' | 'tcp' | 'control'> &
+    Partial<Omit<SipConfiguration, 'tls'>> & {
+      readonly tls?:
+        | (Omit<SipTlsConfiguration, 'mutual' | 'authority'> & {
+            readonly mutual?: boolean
+            readonly authority?: string | null
+          })
+        | null
+    }
+  readonly trunks: readonly WrittenTrunk[]
+  readonly routes: readonly WrittenRoute[]
   readonly rtpengines: readonly (Omit<RtpengineConfiguration, 'start'> & Partial<RtpengineConfiguration>)[]
   readonly guards: readonly (Omit<GuardConfiguration, 'windowsMax'> & Partial<GuardConfiguration>)[]
   readonly vault: HostPort & { readonly folder?: string; readonly connectorUrl?: string | null }
@@ -48,6 +55,8 @@ export type WrittenConfiguration = {
   }
   readonly forms: readonly (Pick<FormConfiguration, 'name' | 'fields'> & Partial<FormConfiguration>)[]
   readonly merchant: string
+  readonly homer?: (HostPort & { readonly captureId?: number }) | null
+  readonly callRecords?: string | null
   readonly metrics: Configuration['metrics']
 }
 
@@ -70,20 +79,17 @@ export function completeConfiguration(
     sip: {
       udp: written.sip.udp,
       tcp: written.sip.tcp,
+      tls: completeTls(written.sip.tls ?? null, file),
+      resolvers: written.sip.resolvers ?? [],
+      sessionTimer: written.sip.sessionTimer === undefined ? SESSION_TIMER : written.sip.sessionTimer,
+      strangers: written.sip.strangers ?? 'drop',
+      emergencyNumbers: written.sip.emergencyNumbers ?? EMERGENCY_NUMBERS,
       server: written.sip.server ?? 'embedded',
       control: written.sip.control,
       secretFile: written.sip.secretFile === undefined ? secret('sip-control') : file(written.sip.secretFile),
     },
-    trunks: written.trunks.map((trunk) => ({
-      name: trunk.name,
-      side: trunk.side,
-      sources: trunk.sources,
-      target: { host: trunk.target.host, port: trunk.target.port, transport: trunk.target.transport ?? 'udp' },
-      agentHeader: trunk.agentHeader ?? null,
-      lookAheadMs: trunk.lookAheadMs ?? LOOK_AHEAD_MS,
-      masking: trunk.masking ?? 'talk-through',
-    })),
-    routes: written.routes.map((route) => ({ from: route.from, prefix: route.prefix ?? '', to: route.to })),
+    trunks: written.trunks.map((trunk) => completeTrunk(trunk, { file, lookAheadMs: LOOK_AHEAD_MS })),
+    routes: written.routes.map(completeRoute),
     rtpengines: written.rtpengines.map((rtpengine) => ({ ...rtpengine, start: rtpengine.start ?? null })),
     guards: written.guards.map((guard) => ({ ...guard, windowsMax: guard.windowsMax ?? WINDOWS_MAX })),
     vault: {
@@ -115,7 +121,28 @@ export function completeConfiguration(
       coolDownMs: form.coolDownMs ?? COOL_DOWN_MS,
     })),
     merchant: written.merchant,
+    homer: written.homer ? { ...written.homer, captureId: written.homer.captureId ?? CAPTURE_ID } : null,
+    callRecords:
+      written.callRecords === null
+        ? null
+        : written.callRecords === undefined
+          ? join(dataFolder, 'calls')
+          : file(written.callRecords),
     metrics: written.metrics,
+  }
+}
+
+function completeTls(
+  tls: WrittenConfiguration['sip']['tls'] | null,
+  file: (name: string) => string,
+): SipTlsConfiguration | null {
+  if (tls === null || tls === undefined) return null
+  return {
+    addresses: tls.addresses,
+    certificate: file(tls.certificate),
+    key: file(tls.key),
+    authority: tls.authority == null ? null : file(tls.authority),
+    mutual: tls.mutual ?? false,
   }
 }
 

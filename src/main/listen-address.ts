@@ -24,6 +24,7 @@ export function listenAddresses(configuration: Configuration): readonly ListenAd
   if (embedded) {
     sip.udp.forEach((address, index) => add('sipd', 'udp', address, 'sip', 'udp', index))
     sip.tcp.forEach((address, index) => add('sipd', 'tcp', address, 'sip', 'tcp', index))
+    sip.tls?.addresses.forEach((address, index) => add('sipd', 'tcp', address, 'sip', 'tls', 'addresses', index))
     add('sipd', 'tcp', sip.control, 'sip', 'control')
   }
   configuration.rtpengines.forEach((rtpengine, index) => {

@@ -1,8 +1,9 @@
-import { writeSync } from 'node:fs'
+import { readFileSync, writeSync } from 'node:fs'
 import { readIdentity, type Identity } from '../kit/identity.ts'
 import { createLogger, errorFields, type Logger } from '../kit/log.ts'
 import { Metrics, serveMetrics } from '../kit/metrics.ts'
-import type { Configuration, HostPort } from '../wire/configuration.ts'
+import type { TlsListeners } from '../sipd/transports.ts'
+import type { Configuration, HostPort, SipTlsConfiguration } from '../wire/configuration.ts'
 import { readSecret } from './development-secrets.ts'
 import { parseSupervisorMessage, type RoleMessage } from './role-message.ts'
 import type { RoleName } from './role-name.ts'
@@ -66,7 +67,14 @@ async function start(
     case 'sipd': {
       const { startSipd } = await import('../sipd/sipd.ts')
       const secret = readSecret(sip.secretFile)
-      const sipd = await startSipd({ ...tools, udp: sip.udp, tcp: sip.tcp, control: { ...sip.control, secret } })
+      const tls = sip.tls === null ? {} : { tls: readTls(sip.tls) }
+      const sipd = await startSipd({
+        ...tools,
+        udp: sip.udp,
+        tcp: sip.tcp,
+        ...tls,
+        control: { ...sip.control, secret },
+      })
       return { addresses: [], close: () => sipd.close() }
     }
     case 'sbc': {
@@ -96,6 +104,19 @@ async function start(
       const desk = await startDesk({ ...tools, configuration: configuration.desk, sbc: configuration.sbc })
       return { addresses: [desk.address], close: () => desk.close() }
     }
+  }
+}
+
+/** Throws the system's error, with its code, when a file cannot be read. */
+function readTls(tls: SipTlsConfiguration): TlsListeners {
+  return {
+    addresses: tls.addresses,
+    identity: {
+      certificate: readFileSync(tls.certificate),
+      key: readFileSync(tls.key),
+      authority: tls.authority === null ? undefined : readFileSync(tls.authority),
+      mutual: tls.mutual,
+    },
   }
 }
 

@@ -143,12 +143,13 @@ function demonstrationPlace(configuration: Configuration) {
   const [sip] = configuration.sip.udp
   const [form] = configuration.forms
   const payerAddress = carrier?.sources.find(isLoopback)
-  if (contactCentre === undefined || !isLoopback(contactCentre.target.host) || payerAddress === undefined) return null
+  const target = contactCentre?.targets[0]
+  if (target?.port == null || !isLoopback(target.host) || payerAddress === undefined) return null
   if (agent === undefined || sip === undefined || form === undefined) return null
   return {
     sip: { host: sip.host, port: sip.port },
     payerAddress,
-    agent: { address: contactCentre.target.host, port: contactCentre.target.port, name: agent.name },
+    agent: { address: target.host, port: target.port, name: agent.name },
     token: readSecret(agent.tokenFile),
     form: form.name,
   }

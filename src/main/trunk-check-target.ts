@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { interfaceAddresses, localAddressFor } from '../sipd/local-address.ts'
-import type { Configuration, HostPort } from '../wire/configuration.ts'
+import type { Configuration, HostPort, TrunkConfiguration } from '../wire/configuration.ts'
 
 /** Whom a check calls. */
 export type CheckTarget = {
@@ -39,7 +39,7 @@ export async function checkTarget(
   const bare = host.replace(/^\[|\]$/g, '')
   if (isIP(bare) === 0 && portText === undefined) {
     const trunk = loadTrunks()?.find(({ name }) => name === host)
-    if (trunk !== undefined) return ofAddress(user, trunk.target, trunk.target.transport, trunk.name)
+    if (trunk !== undefined) return ofTrunk(user, trunk)
   }
   if (isIP(bare) !== 0) return ofAddress(user, { host: bare, port }, transport, null)
   const address = await resolve(bare)
@@ -55,6 +55,17 @@ export async function checkTarget(
 /** The address of this machine that a peer is likely to reach. */
 export function ownAddressFor(remote: string): string {
   return localAddressFor(remote, interfaceAddresses())
+}
+
+async function ofTrunk(user: string, trunk: TrunkConfiguration): Promise<CheckTarget | CheckTargetRefusal> {
+  const [{ host, port: configured, transport }] = trunk.targets
+  if (transport === 'tls') {
+    return {
+      kind: 'refused',
+      text: `trunk ${trunk.name} speaks TLS, which a check does not: name an address that speaks UDP or TCP`,
+    }
+  }
+  return ofAddress(user, { host, port: configured ?? SIP_PORT }, transport, trunk.name)
 }
 
 async function ofAddress(

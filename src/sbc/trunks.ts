@@ -32,7 +32,7 @@ export class Trunks {
     const route = this.#routes.find(
       (candidate) => candidate.from === options.from && options.number.startsWith(candidate.prefix),
     )
-    return this.#trunks.find(({ trunk }) => trunk.name === route?.to)?.trunk ?? null
+    return this.#trunks.find(({ trunk }) => trunk.name === route?.to[0].trunk)?.trunk ?? null
   }
 }
 

@@ -23,6 +23,10 @@ export type Configuration = {
   readonly desk: DeskConfiguration
   readonly forms: readonly FormConfiguration[]
   readonly merchant: string
+  /** Homer: every SIP message, keys taken out, as HEP3 over UDP. */
+  readonly homer: (HostPort & { readonly captureId: number }) | null
+  /** A folder for call records as JSON lines, a file a day; null: none. */
+  readonly callRecords: string | null
   /** Prometheus endpoints, one a process. */
   readonly metrics: {
     readonly host: string
@@ -30,14 +34,61 @@ export type Configuration = {
   }
 }
 
+export type SipTransport = 'udp' | 'tcp' | 'tls'
+
 export type SipConfiguration = {
   /** Where calls arrive. */
   readonly udp: readonly HostPort[]
   readonly tcp: readonly HostPort[]
+  /** null: no TLS. */
+  readonly tls: SipTlsConfiguration | null
+  /** DNS servers for RFC 3263; empty: the system's. */
+  readonly resolvers: readonly HostPort[]
+  /** RFC 4028, in seconds; null: none is asked for. */
+  readonly sessionTimer: { readonly seconds: number; readonly minSeconds: number } | null
+  /** What a source that fits no trunk, or a scanner, gets: nothing, or 403. */
+  readonly strangers: 'drop' | 'refuse'
+  /** Numbers that are never captured and never limited, such as 112 and 911. */
+  readonly emergencyNumbers: readonly string[]
   /** The drachtio control protocol; 'embedded' starts sipd there, 'drachtio' connects to a drachtio-server that runs already. */
   readonly server: 'embedded' | 'drachtio'
   readonly control: HostPort
   readonly secretFile: string
+}
+
+/** PEM files. `authority` signs the peers' certificates, null: the public ones do; `mutual`: a client must show one. */
+export type SipTlsConfiguration = {
+  readonly addresses: readonly HostPort[]
+  readonly certificate: string
+  readonly key: string
+  readonly authority: string | null
+  readonly mutual: boolean
+}
+
+/** The password is the file's first line. */
+export type SipCredentials = { readonly user: string; readonly passwordFile: string }
+
+/** host: an address or a name; port null: as DNS says (RFC 3263). The lowest priority is tried first, weights share it. */
+export type TrunkTarget = {
+  readonly host: string
+  readonly port: number | null
+  readonly transport: SipTransport
+  readonly priority: number
+  readonly weight: number
+}
+
+/** The first rule whose prefix fits is applied: so many leading characters off, then `prepend` before. */
+export type NumberRule = { readonly prefix: string; readonly strip: number; readonly prepend: string }
+
+export type TrunkMedia = {
+  /** any: what the peer offers; where we offer, plain RTP. */
+  readonly profile: 'rtp' | 'srtp-sdes' | 'srtp-dtls' | 'any'
+  readonly ice: boolean
+  readonly family: 'ipv4' | 'ipv6' | null
+  /** RFC 4566 ptime, or null: as the peers have it. */
+  readonly packetMs: number | null
+  readonly t38: 'refuse' | 'pass'
+  readonly video: 'refuse' | 'pass'
 }
 
 /** A trunk is told by the source address of a request; a carrier is the payer's side, a contact centre the agent's. */
@@ -46,16 +97,43 @@ export type TrunkConfiguration = {
   readonly side: 'carrier' | 'contact-centre'
   /** Addresses or CIDR ranges that may send requests. */
   readonly sources: readonly string[]
-  /** Where calls to this trunk are sent. */
-  readonly target: HostPort & { readonly transport: 'udp' | 'tcp' }
+  /** Where calls to this trunk are sent; at least one. */
+  readonly targets: readonly [TrunkTarget, ...TrunkTarget[]]
+  /** OPTIONS to every target; so many unanswered take it out, so many answered bring it back. null: not asked. */
+  readonly health: { readonly everySeconds: number; readonly downAfter: number; readonly upAfter: number } | null
+  /** Called and calling numbers: of calls from this trunk, and of calls to it. */
+  readonly numbers: { readonly in: readonly NumberRule[]; readonly out: readonly NumberRule[] }
+  /** In the trust domain of RFC 3325: its identities are believed, and it is told those that ask for privacy. */
+  readonly trusted: boolean
+  /** Names of further headers that pass: of INVITEs from this trunk, and of INVITEs to it; `X-*` for a beginning. */
+  readonly headers: { readonly in: readonly string[]; readonly out: readonly string[] }
+  /** What our requests to this trunk answer a challenge with. */
+  readonly credentials: SipCredentials | null
+  /** The sbc registers at the first target. `user`: of the address of record, whose domain is `domain`. */
+  readonly registration: { readonly user: string; readonly domain: string; readonly expiresSeconds: number } | null
+  /** Requests from this trunk must prove one of these users (RFC 8760). */
+  readonly authentication: { readonly realm: string; readonly users: readonly SipCredentials[] } | null
+  /** For each source address; null: no limit. Emergency calls are not counted. */
+  readonly limits: { readonly callsPerSecond: number | null; readonly calls: number | null }
+  readonly media: TrunkMedia
+  /** What becomes of a REFER from this trunk. */
+  readonly transfers: 'follow' | 'refuse'
   /** contact-centre: the header that names the agent, or null for the user of the answering Contact or the Request-URI. */
   readonly agentHeader: string | null
   readonly lookAheadMs: number
   readonly masking: Masking
 }
 
-/** The first route that fits is taken: calls from a trunk to a number with a prefix go to a trunk. */
-export type RouteConfiguration = { readonly from: string; readonly prefix: string; readonly to: string }
+/**
+ * The first route that fits is taken: calls from a trunk to a number with a prefix go to these trunks, the lowest priority
+ * first, weights sharing it; the next when one cannot take the call.
+ */
+export type RouteConfiguration = {
+  readonly from: string
+  readonly prefix: string
+  readonly to: readonly [RouteTarget, ...RouteTarget[]]
+}
+export type RouteTarget = { readonly trunk: string; readonly priority: number; readonly weight: number }
 
 export type RtpengineConfiguration = HostPort & {
   readonly name: string

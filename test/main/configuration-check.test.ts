@@ -28,6 +28,8 @@ t.test('a token in the configuration is refused and not repeated', (t) => {
   t.end()
 })
 
+const TLS_WITHOUT_FILES = { addresses: [{ host: '127.0.0.1', port: 5061 }], certificate: 'none', key: 'none' }
+
 const CASES: readonly (readonly [change: string, value: unknown, key: string, problem: RegExp])[] = [
   ['routes.0.to', 'nowhere', 'routes[0].to', /no trunk has this name/],
   ['routes.0.to', 'carrier', 'routes[0]', /two trunks of one side/],
@@ -47,6 +49,17 @@ const CASES: readonly (readonly [change: string, value: unknown, key: string, pr
   ['trunks.0.agentHeader', 'X-Agent', 'trunks[0].agentHeader', /no agents/],
   ['trunks.1.side', 'carrier', 'trunks', /no trunk of side contact-centre/],
   ['trunks.1.name', 'carrier', 'trunks[1].name', /taken/],
+  ['trunks.1.target', undefined, 'trunks[1]', /nowhere to send/],
+  ['trunks.1.targets', [{ host: '127.0.0.9' }], 'trunks[1]', /both target and targets/],
+  ['trunks.1.target.transport', 'tls', 'trunks[1].target.transport', /no address of sip.tls/],
+  ['trunks.1.media', { profile: 'srtp-sdes' }, 'trunks[1].media.profile', /keys of SDES in clear/],
+  ['trunks.0.credentials', { user: 'a', passwordFile: 'none' }, 'trunks[0].credentials.passwordFile', /no such file/],
+  ['trunks.0.registration', { user: 'a' }, 'trunks[0].registration', /challenge/],
+  ['sip.tls', TLS_WITHOUT_FILES, 'sip.tls.certificate', /no such file/],
+  ['sip.emergencyNumbers', ['nine'], 'sip.emergencyNumbers[0]', /./],
+  ['routes.0.to', [{ trunk: 'nowhere' }], 'routes[0].to', /no trunk has this name/],
+  ['routes.0.to', [{ trunk: 'contact-centre' }, { trunk: 'carrier' }], 'routes[0]', /two trunks of one side/],
+  ['homer', { host: '127.0.0.1' }, 'homer.port', /./],
   ['rtpengines.0.start.portMax', 23003, 'rtpengines[0].start.portMax', /too few/],
   [
     'rtpengines.1',

@@ -28,7 +28,9 @@ t.test('what is left out gets its default', (t) => {
       certificates: { folder: join(INSTALLATION, 'certs/dev') },
       logLevel: 'info',
       sip: { server: 'embedded' },
-      trunks: [{ lookAheadMs: 40, masking: 'talk-through', agentHeader: null, target: { transport: 'udp' } }],
+      trunks: [
+        { lookAheadMs: 40, masking: 'talk-through', agentHeader: null, targets: [{ transport: 'udp', priority: 1 }] },
+      ],
       routes: [{ prefix: '' }],
       guards: [{ windowsMax: 100 }],
       vault: { folder: join(INSTALLATION, 'run/vault'), connectorUrl: null },

@@ -1,18 +1,19 @@
 import t from 'tap'
 import { checkTarget, ownAddressFor } from '../../src/main/trunk-check-target.ts'
 import { refusalText } from '../../src/main/trunk-check-refusal.ts'
-import type { TrunkConfiguration } from '../../src/wire/configuration.ts'
+import { testTrunk } from '../fakes/test-trunk.ts'
 
-const CARRIER: TrunkConfiguration = {
+const CARRIER = testTrunk({
   name: 'carrier',
   side: 'carrier',
-  sources: ['192.0.2.1'],
   target: { host: '192.0.2.1', port: 5080, transport: 'tcp' },
-  agentHeader: null,
-  lookAheadMs: 40,
-  masking: 'hard',
-}
-const read = (uri: string) => checkTarget(uri, () => [CARRIER])
+})
+const SECURE = testTrunk({
+  name: 'secure',
+  side: 'carrier',
+  target: { host: '192.0.2.2', transport: 'tls' },
+})
+const read = (uri: string) => checkTarget(uri, () => [CARRIER, SECURE])
 
 t.test('an address, a name or a trunk of the configuration can be called', async (t) => {
   t.match(await read('sip:100@192.0.2.7'), { uri: 'sip:100@192.0.2.7:5060', transport: 'udp', trunk: null })

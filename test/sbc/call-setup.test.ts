@@ -7,6 +7,7 @@ import { GuardPool } from '../../src/sbc/guard-link.ts'
 import { RtpengineControl } from '../../src/sbc/rtpengine-control.ts'
 import { readAudio } from '../../src/sbc/sdp.ts'
 import { Trunks } from '../../src/sbc/trunks.ts'
+import { testTrunk } from '../fakes/test-trunk.ts'
 import type { TrunkConfiguration } from '../../src/wire/configuration.ts'
 import { callViewShape } from '../../src/wire/call-protocol.ts'
 import { FakeDialog, FakeRequest, FakeResponse, FakeSip } from '../fakes/fake-sip.ts'
@@ -56,15 +57,8 @@ function trunk(
   source: string,
   agentHeader: string | null,
 ): TrunkConfiguration {
-  return {
-    name,
-    side,
-    sources: [source],
-    target: { host: '198.51.100.9', port: 5_080, transport: 'tcp' },
-    agentHeader,
-    lookAheadMs: 60,
-    masking: 'talk-through',
-  }
+  const target = { host: '198.51.100.9', port: 5_080, transport: 'tcp' } as const
+  return testTrunk({ name, side, sources: [source], target, agentHeader })
 }
 
 type Attempt = {
@@ -99,9 +93,9 @@ function invite(
         trunk('other-carrier', 'carrier', '192.0.2.2', null),
       ],
       routes: [
-        { from: 'carrier', prefix: '99', to: 'other-carrier' },
-        { from: 'carrier', prefix: '4', to: 'centre' },
-        { from: 'centre', prefix: '', to: 'carrier' },
+        { from: 'carrier', prefix: '99', to: [{ trunk: 'other-carrier', priority: 1, weight: 100 }] },
+        { from: 'carrier', prefix: '4', to: [{ trunk: 'centre', priority: 1, weight: 100 }] },
+        { from: 'centre', prefix: '', to: [{ trunk: 'carrier', priority: 1, weight: 100 }] },
       ],
     }),
     engines: options.engines ?? engines,

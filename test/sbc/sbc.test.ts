@@ -8,6 +8,7 @@ import { hearRequests, SipServer, type SipDialog } from '../../src/sbc/sip-serve
 import { startSbc, type Sbc, type SbcOptions } from '../../src/sbc/sbc.ts'
 import { startSipd, type Sipd } from '../../src/sipd/sipd.ts'
 import { parseSbcToDesk, type CallView, type DeskToSbc, type SbcToDesk } from '../../src/wire/call-protocol.ts'
+import { testTrunk } from '../fakes/test-trunk.ts'
 import { eventually } from '../fakes/eventually.ts'
 import { freePort } from '../fakes/free-port.ts'
 import { TEST_FORM } from '../fakes/guarded-call.ts'
@@ -141,20 +142,29 @@ function options(of: {
   readonly metrics: Metrics
   readonly port: number
 }): SbcOptions {
-  const trunk = { sources: ['127.0.0.1'], agentHeader: null, lookAheadMs: 60, masking: 'talk-through' } as const
   return {
     configuration: {
-      sip: { udp: [], tcp: [], server: 'embedded', control: of.own.addresses.control, secretFile: '' },
+      sip: {
+        udp: [],
+        tcp: [],
+        tls: null,
+        resolvers: [],
+        sessionTimer: null,
+        strangers: 'refuse',
+        emergencyNumbers: [],
+        server: 'embedded',
+        control: of.own.addresses.control,
+        secretFile: '',
+      },
       trunks: [
-        { ...trunk, name: 'carrier', side: 'carrier', target: { host: '127.0.0.1', port: 9, transport: 'udp' } },
-        {
-          ...trunk,
+        testTrunk({ name: 'carrier', side: 'carrier', target: { host: '127.0.0.1', port: 9 } }),
+        testTrunk({
           name: 'centre',
           side: 'contact-centre',
-          target: { host: '127.0.0.1', port: of.agent.port, transport: 'udp' },
-        },
+          target: { host: '127.0.0.1', port: of.agent.port },
+        }),
       ],
-      routes: [{ from: 'carrier', prefix: '4', to: 'centre' }],
+      routes: [{ from: 'carrier', prefix: '4', to: [{ trunk: 'centre', priority: 1, weight: 100 }] }],
       rtpengines: [{ name: 'engine', host: '127.0.0.1', port: of.engine.port, start: null }],
       guards: [],
       sbc: { host: '127.0.0.1', port: of.port },

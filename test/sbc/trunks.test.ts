@@ -1,17 +1,10 @@
 import t from 'tap'
 import { Trunks } from '../../src/sbc/trunks.ts'
+import { testTrunk } from '../fakes/test-trunk.ts'
 import type { TrunkConfiguration } from '../../src/wire/configuration.ts'
 
 function trunk(name: string, side: TrunkConfiguration['side'], sources: readonly string[]): TrunkConfiguration {
-  return {
-    name,
-    side,
-    sources,
-    target: { host: '192.0.2.1', port: 5060, transport: 'udp' },
-    agentHeader: null,
-    lookAheadMs: 60,
-    masking: 'talk-through',
-  }
+  return testTrunk({ name, side, sources })
 }
 
 const trunks = new Trunks({
@@ -21,10 +14,10 @@ const trunks = new Trunks({
     trunk('centre', 'contact-centre', ['10.0.0.0/8', '2001:db8:2::9']),
   ],
   routes: [
-    { from: 'carrier', prefix: '49', to: 'centre' },
-    { from: 'carrier', prefix: '4', to: 'second' },
-    { from: 'centre', prefix: '', to: 'carrier' },
-    { from: 'second', prefix: '1', to: 'nowhere' },
+    { from: 'carrier', prefix: '49', to: [{ trunk: 'centre', priority: 1, weight: 100 }] },
+    { from: 'carrier', prefix: '4', to: [{ trunk: 'second', priority: 1, weight: 100 }] },
+    { from: 'centre', prefix: '', to: [{ trunk: 'carrier', priority: 1, weight: 100 }] },
+    { from: 'second', prefix: '1', to: [{ trunk: 'nowhere', priority: 1, weight: 100 }] },
   ],
 })
 

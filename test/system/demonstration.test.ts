@@ -31,7 +31,7 @@ t.test('a payment is taken and nothing of it is heard, whatever the line', { tim
         ...call,
         sip,
         payerAddress: '127.0.0.2',
-        agent: { address: contactCentre.target.host, port: contactCentre.target.port, name: agent.name },
+        agent: { address: contactCentre.targets[0].host, port: contactCentre.targets[0].port ?? 0, name: agent.name },
         desk: {
           address: `http://${configuration.desk.host}:${configuration.desk.port}`,
           token: readFileSync(agent.tokenFile, 'utf8').split('\n')[0] ?? '',
