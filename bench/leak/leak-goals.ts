@@ -4,7 +4,7 @@ import type { LeakResult, ScenarioOutcome } from './leak-result.ts'
 import { CHANCE } from './scenario.ts'
 import type { ScenarioResult } from './scenario-run.ts'
 
-/** The bound of the issue: chance and one point. */
+/** What an attacker may reach: chance and one point. */
 export const BOUND_MAX = CHANCE + 0.01
 const SILENCED_MS_MAX = 30
 const SPEECH_PART_MAX = 0.005
