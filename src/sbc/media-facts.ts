@@ -1,5 +1,4 @@
 import type { Address } from '../wire/guard-protocol.ts'
-import type { MediaTag, Party } from './party.ts'
 
 /** What `query` says about who hears whom. packetsFrom counts what arrived from each side. */
 export type MediaFacts = {
@@ -16,32 +15,42 @@ export type MediaFacts = {
 /** Part of a reply of rtpengine's, unread. */
 type Reply = Readonly<Record<string, unknown>>
 
-/** Reads the parts of a query reply that prove who hears whom. Nothing in it is trusted to be there. */
-export function readFacts(reply: Reply): MediaFacts {
+/** Who is who in a call: its parties' names, and those of legs that are out of it. */
+export type MediaTags = { readonly payer: string; readonly agent: string; readonly retired: ReadonlySet<string> }
+
+const FIRST_TAGS: MediaTags = { payer: 'payer', agent: 'agent', retired: new Set() }
+
+/**
+ * Reads the parts of a query reply that prove who hears whom. Nothing in it is trusted to be there. rtpengine 10.5 goes
+ * on naming a leg that was deleted as one that is heard; a retired leg without a port of its own is heard by nobody.
+ */
+export function readFacts(reply: Reply, parties: MediaTags = FIRST_TAGS): MediaFacts {
   const tags = asRecord(reply['tags'])
-  const tagOf = (tag: MediaTag) => asRecord(tags[tag])
-  const heardBy = (tag: MediaTag) => subscriptionTags(tagOf(tag)['subscribers'])
-  const hears = (tag: MediaTag) => subscriptionTags(tagOf(tag)['subscriptions'])
-  const only = (list: readonly string[], tag: MediaTag) => list.length > 0 && list.every((item) => item === tag)
+  const tagOf = (tag: string) => asRecord(tags[tag])
+  const isGone = (tag: string) => parties.retired.has(tag) && firstStream(tagOf(tag))['local port'] === undefined
+  const heardBy = (tag: string) => subscriptionTags(tagOf(tag)['subscribers'])
+  const hears = (tag: string) => subscriptionTags(tagOf(tag)['subscriptions']).filter((heard) => !isGone(heard))
+  const only = (list: readonly string[], tag: string) => list.length > 0 && list.every((item) => item === tag)
+  const { payer, agent } = parties
   return {
     guardIsBetween:
-      only(hears('agent'), 'guard-agent') &&
-      only(heardBy('payer'), 'guard-payer') &&
-      only(hears('payer'), 'guard-payer') &&
-      only(heardBy('agent'), 'guard-agent'),
-    partiesAreDirect: only(heardBy('payer'), 'agent') && only(heardBy('agent'), 'payer'),
+      only(hears(agent), 'guard-agent') &&
+      only(heardBy(payer), 'guard-payer') &&
+      only(hears(payer), 'guard-payer') &&
+      only(heardBy(agent), 'guard-agent'),
+    partiesAreDirect: only(heardBy(payer), agent) && only(heardBy(agent), payer),
     packetsFrom: {
-      payer: packetsFrom(tagOf('payer')),
-      agent: packetsFrom(tagOf('agent')),
+      payer: packetsFrom(tagOf(payer)),
+      agent: packetsFrom(tagOf(agent)),
       guardPayer: packetsFrom(tagOf('guard-payer')),
       guardAgent: packetsFrom(tagOf('guard-agent')),
     },
   }
 }
 
-/** Where rtpengine last heard a party from; null while it has not, or says something else. */
-export function learntEndpoint(reply: Reply, party: Party): Address | null {
-  const endpoint = asRecord(firstStream(asRecord(asRecord(reply['tags'])[party]))['endpoint'])
+/** Where rtpengine last heard a leg from; null while it has not, or says something else. */
+export function learntEndpoint(reply: Reply, tag: string): Address | null {
+  const endpoint = asRecord(firstStream(asRecord(asRecord(reply['tags'])[tag]))['endpoint'])
   const { address, port } = endpoint
   return typeof address === 'string' && typeof port === 'number' && port > 0 ? { host: address, port } : null
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import type { Address } from '../wire/guard-protocol.ts'
+import { guardDescription, mirrored, type GuardCodec } from './guard-description.ts'
 import { learntEndpoint, readFacts, type MediaFacts } from './media-facts.ts'
+import { MediaSeat } from './media-seat.ts'
 import { guardTag, otherParty, type Party } from './party.ts'
 import type { NgCommand, NgRequest, NgResult, RtpengineControl } from './rtpengine-control.ts'
-import { readAudio, voiceCodecs, withEndpoint, type AudioStream, type Direction } from './sdp.ts'
+import { holdsOther, readAudio, voiceCodecs, withEndpoint, type AudioStream, type Direction } from './sdp.ts'
 
 /** gone: rtpengine no longer knows the call. silent: it does not answer. refused: it could not. unusable: no audio in the description. */
 export type MediaFailure = 'gone' | 'silent' | 'refused' | 'unusable'
@@ -37,6 +39,11 @@ export class MediaSession {
   readonly #sdp: { payer: string; agent: string } = { payer: '', agent: '' }
   /** rtpengine's port as each party was told it; another port in a reply means that the call was lost and made anew. */
   readonly #portTold: { payer: number | null; agent: number | null } = { payer: null, agent: null }
+  /** The name of each party's leg in rtpengine: the party's own, until another leg took its place. */
+  readonly #tag: { payer: string; agent: string } = { payer: 'payer', agent: 'agent' }
+  /** Legs that were replaced, and stand-ins of those that replaced them. */
+  readonly #retired = new Set<string>()
+  #seats = 0
   #answerer: Party = 'agent'
   #guard: { readonly payer: Address; readonly agent: Address } | null = null
   /** The guard's law, fixed while a window is open: the guard was told it once. */
@@ -69,8 +76,8 @@ export class MediaSession {
     const reply = await this.#send(
       'offer',
       {
-        'from-tag': from,
-        ...(options.live ? { 'to-tag': to } : {}),
+        'from-tag': this.#tag[from],
+        ...(options.live ? { 'to-tag': this.#tag[to] } : {}),
         sdp,
         flags: options.live ? LIVE_FLAGS : SET_UP_FLAGS,
       },
@@ -90,7 +97,12 @@ export class MediaSession {
     this.#sdp[answerer] = sdp
     const reply = await this.#send(
       'answer',
-      { 'from-tag': offerer, 'to-tag': answerer, sdp, flags: options.live ? LIVE_FLAGS : SET_UP_FLAGS },
+      {
+        'from-tag': this.#tag[offerer],
+        'to-tag': this.#tag[answerer],
+        sdp,
+        flags: options.live ? LIVE_FLAGS : SET_UP_FLAGS,
+      },
       SET_UP_DEADLINE_MS,
     )
     return this.#told(offerer, reply, options.live)
@@ -139,18 +151,15 @@ export class MediaSession {
    */
   async closeGuard(): Promise<MediaResult<null>> {
     const { payer, agent } = this.#sdp
+    const between = { 'from-tag': this.#tag.payer, 'to-tag': this.#tag.agent }
     const offered = await this.#send(
       'offer',
-      { 'from-tag': 'payer', 'to-tag': 'agent', sdp: payer, ...this.#transcoding(), flags: LIVE_FLAGS },
+      { ...between, sdp: payer, ...this.#transcoding(), flags: LIVE_FLAGS },
       WINDOW_DEADLINE_MS,
     )
     const first = this.#told('agent', offered, true)
     if (first.kind === 'failed') return first
-    const answered = await this.#send(
-      'answer',
-      { 'from-tag': 'payer', 'to-tag': 'agent', sdp: agent, flags: LIVE_FLAGS },
-      WINDOW_DEADLINE_MS,
-    )
+    const answered = await this.#send('answer', { ...between, sdp: agent, flags: LIVE_FLAGS }, WINDOW_DEADLINE_MS)
     const second = this.#told('payer', answered, true)
     if (second.kind === 'failed') return second
     this.#guard = null
@@ -188,7 +197,7 @@ export class MediaSession {
   async facts(): Promise<MediaResult<MediaFacts>> {
     const result = await this.#send('query', {}, QUERY_DEADLINE_MS)
     return result.kind === 'ok'
-      ? { kind: 'ok', value: readFacts(result.reply) }
+      ? { kind: 'ok', value: readFacts(result.reply, { ...this.#tag, retired: this.#retired }) }
       : { kind: 'failed', code: failureOf(result) }
   }
 
@@ -214,7 +223,7 @@ export class MediaSession {
     const result = await this.#send('query', {}, QUERY_DEADLINE_MS)
     if (result.kind !== 'ok') return { kind: 'failed', code: failureOf(result) }
     for (const party of ['payer', 'agent'] as const) {
-      const learnt = learntEndpoint(result.reply, party)
+      const learnt = learntEndpoint(result.reply, this.#tag[party])
       const said = readAudio(this.#sdp[party])
       if (
         learnt !== null &&
@@ -229,18 +238,73 @@ export class MediaSession {
     return { kind: 'ok', value: null }
   }
 
+  /** A place for a leg that is to replace a party, in the clear or in a window. */
+  newSeat(party: Party): MediaSeat {
+    this.#seats += 1
+    const [tag, standInTag] = [`${party}-${this.#seats}`, `stand-in-${this.#seats}`]
+    this.#retired.add(standInTag)
+    return new MediaSeat({
+      tag,
+      standInTag,
+      across: () => this.#sdp[otherParty(party)],
+      isHeldByReplaced: () => holdsOther(readAudio(this.#sdp[party]) ?? NO_AUDIO),
+      send: (command, fields) =>
+        this.#send(command, { ...fields, flags: fields['flags'] ?? SET_UP_FLAGS }, SET_UP_DEADLINE_MS),
+      read: (result) => readDescription(result),
+      sit: (leg) => this.#sit(party, leg),
+    })
+  }
+
+  async #sit(
+    party: Party,
+    leg: { readonly tag: string; readonly sdp: string; readonly port: number | null },
+  ): Promise<MediaResult<null>> {
+    const before = { tag: this.#tag[party], sdp: this.#sdp[party], port: this.#portTold[party] }
+    const put = (sitting: typeof before): Promise<MediaResult<null>> => {
+      this.#tag[party] = sitting.tag
+      this.#sdp[party] = sitting.sdp
+      this.#portTold[party] = sitting.port
+      return this.#connect(party)
+    }
+    const seated = await put({ ...leg })
+    if (seated.kind === 'failed') {
+      await put(before)
+      return seated
+    }
+    this.#retired.add(before.tag)
+    await this.#send('delete', { 'from-tag': before.tag, 'delete delay': 0, flags: ['fast'] }, WINDOW_DEADLINE_MS)
+    return seated
+  }
+
+  /** Connects a party that is new to the call: with the guard while it is between, else with the other party. */
+  async #connect(party: Party): Promise<MediaResult<null>> {
+    if (this.#guard !== null) {
+      const opened = await this.#openSide(party, this.#guard[party])
+      return opened.kind === 'ok' ? { kind: 'ok', value: null } : opened
+    }
+    const offered = await this.offer(party, this.#sdp[party], { live: true })
+    if (offered.kind === 'failed') return offered
+    const answered = await this.answer(party, this.#sdp[otherParty(party)], { live: true })
+    return answered.kind === 'ok' ? { kind: 'ok', value: null } : answered
+  }
+
   async #reofferToGuard(from: Party, guard: Address): Promise<MediaResult<string>> {
     const sdp = this.#sdp[from]
     const tag = guardTag(from)
     const offered = await this.#send(
       'offer',
-      { 'from-tag': from, 'to-tag': tag, sdp, codec: { accept: [this.guardCodec] }, flags: LIVE_FLAGS },
+      { 'from-tag': this.#tag[from], 'to-tag': tag, sdp, codec: { accept: [this.guardCodec] }, flags: LIVE_FLAGS },
       WINDOW_DEADLINE_MS,
     )
     if (offered.kind !== 'ok') return { kind: 'failed', code: failureOf(offered) }
     const answered = await this.#send(
       'answer',
-      { 'from-tag': from, 'to-tag': tag, sdp: this.#guardSdp(guard, sdp, mirrored(readAudio(sdp))), flags: LIVE_FLAGS },
+      {
+        'from-tag': this.#tag[from],
+        'to-tag': tag,
+        sdp: this.#guardSdp(guard, sdp, mirrored(readAudio(sdp))),
+        flags: LIVE_FLAGS,
+      },
       WINDOW_DEADLINE_MS,
     )
     return this.#told(from, answered, true)
@@ -251,14 +315,14 @@ export class MediaSession {
     const sdp = this.#guardSdp(guard, this.#sdp[party])
     const offered = await this.#send(
       'offer',
-      { 'from-tag': tag, 'to-tag': party, sdp, codec: { accept: [this.guardCodec] }, flags: LIVE_FLAGS },
+      { 'from-tag': tag, 'to-tag': this.#tag[party], sdp, codec: { accept: [this.guardCodec] }, flags: LIVE_FLAGS },
       WINDOW_DEADLINE_MS,
     )
     const told = this.#told(party, offered, true)
     if (told.kind === 'failed') return told
     const answered = await this.#send(
       'answer',
-      { 'from-tag': tag, 'to-tag': party, sdp: this.#sdp[party], flags: LIVE_FLAGS },
+      { 'from-tag': tag, 'to-tag': this.#tag[party], sdp: this.#sdp[party], flags: LIVE_FLAGS },
       WINDOW_DEADLINE_MS,
     )
     if (answered.kind !== 'ok') return { kind: 'failed', code: failureOf(answered) }
@@ -267,27 +331,8 @@ export class MediaSession {
     return { kind: 'ok', value: { host: audio.host, port: audio.port } }
   }
 
-  /** The guard's side of a leg: its G.711 law, and the party's own codecs, without which rtpengine would not transcode them. */
   #guardSdp(guard: Address, partySdp: string, direction: Direction = 'sendrecv'): string {
-    const audio = readAudio(partySdp)
-    const law = this.guardCodec === 'PCMA' ? 8 : 0
-    const codecs = audio === null ? [] : voiceCodecs(audio).filter((codec) => codec.payloadType !== law)
-    const types = [law, ...codecs.map((codec) => codec.payloadType), eventType(audio)]
-    const family = guard.host.includes(':') ? 'IP6' : 'IP4'
-    return [
-      'v=0',
-      `o=- 1 1 IN ${family} ${guard.host}`,
-      's=-',
-      `c=IN ${family} ${guard.host}`,
-      't=0 0',
-      `m=audio ${guard.port} RTP/AVP ${types.join(' ')}`,
-      `a=rtpmap:${law} ${this.guardCodec}/8000`,
-      ...codecs.map((codec) => `a=rtpmap:${codec.payloadType} ${codec.rtpmap}`),
-      ...codecs.flatMap((codec) => (codec.fmtp === null ? [] : [`a=fmtp:${codec.payloadType} ${codec.fmtp}`])),
-      `a=rtpmap:${eventType(audio)} telephone-event/8000`,
-      `a=${direction}`,
-      '',
-    ].join('\r\n')
+    return guardDescription({ guard, law: this.guardCodec, across: partySdp, direction })
   }
 
   /** When the legs speak different codecs, rtpengine must be told again at every offer between them. */
@@ -315,10 +360,10 @@ export class MediaSession {
 
   /** The description that `party` is to be told, once it is sure that rtpengine still has the same call. */
   #told(party: Party, result: NgResult, live: boolean): MediaResult<string> {
-    if (result.kind !== 'ok') return { kind: 'failed', code: failureOf(result) }
-    const sdp = replySdp(result.reply)
-    const audio = readAudio(sdp)
-    if (audio === null) return { kind: 'failed', code: 'unusable' }
+    const description = readDescription(result)
+    if (description.kind === 'failed') return description
+    const sdp = description.value
+    const audio = readAudio(sdp) ?? NO_AUDIO
     const before = this.#portTold[party]
     if (live && before !== null && audio.port !== 0 && audio.port !== before) return { kind: 'failed', code: 'gone' }
     if (audio.port !== 0) this.#portTold[party] = audio.port
@@ -326,26 +371,17 @@ export class MediaSession {
   }
 }
 
-/** The codecs that the guard masks natively. */
-export type GuardCodec = 'PCMU' | 'PCMA'
-
 const NO_AUDIO: AudioStream = { host: '0.0.0.0', port: 0, protocol: 'RTP/AVP', codecs: [], direction: 'inactive' }
-
-/** The direction that answers an offered one (RFC 3264 section 6.1). */
-function mirrored(offered: AudioStream | null): Direction {
-  const direction = offered?.direction ?? 'sendrecv'
-  return direction === 'sendonly' ? 'recvonly' : direction === 'recvonly' ? 'sendonly' : direction
-}
-
-function eventType(audio: AudioStream | null): number {
-  return (
-    audio?.codecs.find((codec) => codec.name === 'TELEPHONE-EVENT' && codec.clockRate === 8_000)?.payloadType ?? 101
-  )
-}
 
 function failureOf(result: Exclude<NgResult, { kind: 'ok' }>): MediaFailure {
   if (result.kind === 'silent') return 'silent'
   return result.unknownCall ? 'gone' : 'refused'
+}
+
+function readDescription(result: NgResult): MediaResult<string> {
+  if (result.kind !== 'ok') return { kind: 'failed', code: failureOf(result) }
+  const sdp = replySdp(result.reply)
+  return readAudio(sdp) === null ? { kind: 'failed', code: 'unusable' } : { kind: 'ok', value: sdp }
 }
 
 function replySdp(reply: Readonly<Record<string, unknown>>): string {

@@ -1,14 +1,14 @@
-/** The two parties of a call. Each is a tag of the call in rtpengine. */
+/** The two parties of a call. */
 export type Party = 'payer' | 'agent'
-
-/** All tags that a call can have in rtpengine: its parties, and the guard's two sides while a window is open. */
-export type MediaTag = Party | 'guard-payer' | 'guard-agent'
 
 export function otherParty(party: Party): Party {
   return party === 'payer' ? 'agent' : 'payer'
 }
 
+/** The guard's two sides in rtpengine, while a window is open. */
+export type GuardTag = 'guard-payer' | 'guard-agent'
+
 /** The side of the guard that a party is connected to in a window. */
-export function guardTag(party: Party): MediaTag {
+export function guardTag(party: Party): GuardTag {
   return party === 'payer' ? 'guard-payer' : 'guard-agent'
 }

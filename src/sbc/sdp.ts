@@ -82,6 +82,11 @@ export function isHeld(audio: AudioStream): boolean {
   return audio.direction !== 'sendrecv' || audio.host === '0.0.0.0'
 }
 
+/** Whether the one who sent this put the other side on hold; recvonly answers somebody else's hold (RFC 3264 section 8.4). */
+export function holdsOther(audio: AudioStream): boolean {
+  return audio.direction === 'sendonly' || audio.direction === 'inactive' || audio.host === '0.0.0.0'
+}
+
 /** Attributes that the other side needs; anything else could name the product, host or person behind a leg. */
 const PASSED_ATTRIBUTES: ReadonlySet<string> = new Set([
   'rtpmap', 'fmtp', 'ptime', 'maxptime', 'sendrecv', 'sendonly', 'recvonly', 'inactive', 'rtcp', 'rtcp-mux', 'rtcp-fb', 'rtcp-rsize', 'mid', 'group',
