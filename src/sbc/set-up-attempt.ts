@@ -1,0 +1,35 @@
+import type { Call, CallDependencies } from './call.ts'
+import type { Engine, EnginePool } from './engine-pool.ts'
+import type { Leg } from './leg.ts'
+import type { MediaSession } from './media-session.ts'
+import type { SipRequest, SipResponse, SipServer } from './sip-server.ts'
+import type { Trunk, Trunks } from './trunks.ts'
+
+export type SetUpDependencies = {
+  readonly sip: Pick<SipServer, 'invite' | 'answer'>
+  readonly trunks: Trunks
+  readonly engines: EnginePool
+  /** Call ids in rtpengine begin with it. */
+  readonly callIdPrefix: string
+  readonly call: CallDependencies
+  readonly answered: (call: Call) => void
+}
+
+/** One INVITE of a caller while it becomes a call. */
+export type Attempt = {
+  readonly dependencies: SetUpDependencies
+  readonly request: SipRequest
+  readonly response: SipResponse
+  /** Gives the attempt up: the sbc is closing, or the SIP server is gone. */
+  readonly signal: AbortSignal
+  readonly caller: Trunk
+  readonly engine: Engine
+  readonly media: MediaSession
+  readonly callId: string
+  /** The number that was called, as the routes know it. */
+  readonly number: string
+  readonly hops: number
+  /** What each side is shown as our session: the caller's in our answer, the callee's in our offer. */
+  readonly callerOrigin: Leg['origin']
+  readonly calleeOrigin: Leg['origin']
+}
