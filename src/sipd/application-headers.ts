@@ -1,7 +1,8 @@
-import type { Flow } from './flow.ts'
+import { isIP } from 'node:net'
+import type { Address, Flow } from './flow.ts'
 import { header, listOf, valueOf, type Header, type SipMessage } from './message.ts'
-import { replaceLocalhost } from './name-addr.ts'
-import { formatHostPort } from './uri.ts'
+import { parseNameAddr, replaceLocalhost } from './name-addr.ts'
+import { formatHostPort, parseSipUri } from './uri.ts'
 
 /** What the server decides, whatever the application wrote. */
 const SERVERS_OWN = new Set([
@@ -55,4 +56,11 @@ export function contactHeader(message: SipMessage, flow: Flow, requestUri: strin
   const semicolon = given.indexOf(';')
   const uri = replaceLocalhost(semicolon === -1 ? given : given.slice(0, semicolon), `${hostPort}${transport}`)
   return header('Contact', `<${uri}>${semicolon === -1 ? '' : given.slice(semicolon)}`)
+}
+
+/** The listening address that the application's Contact names, if it names one: how it chooses between networks. */
+export function contactAddress(message: SipMessage): Address | undefined {
+  const contact = parseNameAddr(valueOf(message, 'contact') ?? '')
+  const uri = contact === undefined ? undefined : parseSipUri(contact.uri)
+  return uri === undefined || isIP(uri.host) === 0 ? undefined : { host: uri.host, port: uri.port ?? 5060 }
 }

@@ -1,16 +1,22 @@
-import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import type { Address, TransportName } from './flow.ts'
+import type { TransportName } from './flow.ts'
 import { parseNameAddr } from './name-addr.ts'
 import { parseSipUri, type SipUri } from './uri.ts'
 
-/** Where a request goes first: a name still to be resolved, or an address. */
+/** Where a request goes first: an address, or a name that DNS has to be asked for. */
 export type NextHop = {
+  /** What is used unless DNS says another. */
   readonly transport: TransportName
   readonly host: string
+  /** What is used unless DNS says another. */
   readonly port: number
   /** TLS: the names of which the peer's certificate must prove one (RFC 5922 section 7.2). */
-  readonly names?: readonly string[]
+  readonly names: readonly string[]
+  /**
+   * What the URI left to DNS (RFC 3263 section 4): nothing but the address when it names a port or is numeric, the
+   * server (`srv`) when it names a transport, and the transport too (`naptr`) when it names neither.
+   */
+  readonly ask: 'address' | 'srv' | 'naptr'
 }
 
 /** RFC 3261 section 19.1.2. */
@@ -33,8 +39,14 @@ export function nextHopOf(request: {
   if (uri === undefined) return undefined
   const transport = transportOf(uri)
   if (transport === undefined) return undefined
-  const hop = { transport, host: uri.parameters.get('maddr') ?? uri.host, port: uri.port ?? defaultPort(transport) }
-  return transport === 'tls' ? { ...hop, names: [uri.host] } : hop
+  const host = uri.parameters.get('maddr') ?? uri.host
+  return {
+    transport,
+    host,
+    port: uri.port ?? defaultPort(transport),
+    names: [uri.host],
+    ask: uri.port !== undefined || isIP(host) !== 0 ? 'address' : uri.parameters.has('transport') ? 'srv' : 'naptr',
+  }
 }
 
 function transportOf(uri: SipUri): TransportName | undefined {
@@ -42,24 +54,4 @@ function transportOf(uri: SipUri): TransportName | undefined {
   if (transport === 'tls' || (uri.scheme === 'sips' && transport === 'tcp')) return 'tls'
   if (uri.scheme === 'sips') return undefined
   return transport === 'udp' || transport === 'tcp' ? transport : undefined
-}
-
-/** Addresses of one name that are tried; round-robin names of carriers have four to eight. */
-const ADDRESSES_MAX = 8
-
-/** The addresses of a next hop by the system's resolver, none when there is no answer in time; RFC 3263 (NAPTR, SRV) is not consulted. */
-export async function resolveNextHop(hop: NextHop, deadlineMs: number): Promise<Address[]> {
-  if (isIP(hop.host) !== 0) return [{ host: hop.host, port: hop.port }]
-  let slow: NodeJS.Timeout | undefined
-  const deadline = new Promise<[]>((resolve) => {
-    slow = setTimeout(resolve, deadlineMs, [])
-  })
-  try {
-    const found = await Promise.race([lookup(hop.host, { all: true }), deadline])
-    return found.slice(0, ADDRESSES_MAX).map(({ address }) => ({ host: address, port: hop.port }))
-  } catch {
-    return []
-  } finally {
-    clearTimeout(slow)
-  }
 }

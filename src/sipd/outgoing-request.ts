@@ -71,6 +71,34 @@ export function insideDialog(
   return { request: { ...given, uri, headers }, branch, sequence }
 }
 
+/**
+ * The same request for one server after the other: Via with a new branch, and the Contact of the flow to it (RFC 3263
+ * section 4.3). `given` is what the application wrote.
+ */
+export function onOtherFlows(
+  request: SipRequest,
+  given: SipRequest,
+  elsewhere: (() => Flow | undefined) | undefined,
+): (() => OtherAttempt | undefined) | undefined {
+  if (elsewhere === undefined) return undefined
+  return () => {
+    const flow = elsewhere()
+    if (flow === undefined) return undefined
+    const branch = newBranch()
+    const via = header('Via', formatVia({ transport: flow.transport, local: flow.local, branch }))
+    const rest = request.headers
+      .filter(({ key }) => key !== 'via')
+      .map((field) =>
+        field.key === 'contact' && CONTACT_METHODS.has(request.method)
+          ? contactHeader(given, flow, request.uri)
+          : field,
+      )
+    return { request: { ...request, headers: [via, ...rest] }, branch, flow }
+  }
+}
+
+type OtherAttempt = { readonly request: SipRequest; readonly branch: string; readonly flow: Flow }
+
 /** A request that sipd makes itself, with nothing but what the dialog adds. */
 export function bareRequest(method: 'ACK' | 'BYE', headers: readonly Header[] = []): SipRequest {
   return { kind: 'request', method, uri: 'sip:placeholder', headers, body: EMPTY_BODY }

@@ -4,10 +4,20 @@ import type { DialogGroup } from './dialog-group.ts'
 import type { Address, Flow } from './flow.ts'
 import { largeRequestWay, TcpRefusals } from './large-request.ts'
 import { header, serialize, type SipRequest } from './message.ts'
-import { nextHopOf, resolveNextHop, type NextHop } from './next-hop.ts'
+import { nextHopOf, type NextHop } from './next-hop.ts'
 import { bareRequest, insideDialog, type OutgoingRequest } from './outgoing-request.ts'
 import { RequestSending, type TransactionOptions } from './request-sending.ts'
+import { locateServers, type Destination } from './server-location.ts'
 import type { SipCore } from './sip-core.ts'
+
+/**
+ * Where a request can go: the flow to its first server, whether that is known at all, and the flows to the others, one
+ * with each call (RFC 3263 section 4.3).
+ */
+export type Reached = (flow: Flow | undefined, reachable: boolean, elsewhere: Elsewhere) => void
+
+/** Undefined when the first server is the only one. */
+export type Elsewhere = (() => Flow | undefined) | undefined
 
 /** The way of requests to the network: next hop, flow, transaction; and the ACK and BYE that sipd owes by itself. */
 export class RequestPath {
@@ -93,28 +103,51 @@ export class RequestPath {
    * The flow of a dialog's next request. A TLS peer that named itself by number is spoken to on the connection of its
    * dialog while that is open: nobody could prove the number on another (RFC 5923 section 5).
    */
-  reachInDialog(dialog: Dialog, hop: NextHop, go: (flow: Flow | undefined, reachable: boolean) => void): void {
+  reachInDialog(dialog: Dialog, hop: NextHop, go: Reached): void {
     const { flow } = dialog
     if (hop.transport === 'tls' && flow.transport === 'tls' && hop.host === flow.remote.host && flow.alive?.() === true)
-      go(flow, true)
+      go(flow, true, undefined)
     else this.reach(hop, flow.local, go)
   }
 
   /** Numeric addresses are reached at once, so that an ACK cannot be overtaken by the BYE behind it. */
-  reach(hop: NextHop, from: Address | undefined, go: (flow: Flow | undefined, reachable: boolean) => void): void {
-    const { transports, limits } = this.#core
+  reach(hop: NextHop, from: Address | undefined, go: Reached): void {
+    const { limits, location, avoided } = this.#core
     if (isIP(hop.host) !== 0) {
-      go(transports.flowTo({ transport: hop.transport, remote: hop, from, names: hop.names }), true)
+      go(this.#flowTo({ transport: hop.transport, remote: hop, names: hop.names }, from), true, undefined)
       return
     }
-    void resolveNextHop(hop, limits.resolveMs).then((addresses) => {
-      const { transport, names } = hop
-      for (const remote of addresses) {
-        const flow = transports.flowTo({ transport, remote, from, names })
-        if (flow !== undefined) return go(flow, true)
+    void locateServers(hop, limits.resolveMs, location).then((found) => {
+      const next = this.#inTurn(avoided.order(found), from)
+      const flow = next()
+      if (flow !== undefined) return go(flow, true, found.length === 1 ? undefined : next)
+      // Only to tell the application which transport it would have been.
+      const remote = { host: location.serves(hop.transport, 4) ? '0.0.0.0' : '::', port: hop.port }
+      go(this.#flowTo({ transport: hop.transport, remote, names: hop.names }, from), false, undefined)
+    })
+  }
+
+  /** Gives the flow to the next server each time, none when all were given. */
+  #inTurn(servers: readonly Destination[], from: Address | undefined): () => Flow | undefined {
+    let turn = 0
+    return () => {
+      while (turn < servers.length) {
+        const server = servers[turn]
+        turn += 1
+        const flow = server === undefined ? undefined : this.#flowTo(server, from)
+        if (flow !== undefined) return flow
       }
-      const remote = { host: '0.0.0.0', port: hop.port }
-      go(transports.flowTo({ transport: hop.transport, remote, from, names: hop.names }), false)
+      return undefined
+    }
+  }
+
+  #flowTo(server: Destination, from: Address | undefined): Flow | undefined {
+    const { transport, remote } = server
+    return this.#core.transports.flowTo({
+      transport,
+      remote,
+      from,
+      names: transport === 'tls' ? server.names : undefined,
     })
   }
 
@@ -125,6 +158,6 @@ export class RequestPath {
     const { peerName } = dialog.flow
     if (next?.transport !== 'tls' || isIP(next.host) === 0 || peerName === undefined) return next
     // A number in a Contact is seldom in a certificate: the name that this dialog's peer proved is as good.
-    return { ...next, names: [peerName, ...(next.names ?? [])] }
+    return { ...next, names: [peerName, ...next.names] }
   }
 }

@@ -3,12 +3,13 @@ import { errorFields } from '../kit/log.ts'
 import type { Application, ApplicationRequest } from './control-server.ts'
 import type { DialogGroup } from './dialog-group.ts'
 import { openEnvelope, type Envelope } from './envelope.ts'
-import type { Address, Flow } from './flow.ts'
+import type { Flow } from './flow.ts'
 import { networkFields } from './frame-fields.ts'
 import { parseMessage, type RefusalCode } from './message-parser.ts'
 import { listOf, serialize, valueOf, type Header, type SipMessage, type SipRequest } from './message.ts'
 import { parseNameAddr, withTag } from './name-addr.ts'
 import { defaultPort } from './next-hop.ts'
+import { replyFlow } from './reply-flow.ts'
 import { requestFault } from './request-rules.ts'
 import { buildResponse } from './response-builder.ts'
 import type { SipCore } from './sip-core.ts'
@@ -16,7 +17,7 @@ import type { SipdMetrics } from './sipd-metrics.ts'
 import { parseSipUri } from './uri.ts'
 import { UserAgentClient } from './user-agent-client.ts'
 import { UserAgentServer } from './user-agent-server.ts'
-import { parseVia, stampVia, type Via } from './via.ts'
+import { parseVia, stampVia } from './via.ts'
 
 const OVER_A_LIMIT = new Set<RefusalCode>(['head_too_long', 'header_too_long', 'headers_too_many', 'body_too_long'])
 
@@ -126,20 +127,7 @@ export class SipAgent {
   #request(request: SipRequest, envelope: Envelope, flow: Flow, bytes: number): void {
     if (envelope.via.parameters.has('alias')) flow.alias?.(envelope.via.port ?? defaultPort(flow.transport))
     const stamped = this.#stripOwnRoute(stampTopVia(request, flow))
-    this.#server.receive(stamped, envelope, { flow: this.#replyFlow(flow, envelope.via), bytes })
-  }
-
-  /**
-   * Where the answer goes: over UDP to the source port if rport asks for it, else to the port that the Via names; over
-   * TCP back on the connection, or when that is gone on a new one to the Via's port (RFC 3261 section 18.2.2, RFC 3581).
-   */
-  #replyFlow(flow: Flow, via: Via): Flow {
-    if (flow.transport === 'udp' && via.parameters.has('rport')) return flow
-    const remote: Address = { host: flow.remote.host, port: via.port ?? defaultPort(flow.transport) }
-    const names = flow.peerName === undefined ? [via.host] : [flow.peerName, via.host]
-    const named = this.#core.transports.flowTo({ transport: flow.transport, remote, from: flow.local, names }) ?? flow
-    if (flow.transport === 'udp') return named
-    return { ...flow, send: (bytes, failed) => flow.send(bytes, () => named.send(bytes, failed)) }
+    this.#server.receive(stamped, envelope, { flow: replyFlow(this.#core, flow, envelope.via), bytes })
   }
 
   /** A request that was routed to us by name has arrived: our own entry comes off (RFC 3261 section 16.4). */
@@ -162,7 +150,7 @@ export class SipAgent {
     const bytes = serialize(
       buildResponse({ ...stamped, headers: readable }, { status, headers, ...statelessTo(partial) }),
     )
-    this.#replyFlow(flow, via).send(bytes, () => undefined)
+    replyFlow(this.#core, flow, via).send(bytes, () => undefined)
   }
 
   /** Our 2xx was never acknowledged: BYE to the peer, and the application is told by the same BYE. */

@@ -1,9 +1,11 @@
 import type { Logger } from '../kit/log.ts'
 import type { Metrics } from '../kit/metrics.ts'
+import { AvoidedServers } from './avoided-servers.ts'
 import { CallRecords } from './call-records.ts'
 import { SYSTEM_CLOCK } from './clock.ts'
 import { ControlServer } from './control-server.ts'
 import { DialogTable } from './dialog-group.ts'
+import { DnsClient } from './dns-client.ts'
 import type { Address } from './flow.ts'
 import { SipAgent } from './sip-agent.ts'
 import type { SipCore } from './sip-core.ts'
@@ -19,6 +21,8 @@ export type SipdOptions = {
   readonly tcp: readonly Address[]
   readonly tls?: TlsListeners
   readonly control: { readonly host: string; readonly port: number; readonly secret: string }
+  /** DNS servers by numeric address; none: those of the system. */
+  readonly resolvers?: readonly Address[]
   readonly limits?: Partial<SipdLimits>
   readonly logger: Logger
   readonly metrics: Metrics
@@ -47,6 +51,7 @@ const GAUGE_INTERVAL_MS = 5_000
  * it unchanged. Rejects with a ListenError that says which address could not be opened, and why.
  */
 export async function startSipd(options: SipdOptions): Promise<Sipd> {
+  const dns = new DnsClient({ servers: options.resolvers ?? [] })
   const limits: SipdLimits = { ...DEFAULT_LIMITS, ...options.limits }
   const metrics = createSipdMetrics(options.metrics)
   // The sockets open before the agent that they feed exists; what comes until then is dropped.
@@ -88,6 +93,12 @@ export async function startSipd(options: SipdOptions): Promise<Sipd> {
   const records = new CallRecords(() => control)
   const core: SipCore = {
     transports,
+    location: {
+      dns,
+      chance: Math.random,
+      serves: (transport, family) => transports.serves(transport, family),
+    },
+    avoided: new AvoidedServers(SYSTEM_CLOCK),
     control,
     transactions,
     dialogs,
@@ -120,6 +131,7 @@ export async function startSipd(options: SipdOptions): Promise<Sipd> {
         await agent.close()
         await core.control.close()
         await transports.close()
+        dns.close()
       })()
       return closing
     },

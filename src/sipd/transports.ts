@@ -93,6 +93,11 @@ export class Transports {
     return this.#opened.filter((transport) => transport.name === name).map(({ local }) => local)
   }
 
+  /** True when a socket of this transport can reach this address family. */
+  serves(transport: TransportName, family: 4 | 6): boolean {
+    return this.#opened.some(({ name, local }) => name === transport && isIP(local.host) === family)
+  }
+
   /** `tcp/1.2.3.4:5060,udp/1.2.3.4:5060`, as the control protocol names them; a wildcard as the address others reach. */
   hostPorts(): string {
     return this.#opened.map(({ name, local }) => `${name}/${this.#shown(local)}:${local.port}`).join(',')

@@ -1,23 +1,21 @@
 import { randomUUID } from 'node:crypto'
-import { isIP } from 'node:net'
-import { contentTypeHeaders } from './application-headers.ts'
+import { contactAddress, contentTypeHeaders } from './application-headers.ts'
 import type { Timer } from './clock.ts'
 import type { Application, ApplicationRequest } from './control-server.ts'
 import { Dialog } from './dialog.ts'
 import { DialogGroup, FORKS_MAX, dialogIdOf } from './dialog-group.ts'
-import type { Address, Flow } from './flow.ts'
+import type { Flow } from './flow.ts'
 import { networkFields, requestSentFields } from './frame-fields.ts'
 import { serialize, valueOf, type SipRequest, type SipResponse } from './message.ts'
-import { parseNameAddr, tagOf } from './name-addr.ts'
+import { tagOf } from './name-addr.ts'
 import { nextHopOf } from './next-hop.ts'
-import { bareRequest, insideDialog, outsideDialog, type OutgoingRequest } from './outgoing-request.ts'
+import { bareRequest, insideDialog, onOtherFlows, outsideDialog, type OutgoingRequest } from './outgoing-request.ts'
 import { ProvisionalOrder } from './provisional-order.ts'
-import { RequestPath } from './request-path.ts'
+import { RequestPath, type Elsewhere } from './request-path.ts'
 import type { RequestSending } from './request-sending.ts'
 import { buildResponse } from './response-builder.ts'
 import type { SipCore } from './sip-core.ts'
 import { cancelOf, type ClientTransaction } from './transaction-client.ts'
-import { parseSipUri } from './uri.ts'
 
 /** Texts of the control protocol; drachtio-srf knows the first by its words. */
 const NO_DIALOG = 'Server error: unable to find dialog for dialog id provided'
@@ -64,14 +62,14 @@ export class UserAgentClient {
     }
     const hop = nextHopOf({ routeUrl: frame.routeUrl, route: undefined, uri: given.uri })
     if (hop === undefined) return application.reply(frame.id, ['NOK', NO_TRANSPORT])
-    this.#path.reach(hop, this.#contactAddress(given), (flow, reachable) => {
+    this.#path.reach(hop, contactAddress(given), (flow, reachable, elsewhere) => {
       if (flow === undefined) return application.reply(frame.id, ['NOK', NO_TRANSPORT])
       const outgoing = outsideDialog(given, flow, [])
       if (given.method === 'INVITE' && this.#core.dialogs.byId(idOf({ outgoing })) !== undefined) {
         return application.reply(frame.id, ['NOK', 'Server error: Call-ID and From tag belong to another dialog'])
       }
       if (given.method === 'INVITE') this.#core.records.attempt('application', serialize(outgoing.request))
-      this.#launch({ application, frameId: frame.id, outgoing, flow, group: undefined, reachable })
+      this.#launch({ application, frameId: frame.id, outgoing, given, flow, group: undefined, reachable, elsewhere })
     })
   }
 
@@ -126,12 +124,12 @@ export class UserAgentClient {
     }
     const hop = this.#path.dialogHop(dialog, frame.routeUrl)
     if (hop === undefined) return application.reply(frame.id, ['NOK', NO_TRANSPORT])
-    this.#path.reachInDialog(dialog, hop, (flow, reachable) => {
+    this.#path.reachInDialog(dialog, hop, (flow, reachable, elsewhere) => {
       if (flow === undefined) return application.reply(frame.id, ['NOK', NO_TRANSPORT])
       const outgoing = insideDialog(dialog, given, { flow, contentType: [] })
       if (given.method === 'INVITE') group.invitePending = true
       if (given.method === 'BYE') group.leaving = true
-      this.#launch({ application, frameId: frame.id, outgoing, flow, group, reachable })
+      this.#launch({ application, frameId: frame.id, outgoing, given, flow, group, reachable, elsewhere })
     })
   }
 
@@ -147,6 +145,7 @@ export class UserAgentClient {
   /** A CANCEL waits until the INVITE has had a provisional answer (RFC 3261 section 9.1). */
   #cancel(outbound: OutboundRequest): void {
     if (outbound.progress === 'final' || outbound.cancel === 'sent') return
+    outbound.transaction.settle()
     if (outbound.progress === 'trying') {
       outbound.cancel = 'held'
       return
@@ -172,9 +171,11 @@ export class UserAgentClient {
     readonly application: Application
     readonly frameId: string
     readonly outgoing: OutgoingRequest
+    readonly given: SipRequest
     readonly flow: Flow
     readonly group: DialogGroup | undefined
     readonly reachable: boolean
+    readonly elsewhere: Elsewhere
   }): void {
     const { application, outgoing, flow, group } = options
     const { request } = outgoing
@@ -183,10 +184,15 @@ export class UserAgentClient {
       request,
       branch: outgoing.branch,
       flow,
+      elsewhere: onOtherFlows(request, options.given, options.elsewhere),
+      moved: () => {
+        outbound.progress = 'trying'
+        outbound.ringing?.cancel()
+      },
       response: (response) => this.#answered(outbound, response),
       failed: (failure) => {
         this.#final(outbound)
-        this.#answerLocally(outbound, failure === 'timeout' ? 408 : 503)
+        this.#answerLocally(outbound, outbound.cancel !== 'none' ? 487 : failure === 'timeout' ? 408 : 503)
       },
     })
     const { way } = transaction
@@ -381,13 +387,6 @@ export class UserAgentClient {
       }),
       bytes,
     )
-  }
-
-  /** The listening address that the application's Contact names, if it names one: how it chooses between networks. */
-  #contactAddress(request: SipRequest): Address | undefined {
-    const contact = parseNameAddr(valueOf(request, 'contact') ?? '')
-    const uri = contact === undefined ? undefined : parseSipUri(contact.uri)
-    return uri === undefined || isIP(uri.host) === 0 ? undefined : { host: uri.host, port: uri.port ?? 5060 }
   }
 }
 
