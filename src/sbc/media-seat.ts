@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { MediaResult } from './media-session.ts'
+import type { MediaResult } from './media-reply.ts'
 import { plainDescription } from './plain-description.ts'
 import type { NgCommand, NgRequest, NgResult } from './rtpengine-control.ts'
 import { readAudio, voiceCodecs, type AudioStream, type Direction } from './sdp.ts'

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict'
+import type { TrunkMedia } from '../wire/configuration.ts'
 import type { Address } from '../wire/guard-protocol.ts'
+import { CallLegs } from './call-legs.ts'
 import { guardDescription, mirrored, type GuardCodec } from './guard-description.ts'
 import { learntEndpoint, readFacts, type MediaFacts } from './media-facts.ts'
+import { failureOf, readDescription, type MediaResult } from './media-reply.ts'
 import { MediaSeat } from './media-seat.ts'
 import { guardTag, otherParty, type Party } from './party.ts'
 import type { NgCommand, NgRequest, NgResult, RtpengineControl } from './rtpengine-control.ts'
 import { holdsOther, readAudio, voiceCodecs, withEndpoint, type AudioStream, type Direction } from './sdp.ts'
-
-/** gone: rtpengine no longer knows the call. silent: it does not answer. refused: it could not. unusable: no audio in the description. */
-export type MediaFailure = 'gone' | 'silent' | 'refused' | 'unusable'
-export type MediaResult<Value> =
-  { readonly kind: 'ok'; readonly value: Value } | { readonly kind: 'failed'; readonly code: MediaFailure }
 
 /** A local rtpengine answers in milliseconds; a call set-up can wait this long for one that is busy. */
 const SET_UP_DEADLINE_MS = 2_000
@@ -44,6 +42,7 @@ export class MediaSession {
   /** Legs that were replaced, and stand-ins of those that replaced them. */
   readonly #retired = new Set<string>()
   #seats = 0
+  readonly #legs = new CallLegs()
   #answerer: Party = 'agent'
   #guard: { readonly payer: Address; readonly agent: Address } | null = null
   /** The guard's law, fixed while a window is open: the guard was told it once. */
@@ -54,6 +53,11 @@ export class MediaSession {
   constructor(options: { readonly engine: RtpengineControl; readonly callId: string }) {
     this.engine = options.engine
     this.#callId = options.callId
+  }
+
+  /** The media of the trunk that a party's next leg is on, before anything is offered to it or by it. */
+  use(party: Party, media: TrunkMedia): void {
+    this.#legs.use(party, media, this.#tag[party])
   }
 
   /** The last description that a party sent, '' before. */
@@ -68,7 +72,7 @@ export class MediaSession {
 
   /** A party offers; the value is the offer for the other. After a failure the party's description is what it was. */
   async offer(from: Party, sdp: string, options: { readonly live: boolean }): Promise<MediaResult<string>> {
-    if (readAudio(sdp) === null) return { kind: 'failed', code: 'unusable' }
+    if (!this.#legs.accepts(this.#tag[from], sdp)) return { kind: 'failed', code: 'unusable' }
     assert(this.#guard === null, 'an offer between the parties would take the guard out')
     const before = this.#sdp[from]
     this.#sdp[from] = sdp
@@ -90,7 +94,7 @@ export class MediaSession {
 
   /** The other party answers an offer of `offerer`; the value is the answer for the offerer. */
   async answer(offerer: Party, sdp: string, options: { readonly live: boolean }): Promise<MediaResult<string>> {
-    if (readAudio(sdp) === null) return { kind: 'failed', code: 'unusable' }
+    if (!this.#legs.accepts(this.#tag[otherParty(offerer)], sdp)) return { kind: 'failed', code: 'unusable' }
     assert(this.#guard === null, 'an answer between the parties would take the guard out')
     const answerer = otherParty(offerer)
     this.#answerer = answerer
@@ -132,7 +136,7 @@ export class MediaSession {
    * the answer for that party. The other party is not told now, so that nothing takes the guard out.
    */
   async reofferInWindow(from: Party, sdp: string): Promise<MediaResult<string>> {
-    if (readAudio(sdp) === null) return { kind: 'failed', code: 'unusable' }
+    if (!this.#legs.accepts(this.#tag[from], sdp, { audioOnly: true })) return { kind: 'failed', code: 'unusable' }
     const guard = this.#guard
     assert(guard !== null, 'no window')
     const before = this.#sdp[from]
@@ -243,6 +247,7 @@ export class MediaSession {
     this.#seats += 1
     const [tag, standInTag] = [`${party}-${this.#seats}`, `stand-in-${this.#seats}`]
     this.#retired.add(standInTag)
+    this.#legs.await(tag, standInTag)
     return new MediaSeat({
       tag,
       standInTag,
@@ -325,8 +330,9 @@ export class MediaSession {
       { 'from-tag': tag, 'to-tag': this.#tag[party], sdp: this.#sdp[party], flags: LIVE_FLAGS },
       WINDOW_DEADLINE_MS,
     )
-    if (answered.kind !== 'ok') return { kind: 'failed', code: failureOf(answered) }
-    const audio = readAudio(replySdp(answered.reply))
+    const reply = readDescription(answered)
+    if (reply.kind === 'failed') return reply
+    const audio = readAudio(reply.value)
     if (audio === null || audio.port === 0) return { kind: 'failed', code: 'unusable' }
     return { kind: 'ok', value: { host: audio.host, port: audio.port } }
   }
@@ -345,11 +351,17 @@ export class MediaSession {
     return { codec: { transcode: [spoken.name] } }
   }
 
+  /** A description that cannot be used is not sent; the reply is then as one without a description. */
   async #send(command: NgCommand, fields: NgRequest, deadlineMs: number): Promise<NgResult> {
-    const sdpFields =
-      command === 'offer' || command === 'answer' ? { ICE: 'remove', replace: ['origin', 'session-connection'] } : {}
     if (this.#isDeleted) return { kind: 'refused', unknownCall: true }
-    const reply = this.engine.request(command, { 'call-id': this.#callId, ...sdpFields, ...fields }, { deadlineMs })
+    if (command !== 'offer' && command !== 'answer') return this.#request(command, fields, deadlineMs)
+    const sent = this.#legs.sent(command, fields)
+    if (sent === null) return { kind: 'ok', reply: {} }
+    return this.#legs.told(command, fields, await this.#request(command, sent, deadlineMs))
+  }
+
+  async #request(command: NgCommand, fields: NgRequest, deadlineMs: number): Promise<NgResult> {
+    const reply = this.engine.request(command, { 'call-id': this.#callId, ...fields }, { deadlineMs })
     this.#underWay.add(reply)
     try {
       return await reply
@@ -372,19 +384,3 @@ export class MediaSession {
 }
 
 const NO_AUDIO: AudioStream = { host: '0.0.0.0', port: 0, protocol: 'RTP/AVP', codecs: [], direction: 'inactive' }
-
-function failureOf(result: Exclude<NgResult, { kind: 'ok' }>): MediaFailure {
-  if (result.kind === 'silent') return 'silent'
-  return result.unknownCall ? 'gone' : 'refused'
-}
-
-function readDescription(result: NgResult): MediaResult<string> {
-  if (result.kind !== 'ok') return { kind: 'failed', code: failureOf(result) }
-  const sdp = replySdp(result.reply)
-  return readAudio(sdp) === null ? { kind: 'failed', code: 'unusable' } : { kind: 'ok', value: sdp }
-}
-
-function replySdp(reply: Readonly<Record<string, unknown>>): string {
-  const sdp = reply['sdp']
-  return typeof sdp === 'string' ? sdp : ''
-}

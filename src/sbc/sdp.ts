@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { readSections, sdpLines, writeSections, type Section, type Sections } from './sdp-sections.ts'
 
 /**
  * Session descriptions (RFC 8866) as an SBC needs them: which audio codecs and where, and a copy for the other side
@@ -22,9 +23,6 @@ export type AudioStream = {
   readonly direction: Direction
 }
 
-/** A description of ours is below 2 KiB; WebRTC offers with candidates reach 10. */
-const SDP_BYTES_MAX = 32_768
-const LINES_MAX = 1_000
 const CODECS_MAX = 64
 
 /** RFC 3551 table 4: payload types that need no rtpmap. */
@@ -39,22 +37,16 @@ const STATIC_TYPES: ReadonlyMap<number, string> = new Map([
   [18, 'G729/8000'],
 ])
 
-/** Reads the first audio stream, or null when there is none that can be used. */
+/** Reads the first audio stream that is in use, else the first; null when there is none that can be read. */
 export function readAudio(sdp: string): AudioStream | null {
-  const lines = sdpLines(sdp)
-  if (lines === null || lines[0] !== 'v=0') return null
-  const start = lines.findIndex((line) => line.startsWith('m=audio '))
-  if (start < 0) return null
-  const following = lines.findIndex((line, index) => index > start && line.startsWith('m='))
-  const media = lines.slice(start, following < 0 ? undefined : following)
-  const session = lines.slice(
-    0,
-    lines.findIndex((line) => line.startsWith('m=')),
-  )
-  const [, portText = '', protocol = '', ...types] = (media[0] ?? '').slice(2).split(' ')
-  const port = Number(portText.split('/')[0])
+  const sections = readSections(sdp)
+  const audio = sections === null ? undefined : audioIn(sections)
+  if (sections === null || audio === undefined) return null
+  const { session } = sections
+  const { lines: media, port, protocol } = audio
+  const types = (media[0] ?? '').split(' ').slice(3)
   const host = connectionHost(media) ?? connectionHost(session)
-  if (!Number.isInteger(port) || port < 0 || port > 65_535 || host === null || types.length > CODECS_MAX) return null
+  if (host === null || types.length > CODECS_MAX) return null
   const codecs: Codec[] = []
   for (const type of types) {
     const payloadType = Number(type)
@@ -121,33 +113,20 @@ export function hideOrigin(
 
 /** The same description with another address and port of its audio: where a leg behind NAT was heard to send from. */
 export function withEndpoint(sdp: string, endpoint: { readonly host: string; readonly port: number }): string {
-  const family = isIP(endpoint.host) === 6 ? 'IP6' : 'IP4'
-  let inAudio = false
-  let hasOwnAddress = false
-  const out: string[] = []
-  const lines = sdpLines(sdp) ?? []
-  const audioAt = lines.findIndex((line) => line.startsWith('m=audio '))
-  for (const [index, line] of lines.entries()) {
-    if (line.startsWith('m=')) {
-      if (inAudio && !hasOwnAddress) out.push(`c=IN ${family} ${endpoint.host}`)
-      inAudio = index === audioAt
-      out.push(inAudio ? line.replace(/^m=audio \d+/, `m=audio ${endpoint.port}`) : line)
-    } else if (inAudio && line.startsWith('c=')) {
-      hasOwnAddress = true
-      out.push(`c=IN ${family} ${endpoint.host}`)
-    } else if (!(inAudio && line.startsWith('a=rtcp:'))) out.push(line)
-  }
-  if (inAudio && !hasOwnAddress) {
-    const at = out.findIndex((line) => line.startsWith('m=audio ')) + 1
-    out.splice(at, 0, `c=IN ${family} ${endpoint.host}`)
-  }
-  return out.join('\r\n') + '\r\n'
+  const sections = readSections(sdp)
+  const audio = sections === null ? undefined : audioIn(sections)
+  if (sections === null || audio === undefined) return sdp
+  const line = (audio.lines[0] ?? '').replace(/^m=audio \d+/, `m=audio ${endpoint.port}`)
+  const rest = audio.lines.slice(1).filter((own) => !own.startsWith('c=') && !own.startsWith('a=rtcp:'))
+  const lines = [line, `c=IN ${isIP(endpoint.host) === 6 ? 'IP6' : 'IP4'} ${endpoint.host}`, ...rest]
+  const media = sections.media.map((section) => (section === audio ? { ...section, lines } : section))
+  return writeSections({ ...sections, media })
 }
 
-function sdpLines(sdp: string): readonly string[] | null {
-  if (sdp.length > SDP_BYTES_MAX) return null
-  const lines = sdp.split(/\r?\n/).filter((line) => line !== '')
-  return lines.length > LINES_MAX ? null : lines
+/** The first audio stream that is in use, else the first. */
+function audioIn(sections: Sections): Section | undefined {
+  const audios = sections.media.filter((section) => section.kind === 'audio')
+  return audios.find((section) => section.port !== 0) ?? audios[0]
 }
 
 function connectionHost(lines: readonly string[]): string | null {

@@ -14,7 +14,12 @@ export type Rtpengine = {
 const READY_MS_MAX = 5_000
 
 export async function startRtpengine(
-  options: { readonly portMin?: number; readonly portMax?: number; readonly port?: number } = {},
+  options: {
+    readonly portMin?: number
+    readonly portMax?: number
+    readonly port?: number
+    readonly interfaces?: readonly string[]
+  } = {},
 ): Promise<Rtpengine> {
   const port = options.port ?? (await freeUdpPort())
   const portMin = options.portMin ?? 20_000 + 2 * Math.floor(Math.random() * 10_000)
@@ -23,7 +28,7 @@ export async function startRtpengine(
     [
       '--config-file=none',
       '--table=-1',
-      '--interface=lo/127.0.0.1',
+      ...(options.interfaces ?? ['lo/127.0.0.1']).map((name) => `--interface=${name}`),
       `--listen-ng=127.0.0.1:${port}`,
       `--port-min=${portMin}`,
       `--port-max=${options.portMax ?? portMin + 2_000}`,

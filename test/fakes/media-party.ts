@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto'
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { MASTER_OCTETS, SrtpStream, type SrtpSuite } from './srtp.ts'
+
+const PACKET_MS = 20
+const STEP = 160
+const HEADER_OCTETS = 12
+const EVENT_WAIT_MS = 5_000
+const LOOPBACK = { ipv4: '127.0.0.1', ipv6: '::1' } as const
+
+export type HeardMedia = {
+  readonly type: number
+  readonly mark: number
+  readonly atMs: number
+  readonly from: string
+  readonly octets: number
+}
+
+export type PartyMedia = {
+  readonly mark: number
+  readonly family?: 'ipv4' | 'ipv6'
+  /** SDES: the suites that are offered, or the one that is answered. */
+  readonly suites?: readonly SrtpSuite[]
+}
+
+/**
+ * A telephone's media over IPv4 or IPv6, in the clear or as real SRTP with keys from SDP (RFC 4568). It sends 20 ms of
+ * PCMU whose octets are all its mark, and counts what it cannot decrypt.
+ */
+export class MediaParty {
+  readonly family: 'ipv4' | 'ipv6'
+  readonly heard: HeardMedia[] = []
+  /** Datagrams that the keys did not fit. */
+  failures = 0
+  readonly #socket: Socket
+  readonly #mark: number
+  readonly #crypto: readonly { readonly tag: number; readonly suite: SrtpSuite; readonly master: Buffer }[]
+  #out: SrtpStream | null = null
+  #in: SrtpStream | null = null
+  /** The a=crypto line that the other side's stream was made from; another one is another key. */
+  #inLine = ''
+  #timer: NodeJS.Timeout | null = null
+  #sequence = Math.floor(Math.random() * 60_000)
+  #timestamp = Math.floor(Math.random() * 2 ** 31)
+  readonly #ssrc = Math.floor(Math.random() * 2 ** 32)
+  #payload: Buffer | null = null
+
+  private constructor(socket: Socket, options: PartyMedia) {
+    this.#socket = socket
+    this.family = options.family ?? 'ipv4'
+    this.#mark = options.mark
+    this.#crypto = (options.suites ?? []).map((suite, index) => ({
+      tag: index + 1,
+      suite,
+      master: randomBytes(MASTER_OCTETS),
+    }))
+    socket.on('message', (datagram, from) => this.#take(datagram, from.port))
+  }
+
+  static async open(options: PartyMedia): Promise<MediaParty> {
+    const family = options.family ?? 'ipv4'
+    const socket = createSocket(family === 'ipv4' ? 'udp4' : 'udp6')
+    socket.bind(0, LOOPBACK[family])
+    await once(socket, 'listening')
+    return new MediaParty(socket, options)
+  }
+
+  get port(): number {
+    return this.#socket.address().port
+  }
+
+  /** Its description. `tag`: as an answer, with the one a=crypto of the offer's tag. */
+  sdp(
+    options: {
+      readonly tag?: number
+      readonly suite?: SrtpSuite
+      readonly direction?: string
+      readonly host?: string
+      readonly lines?: readonly string[]
+    } = {},
+  ): string {
+    const ip = this.family === 'ipv4' ? 'IP4' : 'IP6'
+    const own = LOOPBACK[this.family]
+    const keys = this.#crypto.filter(({ suite }) => options.suite === undefined || suite === options.suite)
+    const shown = options.tag === undefined ? keys : keys.slice(0, 1).map((key) => ({ ...key, tag: options.tag ?? 1 }))
+    return [
+      'v=0',
+      `o=alice 2890844526 2890844526 IN ${ip} ${own}`,
+      's=A telephone of Example',
+      `c=IN ${ip} ${options.host ?? own}`,
+      't=0 0',
+      `m=audio ${this.port} ${shown.length > 0 ? 'RTP/SAVP' : 'RTP/AVP'} 0 101`,
+      'a=rtpmap:0 PCMU/8000',
+      'a=rtpmap:101 telephone-event/8000',
+      'a=fmtp:101 0-15',
+      ...shown.map(({ tag, suite, master }) => `a=crypto:${tag} ${suite} inline:${master.toString('base64')}`),
+      `a=${options.direction ?? 'sendrecv'}`,
+      'a=ptime:20',
+      ...(options.lines ?? []),
+      '',
+    ].join('\r\n')
+  }
+
+  /** Learns the other side's key from what it was told, and sends on and on to the port in it. */
+  talk(told: string): void {
+    this.stop()
+    this.learn(told)
+    const target = endpointOf(told)
+    this.sendOne(target)
+    this.#timer = setInterval(() => this.sendOne(target), PACKET_MS)
+  }
+
+  /** The keys in a description of the other side; throws when it has none for a party that demands them. */
+  learn(told: string): void {
+    if (this.#crypto.length === 0) return
+    const line = /^a=crypto:(\d+) (\S+) inline:([^|\s]+)/m.exec(told)
+    if (line === null) throw new Error('the other side has no key')
+    const [whole, tag, suite, master] = line
+    const own = this.#crypto.find(
+      (key) => key.suite === suite && (this.#crypto.length === 1 || key.tag === Number(tag)),
+    )
+    if (own === undefined) throw new Error('a suite that was not offered')
+    if (whole === this.#inLine) return
+    this.#inLine = whole
+    this.#in = new SrtpStream({ suite: own.suite, master: Buffer.from(master ?? '', 'base64') })
+    this.#out ??= new SrtpStream({ suite: own.suite, master: own.master })
+  }
+
+  sendOne(target: { readonly host: string; readonly port: number }): void {
+    const packet = this.nextPacket()
+    this.#socket.send(this.#out === null ? packet : this.#out.protect(packet), target.port, target.host)
+  }
+
+  /** What the next packets hold in place of the mark; null: the mark again. */
+  says(payload: Buffer | null): void {
+    this.#payload = payload
+  }
+
+  nextPacket(): Buffer {
+    const packet = Buffer.alloc(HEADER_OCTETS + STEP, this.#mark)
+    this.#payload?.copy(packet, HEADER_OCTETS)
+    packet[0] = 0x80
+    packet[1] = 0
+    packet.writeUInt16BE(this.#sequence, 2)
+    packet.writeUInt32BE(this.#timestamp >>> 0, 4)
+    packet.writeUInt32BE(this.#ssrc, 8)
+    this.#sequence = (this.#sequence + 1) & 0xffff
+    this.#timestamp = (this.#timestamp + STEP) >>> 0
+    return packet
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#timer = null
+  }
+
+  /** Waits until a packet with a mark came, from now on; throws when none came in time. */
+  async hears(mark: number): Promise<void> {
+    const from = this.heard.length
+    const untilMs = performance.now() + EVENT_WAIT_MS
+    while (!this.heard.slice(from).some((heard) => heard.mark === mark)) {
+      if (performance.now() > untilMs) throw new Error('the party did not hear it')
+      await delay(5)
+    }
+  }
+
+  marksSince(sinceMs: number): ReadonlySet<number> {
+    return new Set(this.heard.filter((heard) => heard.atMs >= sinceMs).map((heard) => heard.mark))
+  }
+
+  /** Safe to call twice. */
+  close(): void {
+    this.stop()
+    try {
+      this.#socket.close()
+    } catch {
+      // It was closed already.
+    }
+  }
+
+  #take(datagram: Buffer, fromPort: number): void {
+    const packet = this.#crypto.length === 0 ? datagram : (this.#in?.unprotect(datagram) ?? null)
+    if (packet === null) this.failures += 1
+    else if (packet.length > HEADER_OCTETS)
+      this.heard.push({
+        type: (packet[1] ?? 0) & 0x7f,
+        mark: packet[HEADER_OCTETS] ?? 0,
+        atMs: performance.now(),
+        from: String(fromPort),
+        octets: packet.length - HEADER_OCTETS,
+      })
+  }
+}
+
+/** Where the audio of a description is. */
+export function endpointOf(sdp: string): { readonly host: string; readonly port: number } {
+  const host = /^c=IN IP[46] (\S+)/m.exec(sdp)?.[1] ?? ''
+  return { host, port: Number(/^m=audio (\d+)/m.exec(sdp)?.[1] ?? 0) }
+}
