@@ -1,11 +1,12 @@
 import type { Logger } from '../kit/log.ts'
 import type { RtpengineConfiguration } from '../wire/configuration.ts'
+import { EngineProbe } from './engine-probe.ts'
 import { RtpengineControl } from './rtpengine-control.ts'
 
 /** How often each rtpengine is asked how long it has been up. */
-const WATCH_EVERY_MS = 400
-const WATCH_DEADLINE_MS = 350
-/** So many unanswered questions in a row make a dead engine: at most 2.3 s, with the resends inside each. */
+const WATCH_EVERY_MS = 250
+const WATCH_DEADLINE_MS = 300
+/** So many unanswered questions in a row make a dead engine: at most 1.9 s, with the resends inside each. */
 const SILENT_MAX = 3
 const SWEEP_DEADLINE_MS = 2_000
 /** The reply is one datagram of at most 64 KiB; an id takes about 50 bytes of it. */
@@ -13,8 +14,11 @@ const LIST_MAX = 1_000
 /** Ten thousand calls, as many as a call directory holds. */
 const SWEEP_ROUNDS_MAX = 10
 
-/** silent: it may still have its calls, but nobody can steer them. restarted: it has only those of its new life. */
-export type EngineLoss = 'silent' | 'restarted'
+/**
+ * silent: it may still have its calls, but nobody can steer them. gone: its process is, and they with it. restarted: it
+ * has only those of its new life.
+ */
+export type EngineLoss = 'silent' | 'gone' | 'restarted'
 
 /** `lives` grows each time its calls were lost, so that a call that was being set up then can be told. */
 export type Engine = {
@@ -44,6 +48,8 @@ export class EnginePool {
   readonly #logger: Logger
   readonly #prefix: string
   readonly #isPreferred: (name: string) => boolean
+  readonly #probes: readonly EngineProbe[]
+  #waiting: (() => void)[] = []
   #timer: NodeJS.Timeout | null = null
   #next = 0
   #closed = false
@@ -70,6 +76,10 @@ export class EnginePool {
     this.#lost = options.lost
     this.#logger = options.logger
     this.#prefix = options.callIdPrefix
+    this.#probes = this.#engines.map(
+      (engine) =>
+        new EngineProbe({ host: engine.control.host, port: engine.control.port, gone: () => this.#gone(engine) }),
+    )
   }
 
   /** Asks every engine once, so that the answer to `choose` is known, then goes on asking. */
@@ -79,13 +89,27 @@ export class EnginePool {
   }
 
   /** Engines that are up, in turn, preferred ones before others; null when none is. */
-  choose(): Engine | null {
+  choose(isPreferred: (name: string) => boolean = this.#isPreferred): Engine | null {
     const up = this.#engines.filter((engine) => engine.isUp)
-    const preferred = up.filter((engine) => this.#isPreferred(engine.name))
+    const preferred = up.filter((engine) => isPreferred(engine.name))
     const from = preferred.length > 0 ? preferred : up
     const engine = from[this.#next % Math.max(from.length, 1)]
     this.#next += 1
     return engine ?? null
+  }
+
+  /** As choose, but waits for an engine to come up when none is. */
+  async chooseWithin(withinMs: number, isPreferred?: (name: string) => boolean): Promise<Engine | null> {
+    const engine = this.choose(isPreferred)
+    if (engine !== null || this.#closed || withinMs <= 0) return engine
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, withinMs)
+      this.#waiting.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+    return this.choose(isPreferred)
   }
 
   /** One engine by its name, up or not. */
@@ -100,7 +124,9 @@ export class EnginePool {
   close(): void {
     this.#closed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
+    for (const probe of this.#probes) probe.close()
     for (const engine of this.#engines) engine.control.close()
+    this.#wake()
   }
 
   #again(): void {
@@ -120,14 +146,11 @@ export class EnginePool {
     if (result.kind !== 'ok') {
       engine.silent += 1
       if (engine.silent >= SILENT_MAX && engine.isUp) {
-        engine.isUp = false
-        // When it comes back without having been restarted, it still has the calls that are given up now.
-        engine.isSwept = false
         this.#logger.error(
           { instance: engine.name, code: 'rtpengine_silent' },
           'rtpengine does not answer; no new calls go there',
         )
-        this.#loseCalls(engine, 'silent')
+        this.#down(engine, 'silent')
       }
       return
     }
@@ -147,12 +170,32 @@ export class EnginePool {
     if (!engine.isSwept) engine.isSwept = await this.#sweep(engine)
     if (!engine.isSwept) return
     engine.isUp = true
+    this.#wake()
     this.#logger.info({ instance: engine.name }, 'rtpengine answers')
+  }
+
+  #gone(engine: Watched): void {
+    if (!engine.isUp || this.#closed) return
+    this.#logger.error({ instance: engine.name, code: 'rtpengine_gone' }, 'rtpengine has died; no new calls go there')
+    this.#down(engine, 'gone')
+  }
+
+  #down(engine: Watched, how: EngineLoss): void {
+    engine.isUp = false
+    // When it comes back without having been restarted, it still has the calls that are given up now.
+    engine.isSwept = false
+    this.#loseCalls(engine, how)
   }
 
   #loseCalls(engine: Watched, how: EngineLoss): void {
     engine.lives += 1
+    // Nobody will answer them, and calls wait for it.
+    if (how !== 'restarted') engine.control.giveUp()
     this.#lost(engine.name, how)
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake()
   }
 
   /**

@@ -88,11 +88,16 @@ export class RtpengineControl {
     }
   }
 
+  /** The daemon is known to be dead: what is pending is answered 'silent' now. */
+  giveUp(): void {
+    for (const giveUp of [...this.#pending]) giveUp()
+  }
+
   /** Ends the socket; what is pending is answered 'silent'. Safe to call twice. */
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    for (const giveUp of [...this.#pending]) giveUp()
+    this.giveUp()
     this.#client.close()
   }
 
