@@ -31,6 +31,43 @@ t.test('a role is told its configuration and name, and its inspector stays shut'
   t.end()
 })
 
+t.test('the sbc writes where call records go, and nowhere else', (t) => {
+  const folder = t.testdir({ calls: {} })
+  const given = roleCommand({
+    role: 'sbc',
+    name: 'sbc',
+    configurationFile: DEFAULT_CONFIGURATION_FILE,
+    configuration: { ...configuration, callRecords: join(folder, 'calls') },
+  })
+  t.same(
+    given.filter((flag) => flag.startsWith('--allow-fs-write')),
+    [`--allow-fs-write=${join(folder, 'calls')}`],
+  )
+  for (const role of ['guard', 'sipd', 'desk'] as const)
+    t.notOk(command(role).some((flag) => flag.startsWith('--allow-fs-write')))
+  t.end()
+})
+
+t.test('sipd reads the files of TLS, the sbc the passwords of its trunks', (t) => {
+  const [trunk] = configuration.trunks
+  if (trunk === undefined) throw new Error('there is a trunk')
+  const tls = { addresses: [], certificate: '/x/sip.crt', key: '/x/sip.key', authority: '/x/peers.crt', mutual: true }
+  const password = (name: string) => ({ user: 'tonewall', passwordFile: `/x/${name}` })
+  const changed = {
+    ...configuration,
+    sip: { ...configuration.sip, tls },
+    trunks: [{ ...trunk, credentials: password('ours'), authentication: { realm: 'a', users: [password('theirs')] } }],
+  }
+  const granted = (role: RoleName): readonly string[] =>
+    roleCommand({ role, name: role, configurationFile: DEFAULT_CONFIGURATION_FILE, configuration: changed }).flatMap(
+      (flag) => /^--allow-fs-read=(\/x\/.*)$/.exec(flag)?.[1] ?? [],
+    )
+  t.same(granted('sipd'), ['/x/sip.crt', '/x/sip.key', '/x/peers.crt'])
+  t.same(granted('sbc'), ['/x/ours', '/x/theirs'])
+  t.same([...granted('guard'), ...granted('desk')], [])
+  t.end()
+})
+
 t.test('guard, sbc, sipd and desk write no file, start no program and load no native code', (t) => {
   const folder = t.testdir()
   for (const role of ['guard', 'sbc', 'sipd', 'desk'] as const) {

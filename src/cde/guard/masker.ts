@@ -22,6 +22,8 @@ export type MaskerOptions = {
   readonly law: G711Law
   readonly nowMs: number
   readonly lookAheadMs?: number
+  /** The payer's audio is overwritten in its own datagram when it has been released. */
+  readonly overwrites?: boolean
 }
 
 export type Drain = { readonly kind: 'drained'; readonly packets: readonly Buffer[] } | { readonly kind: 'key-down' }
@@ -79,6 +81,7 @@ type Held = {
 export class Masker {
   readonly counters = newMaskerCounters()
   readonly #lookAheadMs: number
+  readonly #overwrites: boolean
   readonly #headers: RtpHeaderMap
   readonly #noise: ComfortNoise
   readonly #timeline = new PayerTimeline()
@@ -103,6 +106,7 @@ export class Masker {
   constructor(options: MaskerOptions) {
     this.#lookAheadMs = options.lookAheadMs ?? LOOK_AHEAD_MS
     assert(this.#lookAheadMs >= 0 && this.#lookAheadMs <= 400, 'look-ahead beyond the timeline')
+    this.#overwrites = options.overwrites ?? false
     this.#headers = new RtpHeaderMap({ mode: options.headers, own: options.own })
     this.#noise = new ComfortNoise(options.noiseSeed)
     this.#masking = options.masking
@@ -224,7 +228,11 @@ export class Masker {
   }
 
   #release(held: Held, nowMs: number): Buffer | undefined {
-    return held.content.kind === 'audio' ? this.#releaseAudio(held, held.content, nowMs) : this.#releaseOther(held)
+    if (held.content.kind !== 'audio') return this.#releaseOther(held)
+    const packet = this.#releaseAudio(held, held.content, nowMs)
+    // A tone is a digit too: it is not left to the collector.
+    if (this.#overwrites) held.content.payload.fill(0)
+    return packet
   }
 
   #releaseAudio(held: Held, audio: PayerPayload & { kind: 'audio' }, nowMs: number): Buffer | undefined {

@@ -332,7 +332,16 @@ export class WindowMedia {
     const { headers, lookAheadMs, codec } = this.#options
     const noiseSeed = this.#random(4).readUInt32BE(0)
     const law = codec === 'PCMU' ? 'ulaw' : 'alaw'
-    const options = { masking, headers, own: this.#ownHeaders(), noiseSeed, law, nowMs, lookAheadMs } as const
+    const options = {
+      masking,
+      headers,
+      own: this.#ownHeaders(),
+      noiseSeed,
+      law,
+      nowMs,
+      lookAheadMs,
+      overwrites: true,
+    } as const
     return this.#options.newMasker?.(options) ?? new Masker(options)
   }
 
