@@ -11,6 +11,14 @@ export type StopReason =
   | 'system-shutdown'
   | 'system-error-initiated-release'
 
+/** The reason of a call that the server itself ends, by the text of its BYE. */
+export function stopReasonOf(text: string): StopReason {
+  if (text === 'Session timer expired') return 'session-expired'
+  if (text === 'ACK timeout' || text === 'PRACK timeout') return 'ack-timeout'
+  if (text === 'CANCEL after 200 OK') return 'call-canceled'
+  return text === 'Server shutdown' ? 'system-shutdown' : 'normal-release'
+}
+
 /** Call records for the application that routed them; nothing is built when none did. */
 export class CallRecords {
   readonly #control: () => ControlServer | undefined

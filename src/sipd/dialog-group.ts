@@ -1,11 +1,26 @@
 import type { Application } from './control-server.ts'
 import type { Dialog } from './dialog.ts'
+import { SessionDescriptions } from './session-descriptions.ts'
+import type { SessionTimer } from './session-timer.ts'
+import type { Subscriptions } from './subscriptions.ts'
 
 /** Forks of one INVITE that are kept apart; more answers are told to go away. */
 export const FORKS_MAX = 16
 
+/** One NOTIFY comes early, or one of each fork. */
+const EARLY_NOTIFIES_MAX = FORKS_MAX
+
 /** An ACK that was sent for a 2xx, to be repeated when the 2xx is (RFC 3261 section 13.2.2.4). */
 export type SentAck = { readonly sequence: number; readonly send: () => void }
+
+/** A reliable provisional that the application was given and has not acknowledged: of which fork, of which INVITE. */
+export type OwedPrack = { readonly rseq: string; readonly sequence: number; readonly tag: string }
+
+/** Reliable provisionals of all forks that wait for their PRACK. */
+const OWED_PRACKS_MAX = 64
+
+/** An application has one re-INVITE under way in a dialog (RFC 3261 section 14.1). */
+const WAITING_INVITES_MAX = 4
 
 /** What a dialog needs of the INVITE that the peer sent last. */
 export type PeerInvite = {
@@ -36,24 +51,83 @@ export class DialogGroup {
   readonly sentAcks = new Map<string, SentAck>()
   /** The application has sent its BYE; only a challenge (401, 407) keeps the dialog. */
   leaving = false
+  readonly #owedPracks: OwedPrack[] = []
+  #afterRefresh: (() => void)[] | undefined
+  readonly descriptions = new SessionDescriptions()
+  /** Those that live in this dialog, once there was one. */
+  subscriptions: Subscriptions | undefined
+  timer: SessionTimer | undefined
+  /** Opened by an INVITE; others live as long as their subscriptions. */
+  readonly hadInvite: boolean
+  /** The call has not ended; its dialog may go on for subscriptions (RFC 5057). */
+  inviteAlive: boolean
   /** Our own INVITE in this dialog has no final answer yet. */
   invitePending = false
+  /** An UPDATE of the peer has no answer yet. */
+  peerUpdate = false
+  /** The peer said that it takes UPDATE. */
+  peerUpdates = false
+  /** The Contact that the peer knows us by. */
+  localContact: string | undefined
   /** The newest INVITE of the peer. */
   peerInvite: PeerInvite | undefined
 
-  constructor(id: string, application: Application, dialog: Dialog) {
+  constructor(id: string, application: Application, dialog: Dialog, opened: 'invite' | 'subscription' = 'invite') {
+    this.hadInvite = opened === 'invite'
+    this.inviteAlive = this.hadInvite
     this.id = id
     this.application = application
     this.active = dialog
     this.forks.set(dialog.remoteTag, dialog)
   }
 
+  /** A call that can be ended with BYE. */
   get confirmed(): boolean {
-    return this.active.state === 'confirmed'
+    return this.inviteAlive && this.active.state === 'confirmed'
   }
 
   get ended(): boolean {
     return this.active.state === 'ended'
+  }
+
+  /** A reliable provisional goes up; the PRACK for it comes down in the same order. */
+  owePrack(owed: OwedPrack): void {
+    if (this.#owedPracks.length === OWED_PRACKS_MAX) this.#owedPracks.shift()
+    this.#owedPracks.push(owed)
+  }
+
+  /** What an application's PRACK with this RAck acknowledges: forks may count alike, so the oldest. */
+  takePrack(rack: string): OwedPrack | undefined {
+    const rseq = rack.trim().split(/[ \t]+/)[0]
+    const index = this.#owedPracks.findIndex((owed) => owed.rseq === rseq)
+    return index === -1 ? undefined : this.#owedPracks.splice(index, 1)[0]
+  }
+
+  /** sipd refreshes the session by an INVITE of its own; those of the application wait for the answer. */
+  beginRefresh(): void {
+    this.invitePending = true
+    this.#afterRefresh = []
+  }
+
+  /** True when there is a refresh under way and `send` will be called after it. */
+  afterRefresh(send: () => void): boolean {
+    if (this.#afterRefresh === undefined || this.#afterRefresh.length === WAITING_INVITES_MAX) return false
+    this.#afterRefresh.push(send)
+    return true
+  }
+
+  endRefresh(): void {
+    const waiting = this.#afterRefresh
+    if (waiting === undefined) return
+    this.#afterRefresh = undefined
+    this.invitePending = false
+    for (const send of waiting) send()
+  }
+
+  /** Nothing of it runs any more. */
+  stop(): void {
+    this.timer?.stop()
+    this.subscriptions?.stop()
   }
 }
 
@@ -65,6 +139,8 @@ export function dialogIdOf(callId: string, fromTag: string): string {
 export class DialogTable {
   readonly #byId = new Map<string, DialogGroup>()
   readonly #byLocalTag = new Map<string, DialogGroup>()
+  /** NOTIFYs that were faster than the answer to the SUBSCRIBE or REFER of ours that they belong to, by Call-ID and our tag. */
+  readonly #early = new Map<string, (() => void)[]>()
   /** Ids that INVITEs of ours may still open, with how many of them. */
   readonly #reserved = new Map<string, number>()
 
@@ -100,7 +176,37 @@ export class DialogTable {
     return this.#byLocalTag.get(localKey(callId, localTag))
   }
 
+  /** A SUBSCRIBE or REFER goes out that will open a dialog; settle() follows its final answer. */
+  expect(callId: string, localTag: string): void {
+    this.#early.set(localKey(callId, localTag), [])
+  }
+
+  /** True when the NOTIFY has to wait until then (RFC 6665 section 4.1.2.4: it may come first). */
+  hold(callId: string, localTag: string, pass: () => void): boolean {
+    const held = this.#early.get(localKey(callId, localTag))
+    if (held === undefined || held.length === EARLY_NOTIFIES_MAX) return false
+    held.push(pass)
+    return true
+  }
+
+  settle(callId: string, localTag: string): void {
+    const key = localKey(callId, localTag)
+    const held = this.#early.get(key)
+    this.#early.delete(key)
+    for (const pass of held ?? []) pass()
+  }
+
+  /** The call is over; its dialog goes on while there are subscriptions in it. */
+  leave(group: DialogGroup): void {
+    group.inviteAlive = false
+    group.timer?.stop()
+    if ((group.subscriptions?.size ?? 0) > 0) return
+    group.active.state = 'ended'
+    this.remove(group)
+  }
+
   remove(group: DialogGroup): void {
+    group.stop()
     if (this.#byId.get(group.id) === group) this.#byId.delete(group.id)
     const key = localKey(group.active.callId, group.active.localTag)
     if (this.#byLocalTag.get(key) === group) this.#byLocalTag.delete(key)

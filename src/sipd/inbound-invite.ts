@@ -7,8 +7,8 @@ import { Repeater } from './repeater.ts'
 import { buildResponse } from './response-builder.ts'
 import type { SipCore } from './sip-core.ts'
 
-/** RSeq begins low enough to count up (RFC 3262 section 3: 1 to 2^31 - 1). */
-const FIRST_RSEQ = 1
+/** The first RSeq is random (RFC 3262 section 3: 1 to 2^31 - 1) and leaves room to count up. */
+const FIRST_RSEQ_MAX = 2 ** 30
 
 /** Reliable provisionals that may wait for a PRACK at once; one call needs one or two. */
 const RELIABLE_MAX = 8
@@ -16,18 +16,29 @@ const RELIABLE_MAX = 8
 export type InviteEvents = {
   /** The peer never acknowledged our 2xx: the dialog has to be ended (RFC 3261 section 13.3.1.4). */
   readonly ackTimeout: (group: DialogGroup) => void
+  /** The application has answered with 2xx, but the INVITE was over before that could be sent. */
+  readonly answeredTooLate: (group: DialogGroup, reason: 'CANCEL after 200 OK' | 'PRACK timeout') => void
 }
+
+/** How a provisional goes out. */
+export type Reliability = 'plain' | 'reliable' | 'unsupported' | 'too_many'
+
+type HeldResponse = { readonly response: SipResponse; readonly bytes: Buffer; readonly reliable: boolean }
 
 /** An INVITE from the network, from its first answer to its ACK; `group` is set from the start for a re-INVITE. */
 export class InboundInvite implements PeerInvite {
   readonly inbound: InboundRequest
   readonly #core: SipCore
   readonly #events: InviteEvents
-  readonly #reliable = new Map<string, Repeater>()
+  /** Reliable provisionals that wait for their PRACK, by RSeq. */
+  readonly #reliable = new Map<string, { readonly repeater: Repeater; readonly describes: boolean }>()
+  /** What may not be sent before a PRACK. */
+  #held: HeldResponse[] = []
+  #firstAcknowledged = false
   #to: string
   #tagShown = false
   #group: DialogGroup | undefined
-  #rseq = FIRST_RSEQ
+  #rseq = 1 + Math.floor(Math.random() * FIRST_RSEQ_MAX)
   #answer: Repeater | undefined
   #state: 'ringing' | 'answered' | 'acknowledged' | 'refused' = 'ringing'
 
@@ -68,29 +79,37 @@ export class InboundInvite implements PeerInvite {
     return this.#group?.id ?? dialogIdOf(this.inbound.envelope.callId, this.inbound.envelope.fromTag)
   }
 
-  /** True when this provisional may go out reliably: the application asks for it and the peer can (RFC 3262 section 3). */
-  reliably(response: SipResponse): boolean {
+  /** Reliably when the application or the peer insists on it (RFC 3262 section 3). */
+  reliability(response: SipResponse): Reliability {
     const { request } = this.inbound
-    return (
-      response.status > 100 &&
-      response.status < 200 &&
-      hasToken(response, 'require', '100rel') &&
-      (hasToken(request, 'supported', '100rel') || hasToken(request, 'require', '100rel')) &&
-      this.#reliable.size < RELIABLE_MAX
-    )
+    if (response.status <= 100 || response.status >= 200) return 'plain'
+    const insists = hasToken(request, 'require', '100rel')
+    if (!insists && !hasToken(response, 'require', '100rel')) return 'plain'
+    if (!insists && !hasToken(request, 'supported', '100rel')) return 'unsupported'
+    return this.#reliable.size + this.#held.length < RELIABLE_MAX ? 'reliable' : 'too_many'
   }
 
   /** The RSeq header of the next reliable provisional. */
   nextRseq(): Header {
-    return header('RSeq', String(this.#rseq))
+    const value = header('RSeq', String(this.#rseq))
+    this.#rseq += 1
+    return value
   }
 
-  /** Sends an answer that is built already, and does what its status means for the dialog. */
+  /** Sends an answer that is built already, as soon as PRACKs allow it, and does what its status means for the dialog. */
   send(response: SipResponse, bytes: Buffer, options: { readonly reliable: boolean }): void {
+    const held: HeldResponse = { response, bytes, reliable: options.reliable }
+    if (response.status < 300 && (this.#held.length > 0 || this.#mustWait(held))) this.#held.push(held)
+    else this.#sendNow(held)
+  }
+
+  #sendNow({ response, bytes, reliable }: HeldResponse): void {
     const { transaction } = this.inbound
     if (response.status > 100) this.#tagShown = true
     if (response.status > 100 && response.status < 300) this.#enterDialog(response.status)
-    if (options.reliable) this.#repeatProvisional(response.status, bytes)
+    this.#group?.descriptions.responseSent(this.inbound.request, response)
+    if (this.#group !== undefined) this.#group.localContact = valueOf(response, 'contact') ?? this.#group.localContact
+    if (reliable) this.#repeatProvisional(response, bytes)
     if (response.status >= 200) this.#stopProvisionals()
     transaction.respond(response.status, bytes)
     if (response.status >= 300) this.#refused()
@@ -109,8 +128,21 @@ export class InboundInvite implements PeerInvite {
     }
   }
 
+  /**
+   * RFC 3262 section 3: no second reliable provisional before the first is acknowledged, and no 2xx before each that
+   * carried a session description is.
+   */
+  #mustWait({ response, reliable }: HeldResponse): boolean {
+    if (reliable) return this.#reliable.size > 0 && !this.#firstAcknowledged
+    return response.status >= 200 && [...this.#reliable.values()].some(({ describes }) => describes)
+  }
+
   refuse(status: 408 | 487 | 500 | 503 | 504): void {
     if (!this.pending) return
+    const answered = this.#held.some(({ response }) => response.status >= 200)
+    this.#held = []
+    if (answered && this.#group !== undefined && this.inbound.group === undefined && status !== 503)
+      this.#events.answeredTooLate(this.#group, status === 504 ? 'PRACK timeout' : 'CANCEL after 200 OK')
     const response = buildResponse(this.inbound.request, { status, to: this.to })
     this.send(response, serialize(response), { reliable: false })
   }
@@ -128,9 +160,23 @@ export class InboundInvite implements PeerInvite {
     const [rseq, sequence, method] = rack.split(/[ \t]+/, 3)
     if (rseq === undefined || Number(sequence) !== this.inbound.envelope.cseq.number || method !== 'INVITE')
       return false
-    const repeater = this.#reliable.get(rseq)
-    repeater?.stop()
-    return this.#reliable.delete(rseq)
+    const acknowledged = this.#reliable.get(rseq)
+    if (acknowledged === undefined) return false
+    acknowledged.repeater.stop()
+    this.#reliable.delete(rseq)
+    this.#firstAcknowledged = true
+    // The PRACK is answered first, and reaches the application first.
+    queueMicrotask(() => this.#release())
+    return true
+  }
+
+  #release(): void {
+    for (;;) {
+      const [next] = this.#held
+      if (next === undefined || !this.pending || this.#mustWait(next)) return
+      this.#held.shift()
+      this.#sendNow(next)
+    }
   }
 
   stop(): void {
@@ -148,6 +194,8 @@ export class InboundInvite implements PeerInvite {
       })
       this.#group = new DialogGroup(this.dialogId, inbound.application, dialog)
       this.#group.peerInvite = this
+      this.#group.descriptions.requestArrived(inbound.request)
+      this.#group.peerUpdates = hasToken(inbound.request, 'allow', 'update')
       this.#core.dialogs.add(this.#group)
     }
     if (status >= 200 && !this.#group.ended) this.#group.active.state = 'confirmed'
@@ -161,23 +209,19 @@ export class InboundInvite implements PeerInvite {
     this.#core.dialogs.remove(this.#group)
   }
 
-  #repeatProvisional(status: number, bytes: Buffer): void {
-    const rseq = String(this.#rseq)
-    this.#rseq += 1
-    this.#reliable.set(
-      rseq,
-      new Repeater({
-        clock: this.#core.clock,
-        times: this.#core.limits,
-        capped: false,
-        send: () => this.inbound.transaction.respond(status, bytes),
-        giveUp: () => this.refuse(504),
-      }),
-    )
+  #repeatProvisional(response: SipResponse, bytes: Buffer): void {
+    const repeater = new Repeater({
+      clock: this.#core.clock,
+      times: this.#core.limits,
+      capped: false,
+      send: () => this.inbound.transaction.respond(response.status, bytes),
+      giveUp: () => this.refuse(504),
+    })
+    this.#reliable.set(valueOf(response, 'rseq') ?? '', { repeater, describes: response.body.length > 0 })
   }
 
   #stopProvisionals(): void {
-    for (const repeater of this.#reliable.values()) repeater.stop()
+    for (const { repeater } of this.#reliable.values()) repeater.stop()
     this.#reliable.clear()
   }
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { stopReasonOf } from './call-records.ts'
 import type { Dialog } from './dialog.ts'
 import type { DialogGroup } from './dialog-group.ts'
 import type { Address, Flow } from './flow.ts'
@@ -79,7 +80,7 @@ export class RequestPath {
       })
       this.#byes.add(over)
       void over.then(() => this.#byes.delete(over))
-      this.#core.records.stop('application', 'normal-release', serialize(request))
+      this.#core.records.stop('application', stopReasonOf(reason), serialize(request))
     })
     return built
   }

@@ -1,4 +1,7 @@
+import { newTag } from './dialog.ts'
+import type { Envelope } from './envelope.ts'
 import { EMPTY_BODY, header, valueOf, type Header, type SipRequest, type SipResponse } from './message.ts'
+import { tagOf, withTag } from './name-addr.ts'
 
 /** Phrases of the answers that sipd gives by itself (RFC 3261 section 21). */
 const REASONS: Readonly<Record<number, string>> = {
@@ -9,6 +12,7 @@ const REASONS: Readonly<Record<number, string>> = {
   413: 'Request Entity Too Large',
   416: 'Unsupported URI Scheme',
   420: 'Bad Extension',
+  422: 'Session Interval Too Small',
   480: 'Temporarily Unavailable',
   481: 'Call/Transaction Does Not Exist',
   482: 'Loop Detected',
@@ -54,4 +58,11 @@ export function buildResponse(
     headers,
     body: answer.body ?? EMPTY_BODY,
   }
+}
+
+/** The To value with the tag that it has, that the application chose, or a new one. */
+export function taggedTo(request: SipRequest, envelope: Envelope, applicationTo?: string): string {
+  const to = valueOf(request, 'to') ?? ''
+  if (envelope.toTag !== '') return to
+  return withTag(to, (applicationTo === undefined ? undefined : tagOf(applicationTo)) ?? newTag())
 }

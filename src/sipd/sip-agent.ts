@@ -2,16 +2,19 @@ import { createHash } from 'node:crypto'
 import { errorFields } from '../kit/log.ts'
 import type { Application, ApplicationRequest } from './control-server.ts'
 import type { DialogGroup } from './dialog-group.ts'
+import type { Dialog } from './dialog.ts'
 import { openEnvelope, type Envelope } from './envelope.ts'
 import type { Flow } from './flow.ts'
 import { networkFields } from './frame-fields.ts'
 import { parseMessage, type RefusalCode } from './message-parser.ts'
-import { listOf, serialize, valueOf, type Header, type SipMessage, type SipRequest } from './message.ts'
+import { header, listOf, serialize, valueOf, type Header, type SipMessage, type SipRequest } from './message.ts'
 import { parseNameAddr, withTag } from './name-addr.ts'
 import { defaultPort } from './next-hop.ts'
 import { replyFlow } from './reply-flow.ts'
+import { bareRequest, insideDialog } from './outgoing-request.ts'
 import { requestFault } from './request-rules.ts'
 import { buildResponse } from './response-builder.ts'
+import { SessionKeeper } from './session-keeper.ts'
 import type { SipCore } from './sip-core.ts'
 import type { SipdMetrics } from './sipd-metrics.ts'
 import { parseSipUri } from './uri.ts'
@@ -37,9 +40,13 @@ export class SipAgent {
     this.#core = core
     this.#metrics = options.metrics
     this.#graceMs = options.graceMs
-    this.#client = new UserAgentClient(core)
-    this.#server = new UserAgentServer(core, {
-      ackTimeout: (group) => this.#endUnacknowledged(group),
+    const sessions = new SessionKeeper(core, {
+      expired: (group) => this.#endByItself(group, 'Session timer expired'),
+    })
+    this.#client = new UserAgentClient(core, sessions)
+    this.#server = new UserAgentServer(core, sessions, {
+      ackTimeout: (group) => this.#endByItself(group, 'ACK timeout'),
+      answeredTooLate: (group, reason) => this.#endByItself(group, reason),
       limited: (limit) => this.#metrics.limited(limit),
     })
   }
@@ -153,10 +160,14 @@ export class SipAgent {
     replyFlow(this.#core, flow, via).send(bytes, () => undefined)
   }
 
-  /** Our 2xx was never acknowledged: BYE to the peer, and the application is told by the same BYE. */
-  #endUnacknowledged(group: DialogGroup): void {
+  /**
+   * A dialog that the server itself ends: BYE to the peer, and the application is told by the same BYE. Where the peer
+   * never had a 2xx only the application is told, since it believes that it answered.
+   */
+  #endByItself(group: DialogGroup, reason: string): void {
     const { flow } = group.active
-    const bye = this.#client.end(group, 'ACK timeout')
+    const early = group.inviteAlive && group.active.state === 'early'
+    const bye = this.#client.end(group, reason) ?? (early ? byeOf(group.active, reason) : undefined)
     if (bye === undefined) return
     const bytes = serialize(bye)
     group.application.push(
@@ -170,6 +181,12 @@ export class SipAgent {
       bytes,
     )
   }
+}
+
+/** A BYE for the application alone. */
+function byeOf(dialog: Dialog, reason: string): SipRequest {
+  const given = bareRequest('BYE', [header('Reason', `SIP;cause=200;text="${reason}"`)])
+  return insideDialog(dialog, given, { flow: dialog.flow, contentType: [] }).request
 }
 
 function statusOf(code: RefusalCode): number {

@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts'
 import type { ControlServer } from './control-server.ts'
 import type { DialogTable } from './dialog-group.ts'
 import type { LocationTools } from './server-location.ts'
+import type { SessionTimerPolicy } from './session-timer-terms.ts'
 import type { SipdLimits } from './sipd-limits.ts'
 import type { TransactionTable } from './transaction-table.ts'
 import type { Transports } from './transports.ts'
@@ -21,5 +22,7 @@ export type SipCore = {
   readonly records: CallRecords
   readonly clock: Clock
   readonly limits: SipdLimits
+  /** What is asked of the sessions of all dialogs; undefined: nothing. */
+  readonly sessionTimer: SessionTimerPolicy | undefined
   readonly logger: Logger
 }

@@ -2,11 +2,12 @@ import type { Logger } from '../kit/log.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { AvoidedServers } from './avoided-servers.ts'
 import { CallRecords } from './call-records.ts'
-import { SYSTEM_CLOCK } from './clock.ts'
+import { SYSTEM_CLOCK, type Clock } from './clock.ts'
 import { ControlServer } from './control-server.ts'
 import { DialogTable } from './dialog-group.ts'
 import { DnsClient } from './dns-client.ts'
 import type { Address } from './flow.ts'
+import { DEFAULT_POLICY, type SessionTimerPolicy } from './session-timer-terms.ts'
 import { SipAgent } from './sip-agent.ts'
 import type { SipCore } from './sip-core.ts'
 import { DEFAULT_LIMITS, type SipdLimits } from './sipd-limits.ts'
@@ -24,6 +25,10 @@ export type SipdOptions = {
   /** DNS servers by numeric address; none: those of the system. */
   readonly resolvers?: readonly Address[]
   readonly limits?: Partial<SipdLimits>
+  /** The session timer (RFC 4028) that sipd asks for and accepts, so that no call outlives its peer; null: none. */
+  readonly sessionTimer?: SessionTimerPolicy | null
+  /** Time as the SIP core sees it; only tests move it. */
+  readonly clock?: Clock
   readonly logger: Logger
   readonly metrics: Metrics
   /** How long the calls of an application outlive its connection. */
@@ -103,8 +108,9 @@ export async function startSipd(options: SipdOptions): Promise<Sipd> {
     transactions,
     dialogs,
     records,
-    clock: SYSTEM_CLOCK,
+    clock: options.clock ?? SYSTEM_CLOCK,
     limits,
+    sessionTimer: options.sessionTimer === null ? undefined : (options.sessionTimer ?? DEFAULT_POLICY),
     logger: options.logger,
   }
   const agent = new SipAgent(core, { metrics, graceMs: options.applicationGraceMs ?? APPLICATION_GRACE_MS })

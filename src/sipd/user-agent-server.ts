@@ -1,31 +1,32 @@
 import { randomUUID } from 'node:crypto'
-import { applicationHeaders, contactHeader, contentTypeHeaders } from './application-headers.ts'
-import type { Timer } from './clock.ts'
+import { answerFor } from './application-answer.ts'
+import { contentTypeHeaders } from './application-headers.ts'
 import type { Application, ApplicationRequest } from './control-server.ts'
-import { dialogIdOf, type DialogGroup } from './dialog-group.ts'
-import { newTag, type Dialog } from './dialog.ts'
-import { identityOf, parseCseq, type Envelope } from './envelope.ts'
+import { refusalInDialog } from './dialog-admission.ts'
+import { DialogGroup, dialogIdOf } from './dialog-group.ts'
+import { Dialog } from './dialog.ts'
+import { identityOf, type Envelope } from './envelope.ts'
 import type { Flow } from './flow.ts'
 import { networkFields, responseSentFields } from './frame-fields.ts'
 import { InboundInvite, type InviteEvents } from './inbound-invite.ts'
 import type { InboundRequest } from './inbound-request.ts'
 import { InfoOrder } from './info-order.ts'
-import { header, serialize, valueOf, type Header, type SipRequest, type SipResponse } from './message.ts'
-import { tagOf, withTag } from './name-addr.ts'
+import { hasToken, serialize, valueOf, type Header, type SipRequest, type SipResponse } from './message.ts'
+import { tagOf } from './name-addr.ts'
+import { PendingAnswers } from './pending-answers.ts'
 import { isKnownMethod } from './request-rules.ts'
-import { buildResponse } from './response-builder.ts'
+import { buildResponse, taggedTo } from './response-builder.ts'
+import type { SessionKeeper } from './session-keeper.ts'
 import type { SipCore } from './sip-core.ts'
+import { subscribes, subscriptionsOf } from './subscriptions.ts'
 import { serverKey } from './transaction-table.ts'
 import { ServerTransaction } from './transaction-server.ts'
 
 /** Requests that mean nothing outside a dialog (RFC 3261 section 15.1.2, RFC 3262 section 3, RFC 3311 section 5.2). */
 const DIALOG_ONLY = new Set(['BYE', 'UPDATE', 'PRACK'])
 
-/** Methods whose answers tell the peer where to reach us in this dialog. */
-const CONTACT_METHODS = new Set(['INVITE', 'UPDATE', 'SUBSCRIBE', 'REFER'])
-
-/** Seconds after which a peer may try again that sent a second INVITE too early (RFC 3261 section 14.2: 0 to 10, random). */
-const retryAfter = (): Header => header('Retry-After', String(Math.floor(Math.random() * 11)))
+/** Requests whose Contact moves the peer (RFC 3261 section 12.2, RFC 3311 section 5.2, RFC 6665 section 4.4.1). */
+const TARGET_METHODS = new Set(['INVITE', 'UPDATE', 'SUBSCRIBE', 'NOTIFY'])
 
 export type ServerEvents = InviteEvents & { readonly limited: (limit: 'transactions' | 'dialogs') => void }
 
@@ -33,19 +34,18 @@ export type ServerEvents = InviteEvents & { readonly limited: (limit: 'transacti
 export class UserAgentServer {
   readonly #core: SipCore
   readonly #events: ServerEvents
-  /** Requests that wait for an application's final answer, by transaction id. */
-  readonly #waiting = new Map<string, InboundRequest>()
-  /** UPDATEs before the answer share the INVITE's transaction id and are told apart by method. */
-  readonly #earlyUpdates = new Map<string, InboundRequest>()
+  readonly #sessions: SessionKeeper
+  readonly #pending: PendingAnswers
   /** INVITEs by the key of their transaction, for CANCEL and ACK. */
   readonly #invites = new Map<string, InboundInvite>()
   readonly #identities = new Set<string>()
   readonly #inviteOf = new WeakMap<InboundRequest, InboundInvite>()
   readonly #orders = new WeakMap<Dialog, InfoOrder>()
-  readonly #answerTimers = new WeakMap<InboundRequest, Timer>()
 
-  constructor(core: SipCore, events: ServerEvents) {
+  constructor(core: SipCore, sessions: SessionKeeper, events: ServerEvents) {
     this.#core = core
+    this.#sessions = sessions
+    this.#pending = new PendingAnswers(core.clock)
     this.#events = events
   }
 
@@ -92,42 +92,31 @@ export class UserAgentServer {
 
   /** Sends an application's response; every outcome is told to the application. */
   respond(application: Application, frame: Extract<ApplicationRequest, { kind: 'sip' }>, response: SipResponse): void {
-    const inbound = this.#waitingFor(frame.transactionId ?? '', response)
-    if (inbound?.application !== application || inbound.transaction.finalSent) {
-      application.reply(frame.id, ['NOK', 'Response not sent due to unknown transaction'])
-      return
-    }
+    const inbound = this.#pending.answeredBy(frame.transactionId ?? '', response)
+    if (inbound?.application !== application || inbound.transaction.finalSent)
+      return application.reply(frame.id, ['NOK', 'Response not sent due to unknown transaction'])
     const contentType = contentTypeHeaders(response)
-    if (contentType === 'missing') {
-      application.reply(frame.id, ['NOK', 'Server error: missing content-type'])
-      return
-    }
+    if (contentType === 'missing') return application.reply(frame.id, ['NOK', 'Server error: missing content-type'])
     const { flow } = inbound.transaction
     const invite = this.#inviteOf.get(inbound)
+    const reliability = invite?.reliability(response) ?? 'plain'
+    if (reliability === 'unsupported')
+      return application.reply(frame.id, ['NOK', 'Remote endpoint does not support 100rel'])
+    if (reliability === 'too_many')
+      return application.reply(frame.id, ['NOK', 'Server error: too many reliable provisional responses'])
     invite?.adoptTag(tagOf(valueOf(response, 'to') ?? ''))
-    const reliable = invite?.reliably(response) === true
-    const extra = applicationHeaders(response, flow).filter(
-      (field) => reliable || field.key !== 'require' || field.value.toLowerCase() !== '100rel',
-    )
-    if (response.status > 100 && response.status < 300) {
-      extra.unshift(...inbound.request.headers.filter(({ key }) => key === 'record-route'))
-      if (CONTACT_METHODS.has(inbound.request.method)) extra.unshift(contactHeader(response, flow, inbound.request.uri))
-    } else if (valueOf(response, 'contact') !== undefined)
-      extra.unshift(...response.headers.filter(({ key }) => key === 'contact'))
-    if (reliable) extra.push(invite.nextRseq())
-    const built = buildResponse(inbound.request, {
-      status: response.status,
-      reason: response.reason,
-      to:
-        response.status === 100
-          ? (valueOf(inbound.request, 'to') ?? '')
-          : (invite?.to ?? taggedTo(inbound.request, inbound.envelope, valueOf(response, 'to'))),
-      headers: [...extra, ...contentType],
-      body: response.body,
+    const group = inbound.group ?? invite?.group
+    const session = this.#sessions.answering(inbound.request, response, group)
+    const reliable = invite !== undefined && reliability === 'reliable'
+    const built = answerFor(inbound, response, {
+      to: invite?.to,
+      headers: [...(reliable ? [invite.nextRseq()] : []), ...session.headers, ...contentType],
+      reliable,
     })
     const bytes = serialize(built)
     this.#answered(inbound, response.status)
-    const dialogId = invite?.dialogId ?? (inbound.request.method === 'BYE' ? '' : (inbound.group?.id ?? ''))
+    const opened = invite === undefined ? this.#accepted(inbound, built) : undefined
+    const dialogId = invite?.dialogId ?? (inbound.request.method === 'BYE' ? '' : ((group ?? opened)?.id ?? ''))
     application.reply(
       frame.id,
       responseSentFields(bytes.length, flow, { transactionId: inbound.transactionId, dialogId }),
@@ -135,22 +124,19 @@ export class UserAgentServer {
     )
     if (invite === undefined) inbound.transaction.respond(response.status, bytes)
     else this.#sendOnInvite(invite, built, bytes, reliable)
+    session.begin(invite?.group ?? group)
   }
 
   /** The application is gone: its requests are answered for it. INVITEs wait for the grace, others have no time. */
   release(application: Application, what: 'invites' | 'others'): void {
-    for (const inbound of this.#unanswered()) {
+    for (const inbound of this.#pending.all()) {
       if (inbound.application === application && this.#inviteOf.has(inbound) === (what === 'invites'))
         this.#giveUp(inbound)
     }
   }
 
   releaseAll(): void {
-    for (const inbound of this.#unanswered()) this.#giveUp(inbound)
-  }
-
-  #unanswered(): InboundRequest[] {
-    return [...this.#waiting.values(), ...this.#earlyUpdates.values()]
+    for (const inbound of this.#pending.all()) this.#giveUp(inbound)
   }
 
   #giveUp(inbound: InboundRequest): void {
@@ -162,13 +148,16 @@ export class UserAgentServer {
 
   #outsideDialog(request: SipRequest, envelope: Envelope, context: RequestContext): void {
     const { control, dialogs, limits } = this.#core
-    const refuse = (status: number): void => this.#refuse(context.transaction, request, envelope, status)
+    const refuse = (status: number, headers: readonly Header[] = []): void =>
+      this.#refuse(context.transaction, request, envelope, status, headers)
     if (DIALOG_ONLY.has(request.method)) return refuse(481)
     // An OPTIONS that may not be forwarded is meant for us (RFC 3261 section 16.3).
     if (envelope.maxForwards === 0 && request.method !== 'OPTIONS') return refuse(483)
     const invite = request.method === 'INVITE'
     if (invite) this.#trying(context.transaction, request)
     if (invite && this.#isMerged(envelope)) return refuse(482)
+    const tooShort = this.#sessions.refusal(request)
+    if (tooShort !== undefined) return refuse(422, [tooShort])
     if (invite && dialogs.size >= limits.dialogsMax) {
       this.#events.limited('dialogs')
       return refuse(503)
@@ -192,11 +181,15 @@ export class UserAgentServer {
 
   /** In the order of their CSeq numbers, as far as an INFO can wait for it. */
   #insideDialog(request: SipRequest, envelope: Envelope, context: RequestContext): void {
-    const dialog = this.#core.dialogs.byLocalTag(envelope.callId, envelope.toTag)?.forks.get(envelope.fromTag)
-    if (dialog === undefined) return this.#takeInDialog(request, envelope, context)
+    const { dialogs } = this.#core
+    const dialog = dialogs.byLocalTag(envelope.callId, envelope.toTag)?.forks.get(envelope.fromTag)
+    const pass = (): void => this.#takeInDialog(request, envelope, context)
+    if (dialog === undefined) {
+      if (request.method === 'NOTIFY' && dialogs.hold(envelope.callId, envelope.toTag, pass)) return
+      return pass()
+    }
     const order = this.#orderOf(dialog)
     const { number } = envelope.cseq
-    const pass = (): void => this.#takeInDialog(request, envelope, context)
     if (request.method === 'INFO' && order.keep(number, { lastSequence: dialog.remoteSequence, pass })) return
     order.passUpTo(number - 1)
     pass()
@@ -208,22 +201,21 @@ export class UserAgentServer {
       this.#refuse(context.transaction, request, envelope, status, headers)
     const group = this.#core.dialogs.byLocalTag(envelope.callId, envelope.toTag)
     const dialog = group?.forks.get(envelope.fromTag)
-    if (group === undefined || dialog === undefined || group.application.gone) return refuse(481)
-    if (envelope.cseq.number < dialog.remoteSequence) return refuse(500)
-    dialog.remoteSequence = envelope.cseq.number
-    if (request.method === 'PRACK' && group.peerInvite?.prack(valueOf(request, 'rack') ?? '') !== true)
-      return refuse(481)
-    let early = false
-    if (request.method === 'INVITE') {
-      this.#trying(context.transaction, request)
-      if (group.peerInvite?.pending === true) return refuse(500, [retryAfter()])
-      if (group.invitePending) return refuse(491)
-      group.peerInvite?.stop()
-      dialog.refreshTarget(request)
-    } else if (request.method === 'UPDATE') {
-      dialog.refreshTarget(request)
-      early = group.peerInvite?.pending === true
-    } else if (request.method === 'BYE') this.#hangUp(group, request)
+    if (group === undefined || dialog === undefined) return refuse(481)
+    if (request.method === 'BYE' && dialog !== group.active) return this.#forkLeaves(group, dialog, () => refuse(200))
+    // What waits is answered 100 before anything else, so that the peer repeats nothing.
+    if (request.method === 'INVITE') this.#trying(context.transaction, request)
+    const refusal = refusalInDialog(group, dialog, request, envelope)
+    if (refusal !== undefined) return refuse(refusal.status, refusal.headers)
+    const tooShort = this.#sessions.refusal(request)
+    if (tooShort !== undefined) return refuse(422, [tooShort])
+    group.descriptions.requestArrived(request)
+    if (valueOf(request, 'allow') !== undefined) group.peerUpdates = hasToken(request, 'allow', 'update')
+    const early = request.method === 'UPDATE' && group.peerInvite?.pending === true
+    if (request.method === 'INVITE') group.peerInvite?.stop()
+    if (TARGET_METHODS.has(request.method)) dialog.refreshTarget(request)
+    if (request.method === 'UPDATE') group.peerUpdate = true
+    if (request.method === 'BYE') this.#hangUp(group, request)
     const transactionId = early && group.peerInvite !== undefined ? group.peerInvite.transactionId : randomUUID()
     const inbound: InboundRequest = {
       transactionId,
@@ -234,16 +226,20 @@ export class UserAgentServer {
       group,
     }
     if (request.method === 'INVITE') group.peerInvite = this.#track(context.key, inbound)
-    if (early) this.#earlyUpdates.set(transactionId, inbound)
-    this.#give(inbound, context.bytes)
+    this.#give(inbound, context.bytes, { earlyUpdate: early })
+  }
+
+  /** A fork that lost says goodbye; the application never knew of it. */
+  #forkLeaves(group: DialogGroup, fork: Dialog, confirm: () => void): void {
+    group.forks.delete(fork.remoteTag)
+    confirm()
   }
 
   /** The peer ends the dialog: nothing is repeated any more, and an unanswered INVITE is over (RFC 3261 section 15.1.2). */
   #hangUp(group: DialogGroup, bye: SipRequest): void {
     group.peerInvite?.stop()
     if (group.peerInvite?.pending === true) group.peerInvite.refuse(487)
-    group.active.state = 'ended'
-    this.#core.dialogs.remove(group)
+    this.#core.dialogs.leave(group)
     this.#core.records.stop('network', 'normal-release', serialize(bye))
   }
 
@@ -304,8 +300,8 @@ export class UserAgentServer {
     return invite
   }
 
-  #give(inbound: InboundRequest, bytes: number): void {
-    if (!this.#earlyUpdates.has(inbound.transactionId)) this.#waiting.set(inbound.transactionId, inbound)
+  #give(inbound: InboundRequest, bytes: number, options = { earlyUpdate: false }): void {
+    this.#pending.add(inbound, options)
     this.#limitAnswer(inbound, this.#core.limits.applicationAnswerMs, 504)
     inbound.application.push(
       networkFields({
@@ -321,15 +317,13 @@ export class UserAgentServer {
 
   /** An application that does not answer must not hold a transaction for ever. */
   #limitAnswer(inbound: InboundRequest, delayMs: number, status: 408 | 504): void {
-    this.#answerTimers.get(inbound)?.cancel()
-    const timer = this.#core.clock.after(delayMs, () => {
+    this.#pending.limit(inbound, delayMs, () => {
       this.#answered(inbound, status)
       const invite = this.#inviteOf.get(inbound)
       // The peer of another request has given up by now, and must not be told 408 (RFC 4320 section 4.2).
       if (invite === undefined) inbound.transaction.abandon()
       else invite.refuse(status)
     })
-    this.#answerTimers.set(inbound, timer)
   }
 
   #answered(inbound: InboundRequest, status: number): void {
@@ -337,9 +331,26 @@ export class UserAgentServer {
       if (this.#inviteOf.has(inbound)) this.#limitAnswer(inbound, this.#core.limits.ringingMs, 408)
       return
     }
-    this.#answerTimers.get(inbound)?.cancel()
-    if (this.#waiting.get(inbound.transactionId) === inbound) this.#waiting.delete(inbound.transactionId)
-    if (this.#earlyUpdates.get(inbound.transactionId) === inbound) this.#earlyUpdates.delete(inbound.transactionId)
+    this.#pending.remove(inbound)
+    if (inbound.request.method === 'UPDATE' && inbound.group !== undefined) inbound.group.peerUpdate = false
+  }
+
+  /** What the answer to another request than INVITE means for its dialog, or the dialog that it opens (RFC 6665, RFC 3515). */
+  #accepted(inbound: InboundRequest, built: SipResponse): DialogGroup | undefined {
+    const { request, envelope, application, transaction } = inbound
+    let { group } = inbound
+    group?.descriptions.responseSent(request, built)
+    if (request.method === 'NOTIFY') group?.subscriptions?.notified('us', request, built)
+    if (!subscribes(request) || built.status < 200 || built.status >= 300) return undefined
+    if (group === undefined) {
+      const to = valueOf(built, 'to') ?? ''
+      const dialog = Dialog.ofRequest(request, { to, sequence: envelope.cseq.number, flow: transaction.flow })
+      dialog.state = 'confirmed'
+      group = new DialogGroup(dialogIdOf(envelope.callId, envelope.fromTag), application, dialog, 'subscription')
+      this.#core.dialogs.add(group)
+    }
+    subscriptionsOf(group, this.#core).accepted('peer', request, built)
+    return group
   }
 
   #sendOnInvite(invite: InboundInvite, response: SipResponse, bytes: Buffer, reliable: boolean): void {
@@ -347,13 +358,6 @@ export class UserAgentServer {
     if (invite.inbound.group !== undefined || response.status < 200) return
     if (response.status < 300) this.#core.records.start('application', 'uas', bytes)
     else this.#core.records.stop('application', 'call-rejected', bytes)
-  }
-
-  #waitingFor(transactionId: string, response: SipResponse): InboundRequest | undefined {
-    const method = parseCseq(valueOf(response, 'cseq') ?? '')?.method
-    return method === 'UPDATE'
-      ? (this.#earlyUpdates.get(transactionId) ?? this.#waiting.get(transactionId))
-      : this.#waiting.get(transactionId)
   }
 
   /** The same INVITE again by another path, or one of our own that came back (RFC 3261 section 8.2.2.2). */
@@ -388,12 +392,5 @@ export class UserAgentServer {
 }
 
 type RequestContext = { readonly transaction: ServerTransaction; readonly key: string; readonly bytes: number }
-
-/** The To value with the tag that it has, that the application chose, or a new one. */
-function taggedTo(request: SipRequest, envelope: Envelope, applicationTo?: string): string {
-  const to = valueOf(request, 'to') ?? ''
-  if (envelope.toTag !== '') return to
-  return withTag(to, (applicationTo === undefined ? undefined : tagOf(applicationTo)) ?? newTag())
-}
 
 const nothing = (): void => undefined
