@@ -3,9 +3,17 @@ import type { Leg } from './leg.ts'
 import type { MediaSession } from './media-session.ts'
 import type { Party } from './party.ts'
 import type { PaymentWindow } from './payment-window.ts'
+import type { Rule, WindowEvent } from './window-events.ts'
 
 /** Why a call ended, for the Reason header (RFC 3326) towards a party that did not end it. */
 export type EndReason = 'party_hung_up' | 'media_lost' | 'sip_lost' | 'closing'
+
+/** What the parts of a call use of its media and of its window. */
+export type CallMedia = Pick<
+  MediaSession,
+  'isGuarded' | 'sdpOf' | 'audioOf' | 'offer' | 'answer' | 'reofferInWindow' | 'newSeat'
+>
+export type CallWindow = Pick<PaymentWindow, 'payment' | 'isClosed' | 'info' | 'cancel'>
 
 /**
  * What the parts of a call share: who its parties are now, its media, and its window. A leg and the media can be
@@ -14,10 +22,12 @@ export type EndReason = 'party_hung_up' | 'media_lost' | 'sip_lost' | 'closing'
 export type CallCore = {
   readonly callId: string
   readonly logger: Logger
-  readonly media: MediaSession
+  readonly media: CallMedia
   /** The window that was opened last, which may be closed; null before. */
-  readonly window: PaymentWindow | null
+  readonly window: CallWindow | null
   leg(party: Party): Leg
+  /** What becomes of an event, as the window stands now. */
+  rule(event: WindowEvent): Rule
   hasEnded(): boolean
   end(reason: EndReason, hungUp?: Party): void
   /** The call is shown to desks anew. */

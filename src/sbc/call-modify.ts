@@ -2,8 +2,9 @@ import { errorFields } from '../kit/log.ts'
 import type { CallCore } from './call-core.ts'
 import type { Leg } from './leg.ts'
 import { otherParty, type Party } from './party.ts'
-import { hideOrigin, readAudio } from './sdp.ts'
+import { hideOrigin, holdsOther, readAudio, type AudioStream } from './sdp.ts'
 import { passableStatus } from './sip-reason.ts'
+import { refuse } from './refusal.ts'
 import { reinvite, type SipRequest, type SipResponse } from './sip-server.ts'
 
 /**
@@ -29,16 +30,13 @@ export class CallModify {
 
   /** A re-INVITE or UPDATE with a description: hold, another address, another codec. Never rejects. */
   async take(leg: Leg, request: SipRequest, response: SipResponse): Promise<void> {
-    if (request.body === '') {
+    if (request.body === '' && this.#core.rule(`${leg.party}-offerless`) === 'here') {
       // An offerless re-INVITE is answered with what stands (RFC 3261 section 14.2).
       const body = this.#shownTo.get(leg) ?? ''
       response.send(200, { body, headers: { 'Content-Type': 'application/sdp' } })
       return
     }
-    if (this.#isBusy) {
-      response.send(491)
-      return
-    }
+    if (this.#isBusy) return refuse(response, this.#core.rule('change-crosses'))
     this.#isBusy = true
     try {
       await this.#core.exclusive(() => this.#modify(leg, request, response))
@@ -56,17 +54,21 @@ export class CallModify {
     if (this.#untold.size > 0) void this.#core.exclusive(() => this.#tellOther())
   }
 
+  /** Shows a leg a description that no party asked for: where its media is now. */
+  offer(leg: Leg, sdp: string): ReturnType<typeof reinvite> {
+    return this.#reinvite(leg, sdp)
+  }
+
   async #modify(leg: Leg, request: SipRequest, response: SipResponse): Promise<void> {
     const core = this.#core
     if (core.hasEnded()) {
       response.send(481)
       return
     }
-    if (readAudio(request.body) === null) {
-      response.send(488)
-      return
-    }
-    if (core.media.isGuarded) {
+    const change = changeOf(core.media.audioOf(leg.party), readAudio(request.body))
+    if (change === null) return refuse(response, '488')
+    const rule = core.rule(`${leg.party}-${change}`)
+    if (rule === 'later') {
       const answer = await core.media.reofferInWindow(leg.party, request.body)
       if (answer.kind === 'ok') this.#untold.add(leg.party)
       this.#answer(leg, response, answer.kind === 'ok' ? answer.value : null)
@@ -90,8 +92,10 @@ export class CallModify {
     if (answered.kind === 'rejected') {
       // The other side keeps what it had, so the media goes back to it too; before the refusal, after which the next
       // change may come at once.
-      await core.media.offer(leg.party, before, { live: true })
-      await core.media.answer(leg.party, core.media.sdpOf(other.party), { live: true })
+      if (core.rule('change-rejected') === 'put-back') {
+        await core.media.offer(leg.party, before, { live: true })
+        await core.media.answer(leg.party, core.media.sdpOf(other.party), { live: true })
+      }
       response.send(passableStatus(answered.status))
       // The other side knows of no such dialog any more (RFC 3261 section 12.2.1.2).
       if (answered.status === 408 || answered.status === 481) core.end('party_hung_up', other.party)
@@ -134,6 +138,19 @@ export class CallModify {
       await media.answer(party, answered.kind === 'ok' ? answered.sdp : media.sdpOf(other), { live: true })
     }
   }
+}
+
+/** What a new description changes of the last one; null when it is none that can be used. */
+export function changeOf(
+  before: AudioStream | null,
+  after: AudioStream | null,
+): 'address' | 'hold' | 'resume' | 'codecs' | null {
+  if (after === null) return null
+  if (holdsOther(after)) return 'hold'
+  if (before === null) return 'address'
+  if (holdsOther(before)) return 'resume'
+  const names = (audio: AudioStream): string => audio.codecs.map(({ name }) => name).join()
+  return names(before) === names(after) ? 'address' : 'codecs'
 }
 
 /** The description as the leg is shown it: our origin, one version on. Null when it is none. */

@@ -5,12 +5,18 @@ import type { FieldName, Masking } from '../wire/window-progress.ts'
 import type { CallCore, EndReason } from './call-core.ts'
 import { CallModify } from './call-modify.ts'
 import { CallRequests } from './call-requests.ts'
+import { CallRescue, type RescuedCall, type RescuePlaces } from './call-rescue.ts'
 import type { GuardPool } from './guard-link.ts'
 import type { Leg } from './leg.ts'
+import { listenTo } from './leg-requests.ts'
 import type { MediaSession } from './media-session.ts'
 import type { Party } from './party.ts'
-import { PaymentWindow, type OpenResult } from './payment-window.ts'
+import { PaymentWindow } from './payment-window.ts'
+import type { OpenResult } from './payment-window-options.ts'
+import { refuse } from './refusal.ts'
 import { isHeld } from './sdp.ts'
+import type { SipDialogEvent, SipRequest, SipResponse } from './sip-server.ts'
+import { ruleOf, windowStateOf, type Rule, type WindowEvent } from './window-events.ts'
 
 export type CallFacts = {
   readonly callId: string
@@ -25,6 +31,8 @@ export type CallDependencies = {
   readonly forms: readonly FormConfiguration[]
   readonly merchant: string
   readonly logger: Logger
+  /** Where the call goes when its rtpengine is lost. */
+  readonly rescue: RescuePlaces
   readonly changed: (call: Call) => void
   readonly ended: (call: Call) => void
 }
@@ -38,13 +46,14 @@ const REASON_HEADERS: { readonly [Reason in EndReason]: string | null } = {
 
 /** An answered call: two dialogs, one media session, at most one payment window at a time. */
 export class Call {
-  readonly facts: CallFacts
-  readonly media: MediaSession
+  #facts: CallFacts
+  #session: MediaSession
   readonly #legs: { readonly payer: Leg; readonly agent: Leg }
   readonly #dependencies: CallDependencies
   readonly #startedAtMs = Date.now()
   readonly #modify: CallModify
   readonly #requests: CallRequests
+  readonly #rescue: CallRescue
   #window: PaymentWindow | null = null
   #endedAtMs: number | null = null
   /** The tail of the chain of things that use the media; each waits for the one before. */
@@ -57,13 +66,14 @@ export class Call {
     readonly agent: Leg
     readonly dependencies: CallDependencies
   }) {
-    this.facts = options.facts
-    this.media = options.media
+    this.#facts = options.facts
+    this.#session = options.media
     this.#legs = { payer: options.payer, agent: options.agent }
     this.#dependencies = options.dependencies
     const core = this.#core()
     this.#modify = new CallModify(core)
     this.#requests = new CallRequests(core)
+    this.#rescue = this.#rescueOf(options.dependencies.rescue)
     for (const leg of [options.payer, options.agent]) {
       this.#modify.adopt(leg)
       this.#listen(leg)
@@ -74,6 +84,14 @@ export class Call {
   endIfHungUp(): void {
     for (const leg of [this.#legs.payer, this.#legs.agent])
       if (!leg.dialog.connected) this.end('party_hung_up', leg.party)
+  }
+
+  get facts(): CallFacts {
+    return this.#facts
+  }
+
+  get media(): MediaSession {
+    return this.#session
   }
 
   get isEnded(): boolean {
@@ -110,20 +128,26 @@ export class Call {
     const form = this.#dependencies.forms.find((candidate) => candidate.name === options.form)
     if (this.isEnded) return { kind: 'refused', code: 'call_ended' }
     if (form === undefined) return { kind: 'refused', code: 'unknown_form' }
-    if (this.#window !== null && !this.#window.isClosed) return { kind: 'refused', code: 'window_open' }
+    if (this.#rule('window-order') !== 'open') return { kind: 'refused', code: 'window_open' }
     const { guards, merchant, logger } = this.#dependencies
     const { trunk } = this.#legs.payer
-    const window = new PaymentWindow({
-      media: this.media,
+    const mediaNow = () => this.media
+    const rtpengineNow = () => this.facts.rtpengine
+    const window: PaymentWindow = new PaymentWindow({
+      get media() {
+        return mediaNow()
+      },
       guards,
-      rtpengine: this.facts.rtpengine,
+      get rtpengine() {
+        return rtpengineNow()
+      },
       form,
       masking: options.masking ?? trunk.masking,
       lookAheadMs: trunk.lookAheadMs,
       merchant,
       logger,
       changed: () => this.#windowChanged(window),
-      mediaGone: () => this.end('media_lost'),
+      mediaGone: () => this.loseMedia(),
       exclusive: (action) => this.#exclusive(action),
     })
     this.#window = window
@@ -138,15 +162,21 @@ export class Call {
   }
 
   async cancelWindow(): Promise<OrderRefusal | null> {
-    if (this.#window === null || this.#window.isClosed) return 'no_window'
+    if (this.#window === null || this.#rule('cancel-order') !== 'cancel') return 'no_window'
     await this.#window.cancel()
     return null
   }
 
-  /** Ends the call unless rtpengine says that it still has it. */
-  async endIfForgotten(): Promise<void> {
-    const facts = await this.media.facts()
-    if (facts.kind === 'failed') this.end('media_lost')
+  /** The rtpengine does not have the call any more: it is moved to another one, or ends. */
+  loseMedia(): void {
+    this.#rescue.lose(this.media)
+  }
+
+  /** The same, unless rtpengine says that it still has it. */
+  async loseIfForgotten(): Promise<void> {
+    const { media } = this
+    const facts = await media.facts()
+    if (facts.kind === 'failed') this.#rescue.lose(media)
   }
 
   /** Ends both dialogs and the media. The window, if any, ends masked: nothing flows after it. Safe to call twice. */
@@ -176,16 +206,65 @@ export class Call {
   }
 
   #listen(leg: Leg): void {
-    const { dialog } = leg
-    dialog.on('destroy', () => this.end('party_hung_up', leg.party))
-    dialog.on('modify', (request, response) => void this.#modify.take(leg, request, response))
-    dialog.on('update', (request, response) => {
-      if (request.body === '') response.send(200)
-      else void this.#modify.take(leg, request, response)
+    listenTo(leg.dialog, {
+      hungUp: () => this.end('party_hung_up', leg.party),
+      asked: (method, request, response) => void this.#asked(leg, method, { request, response }),
     })
-    dialog.on('info', (request, response) => void this.#requests.info(leg, request, response))
-    dialog.on('refer', (_request, response) => this.#requests.refuse(response))
-    dialog.on('message', (_request, response) => this.#requests.refuse(response))
+  }
+
+  #asked(
+    leg: Leg,
+    method: SipDialogEvent,
+    { request, response }: { readonly request: SipRequest; readonly response: SipResponse },
+  ): Promise<void> | void {
+    switch (method) {
+      case 'modify':
+        return this.#take(leg, request, response)
+      case 'update':
+        return request.body === '' ? this.#requests.refresh(leg, response) : this.#take(leg, request, response)
+      case 'info':
+        return this.#requests.info(leg, request, response)
+      case 'message':
+        return this.#requests.message(leg, request, response)
+      case 'notify':
+        return this.#requests.notify(leg, request, response)
+      case 'options':
+        return this.#requests.options(leg, response)
+      case 'refer':
+        return refuse(response, '405')
+    }
+  }
+
+  #take(leg: Leg, request: SipRequest, response: SipResponse): void {
+    // Both parties are being re-INVITEd to another rtpengine: a change of theirs crosses that.
+    if (this.#rescue.isMoving) refuse(response, '491')
+    else void this.#modify.take(leg, request, response)
+  }
+
+  #rescueOf(places: RescuePlaces): CallRescue {
+    const mediaNow = () => this.media
+    const windowNow = () => this.#window
+    const rescued: RescuedCall = {
+      callId: this.facts.callId,
+      logger: this.#dependencies.logger,
+      get media() {
+        return mediaNow()
+      },
+      get window() {
+        return windowNow()
+      },
+      leg: (party) => this.#legs[party],
+      hasEnded: () => this.isEnded,
+      end: (reason, hungUp) => this.end(reason, hungUp),
+      offer: (leg, sdp) => this.#modify.offer(leg, sdp),
+      settle: (media, rtpengine) => {
+        this.#session = media
+        this.#facts = { ...this.#facts, rtpengine }
+      },
+      changed: () => this.#dependencies.changed(this),
+      exclusive: (action) => this.#exclusive(action),
+    }
+    return new CallRescue(rescued, places)
   }
 
   /** What the parts of the call are given of it; each value is the one of the moment. */
@@ -202,11 +281,17 @@ export class Call {
         return windowNow()
       },
       leg: (party) => this.#legs[party],
+      rule: (event) => this.#rule(event),
       hasEnded: () => this.isEnded,
-      end: (reason, hungUp) => this.end(reason, hungUp),
+      // Media that one part finds lost is lost to all: the call is moved before it is given up.
+      end: (reason, hungUp) => (reason === 'media_lost' ? this.loseMedia() : this.end(reason, hungUp)),
       changed: () => this.#dependencies.changed(this),
       exclusive: (action) => this.#exclusive(action),
     }
+  }
+
+  #rule(event: WindowEvent): Rule {
+    return ruleOf(event, windowStateOf(this.payment, this.media.isGuarded))
   }
 
   #exclusive<Value>(action: () => Promise<Value>): Promise<Value> {

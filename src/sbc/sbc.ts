@@ -5,13 +5,14 @@ import type { Metrics } from '../kit/metrics.ts'
 import type { Configuration } from '../wire/configuration.ts'
 import type { Call, CallDependencies } from './call.ts'
 import { CallDirectory } from './call-directory.ts'
-import { ALLOWED_METHODS } from './call-requests.ts'
+import { ALLOWED_METHODS } from './refusal.ts'
 import { setUpCall, type SetUpDependencies } from './call-setup.ts'
 import { DeskServer } from './desk-server.ts'
 import { EnginePool } from './engine-pool.ts'
 import { GuardPool } from './guard-link.ts'
 import { GuardService } from './guard-service.ts'
 import { lettersOf } from './letters.ts'
+import { RescueSlots } from './rescue-slots.ts'
 import { runSelfTest } from './self-test.ts'
 import { SelfTestSchedule } from './self-test-schedule.ts'
 import { SipServer, type SipRequest, type SipResponse } from './sip-server.ts'
@@ -52,6 +53,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
   const counters = {
     invites: metrics.counter('tonewall_sbc_invites_total', 'INVITEs that opened a dialog or were refused', ['outcome']),
     windows: metrics.counter('tonewall_sbc_windows_total', 'Payment windows that ended', ['outcome']),
+    rescues: metrics.counter('tonewall_sbc_rescues_total', 'Calls whose rtpengine was lost', ['outcome']),
   }
   const live = metrics.gauge('tonewall_sbc_calls', 'Answered calls')
   const enginesUp = metrics.gauge('tonewall_sbc_rtpengines_up', 'rtpengine instances that answer')
@@ -68,9 +70,9 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     lost: (name, how) => {
       for (const call of directory.all()) {
         if (call.facts.rtpengine !== name) continue
-        if (how === 'silent') call.end('media_lost')
         // A call that was set up after the restart, before it was noticed, is a good one.
-        else void call.endIfForgotten()
+        if (how === 'restarted') void call.loseIfForgotten()
+        else call.loseMedia()
       }
     },
     isPreferred: (name) => guards.mayMask(name),
@@ -100,6 +102,13 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     forms: configuration.forms,
     merchant: configuration.merchant,
     logger,
+    rescue: {
+      engine: (withinMs, fits) => engines.chooseWithin(withinMs, fits),
+      hasGuard: (rtpengine) => guards.chooseAny(rtpengine) !== null,
+      slots: new RescueSlots(),
+      callIdPrefix,
+      ended: (outcome) => counters.rescues.inc({ outcome }),
+    },
     changed: (call) => {
       countWindow(call)
       desks.tell(call)

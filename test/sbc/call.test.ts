@@ -289,12 +289,23 @@ t.test('INFO that comes while a window opens and closes reaches the agent only b
   t.ok(clear.length >= 2 && clear.length < sent)
 })
 
-t.test('a transfer and a message are refused with what is allowed', async (t) => {
-  for (const method of ['refer', 'message'] as const) {
-    const answer = await sipCall.agentDialog.receive(method, { body: 'x' }).final()
-    t.equal(answer.status, 405)
-    t.match(answer.headers['Allow'], /INVITE/)
-  }
+t.test('a message is relayed outside a window, and in one the payer can send none', async (t) => {
+  const { payerDialog, agentDialog } = sipCall
+  const message = { body: 'hello', headers: { 'Content-Type': 'text/plain' } }
+  t.equal((await payerDialog.receive('message', message).final()).status, 200)
+  t.match(agentDialog.requests, [{ method: 'MESSAGE', ...message }])
+  t.equal((await payerDialog.receive('message', { body: 'x'.repeat(1_301) }).final()).status, 413)
+  await openWindow()
+  t.equal((await payerDialog.receive('message', message).final()).status, 480)
+  t.equal(agentDialog.requests.length, 1)
+  t.equal((await agentDialog.receive('message', message).final()).status, 200)
+  t.equal(payerDialog.requests.length, 1)
+})
+
+t.test('OPTIONS is answered with what is allowed, and a NOTIFY of nothing with 481', async (t) => {
+  const answer = await sipCall.agentDialog.receive('options').final()
+  t.match([answer.status, answer.headers['Allow']], [200, /REFER/])
+  t.equal((await sipCall.agentDialog.receive('notify', { headers: { Event: 'refer' } }).final()).status, 481)
 })
 
 t.test('BYE of either side hangs up the other, and ends the media', async (t) => {
