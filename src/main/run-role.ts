@@ -5,6 +5,7 @@ import { Metrics, serveMetrics } from '../kit/metrics.ts'
 import type { TlsListeners } from '../sipd/transports.ts'
 import type { Configuration, HostPort, SipTlsConfiguration } from '../wire/configuration.ts'
 import { readSecret } from './development-secrets.ts'
+import { LineWriter } from './line-writer.ts'
 import { parseSupervisorMessage, type RoleMessage } from './role-message.ts'
 import type { RoleName } from './role-name.ts'
 
@@ -28,7 +29,9 @@ export async function runRole(options: {
   readonly configuration: Configuration
 }): Promise<number> {
   const { role, name, configuration } = options
-  const logger = createLogger({ role: name, level: configuration.logLevel, stream: { write: writeLine } })
+  const lines = new LineWriter(writeOut)
+  process.on('exit', () => lines.flush())
+  const logger = createLogger({ role: name, level: configuration.logLevel, stream: lines })
   exitWhenBroken(logger)
   let running: RunningRole
   try {
@@ -74,6 +77,8 @@ async function start(
         tcp: sip.tcp,
         ...tls,
         control: { ...sip.control, secret },
+        traces: { sbc: configuration.sbc, identity: tools.identity },
+        homer: configuration.homer,
       })
       return { addresses: [], close: () => sipd.close() }
     }
@@ -127,12 +132,12 @@ function metricsAddress(role: RoleName, name: string, configuration: Configurati
 }
 
 /**
- * One line to standard output. A line that nobody takes is dropped: pino's own stream would try again for ever, at the
+ * Lines to standard output. Lines that nobody takes are dropped: pino's own stream would try again for ever, at the
  * exit too, so that a process whose supervisor died would never end.
  */
-function writeLine(line: string): void {
+function writeOut(lines: string): void {
   try {
-    writeSync(STANDARD_OUTPUT, line)
+    writeSync(STANDARD_OUTPUT, lines)
   } catch {
     // The reader is gone or does not read: calls matter more than lines.
   }

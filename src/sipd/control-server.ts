@@ -22,6 +22,8 @@ export type ApplicationRequest = Extract<ApplicationFrame, { kind: 'sip' | 'prox
 export class Application {
   readonly #socket: Socket
   readonly #routes = new Set<string>()
+  readonly #unsent: Buffer[] = []
+  #unsentBytes = 0
   #gone = false
 
   constructor(socket: Socket) {
@@ -62,10 +64,26 @@ export class Application {
     this.#routes.clear()
   }
 
+  /** Writes what waits. Called at the end of each turn of the event loop, and before a connection is closed. */
+  flush(): void {
+    if (this.#unsent.length === 0) return
+    const bytes = this.#unsent.length === 1 ? this.#unsent[0] : Buffer.concat(this.#unsent, this.#unsentBytes)
+    this.#unsent.length = 0
+    this.#unsentBytes = 0
+    if (bytes !== undefined && !this.#socket.destroyed) this.#socket.write(bytes)
+  }
+
+  /**
+   * Frames of one turn of the event loop go out together: under load a write to the socket is the dearest thing that
+   * this process does, about a third of its time when each frame has its own.
+   */
   #send(fields: readonly string[], sip: Buffer | undefined): void {
     if (this.#gone) return
-    this.#socket.write(formatFrame([randomUUID(), ...fields], sip))
-    if (this.#socket.writableLength > WRITE_QUEUE_BYTES_MAX) this.#socket.destroy()
+    if (this.#unsent.length === 0) setImmediate(() => this.flush())
+    const frame = formatFrame([randomUUID(), ...fields], sip)
+    this.#unsent.push(frame)
+    this.#unsentBytes += frame.length
+    if (this.#socket.writableLength + this.#unsentBytes > WRITE_QUEUE_BYTES_MAX) this.#socket.destroy()
   }
 }
 
@@ -146,6 +164,7 @@ export class ControlServer {
 
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    for (const application of this.#applications) application.flush()
     for (const socket of this.#sockets) socket.destroy()
     await closed
   }
@@ -187,6 +206,7 @@ export class ControlServer {
     }
     if (!sameSecret(frame.secret, this.#options.secret)) {
       application.reply(frame.id, ['NO', 'incorrect secret'])
+      application.flush()
       socket.destroySoon()
       return undefined
     }

@@ -39,9 +39,16 @@ export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }
 
+/** Made once for each address of ours: making one costs more than all else that a message needs here. */
+const networks = new WeakMap<InterfaceAddress, BlockList>()
+
 function sameNetwork(candidate: InterfaceAddress, remote: string): boolean {
-  const network = new BlockList()
   const family = isIP(candidate.host) === 6 ? 'ipv6' : 'ipv4'
-  network.addSubnet(candidate.host, candidate.prefix, family)
+  let network = networks.get(candidate)
+  if (network === undefined) {
+    network = new BlockList()
+    network.addSubnet(candidate.host, candidate.prefix, family)
+    networks.set(candidate, network)
+  }
   return network.check(remote, family)
 }
