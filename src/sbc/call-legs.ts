@@ -35,6 +35,11 @@ export class CallLegs {
     return this.#leg(tag).given(sdp, options) !== null
   }
 
+  /** Whether an offer must go by a relay: both legs have keys from SDP, and neither may know the other's. */
+  mustRelay(offer: { readonly from: string; readonly sdp: string; readonly to: string }): boolean {
+    return this.#leg(offer.from).carries(offer.sdp) === 'srtp-sdes' && this.#leg(offer.to).carries() === 'srtp-sdes'
+  }
+
   /** The fields of an offer or answer as rtpengine is sent them; null: the description cannot be used. */
   sent(command: 'offer' | 'answer', fields: NgRequest): NgRequest | null {
     const { sender, receiver } = this.#ends(command, fields)

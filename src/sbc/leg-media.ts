@@ -79,13 +79,22 @@ export class LegMedia {
     return given
   }
 
+  /** How the audio of a description is carried; of its last one, or the one it will be offered, when none is named. */
+  carries(sdp = this.#said): Carriage {
+    const sections = readSections(sdp)
+    const audio = audioOf(sdp)
+    const { media } = this.#options
+    if (sections === null || audio === undefined) return ownCarriage(media)
+    return isSdesChosen(audio, media) ? 'srtp-sdes' : carriageOf(audio, sections.session)
+  }
+
   /** rtpengine's options on a message whose description goes to the leg. `others`: SRTP suites that the sender named. */
   towards(others: readonly string[]): NgRequest {
     const sections = readSections(this.#said)
     const audio = audioOf(this.#said)
     const { media } = this.#options
     const isNew = sections === null || audio === undefined
-    const carriage = isNew ? ownCarriage(media) : carriageOf(audio, sections.session)
+    const carriage = this.carries()
     const hasIce = isNew ? media.ice : has(sections, audio, 'ice-ufrag')
     const isMuxed = isNew ? media.ice : has(sections, audio, 'rtcp-mux')
     return {
@@ -124,15 +133,20 @@ function secured(options: {
   const { profile } = media
   if (section.port === 0) return section
   if (!/\/S?AVPF?$/.test(section.protocol)) return null
-  const isSdesWanted = profile === 'srtp-sdes' && suitesOf(section.lines).length > 0
-  const without = isSdesWanted ? /^a=(fingerprint|setup|tls-id):/ : null
+  const isSdes = isSdesChosen(section, media)
+  const without = isSdes ? /^a=(fingerprint|setup|tls-id):/ : null
   const lines = without === null ? section.lines : section.lines.filter((line) => !without.test(line))
-  const carriage = isSdesWanted ? 'srtp-sdes' : carriageOf(section, session)
+  const carriage = isSdes ? 'srtp-sdes' : carriageOf(section, session)
   if (profile !== 'any' && profile !== carriage) return null
   const withoutKeys = lines.filter((line) => !line.startsWith('a=crypto:'))
   if (carriage !== 'srtp-sdes') return { ...section, lines: withoutKeys }
   const good = keepGoodKeys(lines)
   return good === null ? null : { ...section, lines: good }
+}
+
+/** A peer that has both kinds of keys gets those that its trunk asks for. */
+function isSdesChosen(audio: Section, media: TrunkMedia): boolean {
+  return media.profile === 'srtp-sdes' && /SAVPF?$/.test(audio.protocol) && suitesOf(audio.lines).length > 0
 }
 
 function ownCarriage(media: TrunkMedia): Carriage {

@@ -16,9 +16,15 @@ export type MediaFacts = {
 type Reply = Readonly<Record<string, unknown>>
 
 /** Who is who in a call: its parties' names, and those of legs that are out of it. */
-export type MediaTags = { readonly payer: string; readonly agent: string; readonly retired: ReadonlySet<string> }
+export type MediaTags = {
+  readonly payer: string
+  readonly agent: string
+  readonly retired: ReadonlySet<string>
+  /** Not null: the legs are connected by a relay under the guard's names, in whose place the guard is, or null. */
+  readonly relay: { readonly guard: { readonly payer: Address; readonly agent: Address } | null } | null
+}
 
-const FIRST_TAGS: MediaTags = { payer: 'payer', agent: 'agent', retired: new Set() }
+const FIRST_TAGS: MediaTags = { payer: 'payer', agent: 'agent', retired: new Set(), relay: null }
 
 /**
  * Reads the parts of a query reply that prove who hears whom. Nothing in it is trusted to be there. rtpengine 10.5 goes
@@ -31,14 +37,22 @@ export function readFacts(reply: Reply, parties: MediaTags = FIRST_TAGS): MediaF
   const heardBy = (tag: string) => subscriptionTags(tagOf(tag)['subscribers'])
   const hears = (tag: string) => subscriptionTags(tagOf(tag)['subscriptions']).filter((heard) => !isGone(heard))
   const only = (list: readonly string[], tag: string) => list.length > 0 && list.every((item) => item === tag)
-  const { payer, agent } = parties
+  const { payer, agent, relay } = parties
+  const isBetween =
+    only(hears(agent), 'guard-agent') &&
+    only(heardBy(payer), 'guard-payer') &&
+    only(hears(payer), 'guard-payer') &&
+    only(heardBy(agent), 'guard-agent')
+  const isAt = (tag: string, address: Address | null) => isSame(learntEndpoint(reply, tag), address)
+  const guard = relay?.guard ?? null
+  const isRelay =
+    isAt('guard-payer', ownAddress(tagOf('guard-agent'))) && isAt('guard-agent', ownAddress(tagOf('guard-payer')))
   return {
     guardIsBetween:
-      only(hears(agent), 'guard-agent') &&
-      only(heardBy(payer), 'guard-payer') &&
-      only(hears(payer), 'guard-payer') &&
-      only(heardBy(agent), 'guard-agent'),
-    partiesAreDirect: only(heardBy(payer), agent) && only(heardBy(agent), payer),
+      isBetween &&
+      (relay === null || (isAt('guard-payer', guard?.payer ?? null) && isAt('guard-agent', guard?.agent ?? null))),
+    partiesAreDirect:
+      relay === null ? only(heardBy(payer), agent) && only(heardBy(agent), payer) : isBetween && isRelay,
     packetsFrom: {
       payer: packetsFrom(tagOf(payer)),
       agent: packetsFrom(tagOf(agent)),
@@ -53,6 +67,16 @@ export function learntEndpoint(reply: Reply, tag: string): Address | null {
   const endpoint = asRecord(firstStream(asRecord(asRecord(reply['tags'])[tag]))['endpoint'])
   const { address, port } = endpoint
   return typeof address === 'string' && typeof port === 'number' && port > 0 ? { host: address, port } : null
+}
+
+/** Where rtpengine itself is on a leg. */
+function ownAddress(tag: Reply): Address | null {
+  const { 'local address': host, 'local port': port } = firstStream(tag)
+  return typeof host === 'string' && typeof port === 'number' ? { host, port } : null
+}
+
+function isSame(one: Address | null, other: Address | null): boolean {
+  return one !== null && other !== null && one.host === other.host && one.port === other.port
 }
 
 function packetsFrom(tag: Reply): number {

@@ -3,9 +3,10 @@ import type { TrunkMedia } from '../wire/configuration.ts'
 import type { Address } from '../wire/guard-protocol.ts'
 import { CallLegs } from './call-legs.ts'
 import { guardDescription, mirrored, type GuardCodec } from './guard-description.ts'
-import { learntEndpoint, readFacts, type MediaFacts } from './media-facts.ts'
+import { learntEndpoint, readFacts, type MediaFacts, type MediaTags } from './media-facts.ts'
 import { failureOf, readDescription, type MediaResult } from './media-reply.ts'
 import { MediaSeat } from './media-seat.ts'
+import { answerAcross, offerAcross } from './party-link.ts'
 import { guardTag, otherParty, type Party } from './party.ts'
 import type { NgCommand, NgRequest, NgResult, RtpengineControl } from './rtpengine-control.ts'
 import { holdsOther, readAudio, voiceCodecs, withEndpoint, type AudioStream, type Direction } from './sdp.ts'
@@ -43,6 +44,8 @@ export class MediaSession {
   readonly #retired = new Set<string>()
   #seats = 0
   readonly #legs = new CallLegs()
+  /** Whether the parties are connected by a relay while no guard is between. */
+  #isRelayed = false
   #answerer: Party = 'agent'
   #guard: { readonly payer: Address; readonly agent: Address } | null = null
   /** The guard's law, fixed while a window is open: the guard was told it once. */
@@ -58,6 +61,11 @@ export class MediaSession {
   /** The media of the trunk that a party's next leg is on, before anything is offered to it or by it. */
   use(party: Party, media: TrunkMedia): void {
     this.#legs.use(party, media, this.#tag[party])
+  }
+
+  /** The party that answered last. */
+  get answerer(): Party {
+    return this.#answerer
   }
 
   /** The last description that a party sent, '' before. */
@@ -76,18 +84,9 @@ export class MediaSession {
     assert(this.#guard === null, 'an offer between the parties would take the guard out')
     const before = this.#sdp[from]
     this.#sdp[from] = sdp
-    const to = otherParty(from)
-    const reply = await this.#send(
-      'offer',
-      {
-        'from-tag': this.#tag[from],
-        ...(options.live ? { 'to-tag': this.#tag[to] } : {}),
-        sdp,
-        flags: options.live ? LIVE_FLAGS : SET_UP_FLAGS,
-      },
-      SET_UP_DEADLINE_MS,
-    )
-    const told = this.#told(to, reply, options.live)
+    const flags = options.live ? LIVE_FLAGS : SET_UP_FLAGS
+    const reply = await this.#offerAcross(from, { flags }, { ...options, deadlineMs: SET_UP_DEADLINE_MS })
+    const told = this.#told(otherParty(from), reply, options.live)
     if (told.kind === 'failed') this.#sdp[from] = before
     return told
   }
@@ -99,16 +98,8 @@ export class MediaSession {
     const answerer = otherParty(offerer)
     this.#answerer = answerer
     this.#sdp[answerer] = sdp
-    const reply = await this.#send(
-      'answer',
-      {
-        'from-tag': this.#tag[offerer],
-        'to-tag': this.#tag[answerer],
-        sdp,
-        flags: options.live ? LIVE_FLAGS : SET_UP_FLAGS,
-      },
-      SET_UP_DEADLINE_MS,
-    )
+    const flags = options.live ? LIVE_FLAGS : SET_UP_FLAGS
+    const reply = await this.#answerAcross(offerer, { flags }, { deadlineMs: SET_UP_DEADLINE_MS })
     return this.#told(offerer, reply, options.live)
   }
 
@@ -154,23 +145,18 @@ export class MediaSession {
    * known who hears whom: the offer alone may have taken the guard out, so repeat openGuard.
    */
   async closeGuard(): Promise<MediaResult<null>> {
-    const { payer, agent } = this.#sdp
-    const between = { 'from-tag': this.#tag.payer, 'to-tag': this.#tag.agent }
-    const offered = await this.#send(
-      'offer',
-      { ...between, sdp: payer, ...this.#transcoding(), flags: LIVE_FLAGS },
-      WINDOW_DEADLINE_MS,
-    )
+    const within = { live: true, deadlineMs: WINDOW_DEADLINE_MS }
+    const offered = await this.#offerAcross('payer', { ...this.#transcoding(), flags: LIVE_FLAGS }, within)
     const first = this.#told('agent', offered, true)
     if (first.kind === 'failed') return first
-    const answered = await this.#send('answer', { ...between, sdp: agent, flags: LIVE_FLAGS }, WINDOW_DEADLINE_MS)
+    const answered = await this.#answerAcross('payer', { flags: LIVE_FLAGS }, within)
     const second = this.#told('payer', answered, true)
     if (second.kind === 'failed') return second
     this.#guard = null
     this.#guardLaw = null
     // On 10.5 the guard's tags stay subscribed, and what it still sends would reach both parties. A delete with a
     // to-tag would end the whole call.
-    for (const tag of ['guard-payer', 'guard-agent']) {
+    for (const tag of this.#isRelayed ? [] : ['guard-payer', 'guard-agent']) {
       await this.#send('delete', { 'from-tag': tag, 'delete delay': 0, flags: ['fast'] }, WINDOW_DEADLINE_MS)
     }
     return { kind: 'ok', value: null }
@@ -201,7 +187,7 @@ export class MediaSession {
   async facts(): Promise<MediaResult<MediaFacts>> {
     const result = await this.#send('query', {}, QUERY_DEADLINE_MS)
     return result.kind === 'ok'
-      ? { kind: 'ok', value: readFacts(result.reply, { ...this.#tag, retired: this.#retired }) }
+      ? { kind: 'ok', value: readFacts(result.reply, this.#tags) }
       : { kind: 'failed', code: failureOf(result) }
   }
 
@@ -240,6 +226,27 @@ export class MediaSession {
       }
     }
     return { kind: 'ok', value: null }
+  }
+
+  get #tags(): MediaTags {
+    return { ...this.#tag, retired: this.#retired, relay: this.#isRelayed ? { guard: this.#guard } : null }
+  }
+
+  async #offerAcross(
+    offerer: Party,
+    fields: NgRequest,
+    options: { readonly live: boolean; readonly deadlineMs: number },
+  ): Promise<NgResult> {
+    const sdp = this.#sdp[offerer]
+    const tags = this.#tag
+    this.#isRelayed = this.#legs.mustRelay({ from: tags[offerer], sdp, to: tags[otherParty(offerer)] })
+    const message = { offerer, tags, sdp, fields, live: options.live }
+    return offerAcross((command, sent) => this.#send(command, sent, options.deadlineMs), message, this.#isRelayed)
+  }
+
+  async #answerAcross(offerer: Party, fields: NgRequest, options: { readonly deadlineMs: number }): Promise<NgResult> {
+    const message = { offerer, tags: this.#tag, sdp: this.#sdp[otherParty(offerer)], fields, live: true }
+    return answerAcross((command, sent) => this.#send(command, sent, options.deadlineMs), message, this.#isRelayed)
   }
 
   /** A place for a leg that is to replace a party, in the clear or in a window. */

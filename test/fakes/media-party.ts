@@ -41,6 +41,8 @@ export class MediaParty {
   #in: SrtpStream | null = null
   /** The a=crypto line that the other side's stream was made from; another one is another key. */
   #inLine = ''
+  /** What it answered with; nothing when it offered. */
+  #answered: { readonly tag?: number; readonly suite?: SrtpSuite } = {}
   #timer: NodeJS.Timeout | null = null
   #sequence = Math.floor(Math.random() * 60_000)
   #timestamp = Math.floor(Math.random() * 2 ** 31)
@@ -69,6 +71,22 @@ export class MediaParty {
 
   get port(): number {
     return this.#socket.address().port
+  }
+
+  /** Its answer to an offer, with the strongest key that both have. */
+  answer(offer: string): string {
+    const offered = [...offer.matchAll(/^a=crypto:(\d+) (\S+) /gm)]
+    const taken = offered.find(([, , suite]) => this.#crypto.some((key) => key.suite === suite))
+    this.#answered = taken === undefined ? {} : { tag: Number(taken[1]), suite: taken[2] as SrtpSuite }
+    if (this.#crypto.length > 0 && taken === undefined) throw new Error('no suite that this party has')
+    return this.sdp(this.#answered)
+  }
+
+  /** Its description once more, on the same port and with the same key. */
+  again(
+    options: { readonly direction?: string; readonly host?: string; readonly lines?: readonly string[] } = {},
+  ): string {
+    return this.sdp({ ...this.#answered, ...options })
   }
 
   /** Its description. `tag`: as an answer, with the one a=crypto of the offer's tag. */
@@ -115,12 +133,12 @@ export class MediaParty {
   /** The keys in a description of the other side; throws when it has none for a party that demands them. */
   learn(told: string): void {
     if (this.#crypto.length === 0) return
-    const line = /^a=crypto:(\d+) (\S+) inline:([^|\s]+)/m.exec(told)
-    if (line === null) throw new Error('the other side has no key')
+    const lines = [...told.matchAll(/^a=crypto:(\d+) (\S+) inline:([^|\s]+)/gm)]
+    const line = lines.find(([, tag]) => this.#answered.tag === undefined || this.#answered.tag === Number(tag))
+    if (line === undefined) throw new Error('the other side has no key')
     const [whole, tag, suite, master] = line
-    const own = this.#crypto.find(
-      (key) => key.suite === suite && (this.#crypto.length === 1 || key.tag === Number(tag)),
-    )
+    const isOffered = (key: { readonly tag: number }) => this.#answered.tag !== undefined || key.tag === Number(tag)
+    const own = this.#crypto.find((key) => key.suite === suite && isOffered(key))
     if (own === undefined) throw new Error('a suite that was not offered')
     if (whole === this.#inLine) return
     this.#inLine = whole
