@@ -15,6 +15,7 @@ import { createSipdMetrics } from './sipd-metrics.ts'
 import { TlsRefusalLog } from './tls-refusal-log.ts'
 import { TransactionTable } from './transaction-table.ts'
 import { Transports, type TlsListeners } from './transports.ts'
+import { startWatching, type WatchingOptions } from './watching.ts'
 
 export type SipdOptions = {
   /** Addresses to listen on; port 0 takes a free one. */
@@ -33,7 +34,7 @@ export type SipdOptions = {
   readonly metrics: Metrics
   /** How long the calls of an application outlive its connection. */
   readonly applicationGraceMs?: number
-}
+} & Pick<WatchingOptions, 'traces' | 'homer'>
 
 export type Sipd = {
   readonly addresses: {
@@ -62,13 +63,18 @@ export async function startSipd(options: SipdOptions): Promise<Sipd> {
   // The sockets open before the agent that they feed exists; what comes until then is dropped.
   const wired: { agent: SipAgent | undefined } = { agent: undefined }
   let control: ControlServer | undefined
+  const watching = startWatching({ ...options, failed: () => metrics.fault() })
   const refusals = new TlsRefusalLog(options.logger, SYSTEM_CLOCK)
   const transports = await Transports.open({
     udp: options.udp,
     tcp: options.tcp,
     tls: options.tls,
     limits,
-    onBytes: (bytes, flow) => wired.agent?.fromNetwork(bytes, flow),
+    onBytes: (bytes, flow) => {
+      watching.take('received', bytes, flow)
+      wired.agent?.fromNetwork(bytes, flow)
+    },
+    onSent: (bytes, flow) => watching.take('sent', bytes, flow),
     onTrouble: (transport) => metrics.malformed(transport),
     onLimit: (limit) => metrics.limited(limit),
     onRefused: (refusal) => {
@@ -91,6 +97,7 @@ export async function startSipd(options: SipdOptions): Promise<Sipd> {
     })
   } catch (error) {
     await transports.close()
+    watching.close()
     throw error
   }
   const transactions = new TransactionTable()
@@ -137,6 +144,7 @@ export async function startSipd(options: SipdOptions): Promise<Sipd> {
         await agent.close()
         await core.control.close()
         await transports.close()
+        watching.close()
         dns.close()
       })()
       return closing

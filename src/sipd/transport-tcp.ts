@@ -60,6 +60,7 @@ type Options = {
   /** The address of ours that a connection to a peer leaves from. */
   readonly bindHost: (local: Address, remote: Address) => string
   readonly onMessage: (bytes: Buffer, flow: Flow) => void
+  readonly onSent?: ((bytes: Buffer, flow: Flow) => void) | undefined
   /** The stream could not be cut into messages any more; the connection has been closed. */
   readonly onBroken: () => void
   /** A connection was not let in, or was ended, because of a limit. */
@@ -138,7 +139,7 @@ export class TcpTransport {
   }
 
   #flow(remote: Address, peerName: string | undefined, current: () => Connection | undefined): Flow {
-    return {
+    const flow: Flow = {
       transport: this.name,
       reliable: true,
       local: this.#options.advertise(this.local, remote),
@@ -147,9 +148,13 @@ export class TcpTransport {
       send: (bytes, failed) => {
         const connection = current()
         if (connection === undefined) queueMicrotask(failed)
-        else connection.send(bytes, failed)
+        else {
+          connection.send(bytes, failed)
+          this.#options.onSent?.(bytes, flow)
+        }
       },
     }
+    return flow
   }
 
   #openTo(remote: Address, names: readonly string[]): Connection | undefined {

@@ -11,12 +11,21 @@ export class UdpTransport {
   readonly local: Address
   readonly #socket: Socket
   readonly #advertised: (remote: Address) => Address
+  readonly #onSent: ((bytes: Buffer, flow: Flow) => void) | undefined
   #closed = false
 
-  private constructor(socket: Socket, local: Address, advertise: (local: Address, remote: Address) => Address) {
+  private constructor(
+    socket: Socket,
+    local: Address,
+    options: {
+      readonly advertise: (local: Address, remote: Address) => Address
+      readonly onSent?: ((bytes: Buffer, flow: Flow) => void) | undefined
+    },
+  ) {
     this.#socket = socket
     this.local = local
-    this.#advertised = (remote) => advertise(local, remote)
+    this.#advertised = (remote) => options.advertise(local, remote)
+    this.#onSent = options.onSent
   }
 
   /** Rejects with the system's error (EADDRINUSE, EACCES, EADDRNOTAVAIL). */
@@ -25,6 +34,7 @@ export class UdpTransport {
     /** What Via and Contact show towards a peer: the bound address, or for a wildcard the one that reaches the peer. */
     readonly advertise: (local: Address, remote: Address) => Address
     readonly onDatagram: (bytes: Buffer, flow: Flow) => void
+    readonly onSent?: ((bytes: Buffer, flow: Flow) => void) | undefined
     readonly onError: () => void
   }): Promise<UdpTransport> {
     const family = isIP(options.address.host)
@@ -40,7 +50,7 @@ export class UdpTransport {
         socket.off('error', reject)
         socket.on('error', options.onError)
         const bound = socket.address()
-        const transport = new UdpTransport(socket, { host: bound.address, port: bound.port }, options.advertise)
+        const transport = new UdpTransport(socket, { host: bound.address, port: bound.port }, options)
         socket.on('message', (bytes, from) => {
           if (from.port !== 0) options.onDatagram(bytes, transport.flowTo({ host: from.address, port: from.port }))
         })
@@ -50,7 +60,7 @@ export class UdpTransport {
   }
 
   flowTo(remote: Address): Flow {
-    return {
+    const flow: Flow = {
       transport: 'udp',
       reliable: false,
       local: this.#advertised(remote),
@@ -63,8 +73,10 @@ export class UdpTransport {
         this.#socket.send(bytes, remote.port, remote.host, (error) => {
           if (error !== null) failed()
         })
+        this.#onSent?.(bytes, flow)
       },
     }
+    return flow
   }
 
   close(): Promise<void> {

@@ -50,6 +50,8 @@ export class Transports {
     readonly tls?: TlsListeners | undefined
     readonly limits: TcpLimits
     readonly onBytes: (bytes: Buffer, flow: Flow) => void
+    /** Bytes were handed to a socket or connection; whether they arrive is not known. */
+    readonly onSent?: ((bytes: Buffer, flow: Flow) => void) | undefined
     /** A socket reported an error, or a stream lost its message boundary. */
     readonly onTrouble: (transport: TransportName) => void
     readonly onLimit?: (limit: ConnectionLimit) => void
@@ -64,6 +66,7 @@ export class Transports {
           address,
           advertise,
           onDatagram: options.onBytes,
+          onSent: options.onSent,
           onError: () => options.onTrouble('udp'),
         })
         transports.#opened.push(
@@ -154,6 +157,7 @@ export class Transports {
     options: {
       readonly limits: TcpLimits
       readonly onBytes: (bytes: Buffer, flow: Flow) => void
+      readonly onSent?: ((bytes: Buffer, flow: Flow) => void) | undefined
       readonly onTrouble: (transport: TransportName) => void
       readonly onLimit?: (limit: ConnectionLimit) => void
     },
@@ -168,6 +172,7 @@ export class Transports {
       },
       bindHost: (local, remote) => this.#advertise(local, remote).host,
       onMessage: options.onBytes,
+      onSent: options.onSent,
       onBroken: () => options.onTrouble(terms.name),
       onLimit: (limit) => options.onLimit?.(limit),
     })
