@@ -35,6 +35,11 @@ export function requestSentFields(bytes: number, flow: Flow, transactionId: stri
   return ['OK', ...originFields('application', bytes, flow), transactionId, 'Msg sent:', '']
 }
 
+/** A final response to a request that is proxied for an application; more may follow. */
+export function continueFields(bytes: number, flow: Flow): string[] {
+  return ['OK', ...originFields('network', bytes, flow), '', '', 'continue']
+}
+
 /** The answer to an application whose response was sent. */
 export function responseSentFields(
   bytes: number,

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from './clock.ts'
+import type { Application } from './control-server.ts'
 import { parseCseq } from './envelope.ts'
 import type { InboundRequest } from './inbound-request.ts'
 import { valueOf, type SipResponse } from './message.ts'
@@ -31,6 +32,15 @@ export class PendingAnswers {
     const method = parseCseq(valueOf(response, 'cseq') ?? '')?.method
     const waiting = this.#waiting.get(transactionId)
     return method === 'UPDATE' ? (this.#earlyUpdates.get(transactionId) ?? waiting) : waiting
+  }
+
+  /** Takes a request that this application has not begun to answer out of here, deadline and all: it will be proxied. */
+  take(application: Application, transactionId: string): InboundRequest | undefined {
+    const inbound = this.#waiting.get(transactionId)
+    if (inbound?.application !== application || inbound.transaction.finalSent || inbound.group !== undefined)
+      return undefined
+    this.remove(inbound)
+    return inbound
   }
 
   remove(inbound: InboundRequest): void {

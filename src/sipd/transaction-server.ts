@@ -33,6 +33,7 @@ export class ServerTransaction {
   #last: Buffer | undefined
   #finalSent = false
   #ended = false
+  #whenEnded: (() => void) | undefined
 
   constructor(options: {
     readonly method: string
@@ -53,6 +54,12 @@ export class ServerTransaction {
 
   get finalSent(): boolean {
     return this.#finalSent
+  }
+
+  /** Tells a second listener of the end too, at once when it was before; there is one at most. */
+  whenEnded(listener: () => void): void {
+    if (this.#ended) listener()
+    else this.#whenEnded = listener
   }
 
   /** The same request again: the network or the peer's timer repeated it. */
@@ -139,5 +146,6 @@ export class ServerTransaction {
     this.#ended = true
     this.#timers.clearAll()
     this.#events.ended()
+    this.#whenEnded?.()
   }
 }
