@@ -76,6 +76,8 @@ async function start(
         udp: sip.udp,
         tcp: sip.tcp,
         ...tls,
+        resolvers: sip.resolvers,
+        sessionTimer: sip.sessionTimer,
         control: { ...sip.control, secret },
         traces: { sbc: configuration.sbc, identity: tools.identity },
         homer: configuration.homer,
