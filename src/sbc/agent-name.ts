@@ -13,8 +13,13 @@ export function agentName(options: {
   const { caller, callee, request } = options
   const trunk = caller.party === 'agent' ? caller : callee
   const message = caller.party === 'agent' ? request : options.answer
+  return nameIn(trunk, { message, fallback: caller.party === 'agent' ? userOf(request.get('From')) : options.number })
+}
+
+/** What a message of the agent's leg says: the trunk's header, else the Contact's user, else the fallback. */
+export function nameIn(trunk: Trunk, said: { readonly message: SipMessage | null; readonly fallback: string }): string {
+  const { message, fallback } = said
   const named = trunk.agentHeader === null ? undefined : message?.get(trunk.agentHeader)
-  const fallback = caller.party === 'agent' ? userOf(request.get('From')) : options.number
   const candidates = [
     named === undefined ? '' : userOf(named) || named.trim(),
     userOf(message?.get('Contact')),

@@ -22,12 +22,16 @@ export type CallWindow = Pick<PaymentWindow, 'payment' | 'isClosed' | 'info' | '
 export type CallCore = {
   readonly callId: string
   readonly logger: Logger
+  /** The caller's number, which a leg to come is shown. */
+  readonly from: string
   readonly media: CallMedia
   /** The window that was opened last, which may be closed; null before. */
   readonly window: CallWindow | null
   leg(party: Party): Leg
   /** What becomes of an event, as the window stands now. */
   rule(event: WindowEvent): Rule
+  /** The leg takes the place of its party's; `name`: of the agent, as desks know it. */
+  replace(leg: Leg, name: string): void
   hasEnded(): boolean
   end(reason: EndReason, hungUp?: Party): void
   /** The call is shown to desks anew. */

@@ -1,5 +1,7 @@
 import { CALLS_MAX, type CallView } from '../wire/call-protocol.ts'
 import type { Call } from './call.ts'
+import type { Leg } from './leg.ts'
+import type { DialogName } from './refer-target.ts'
 
 /** The answered calls of this sbc. A call that ended is out of it at once; the desk remembers it a while. */
 export class CallDirectory {
@@ -23,6 +25,15 @@ export class CallDirectory {
 
   find(callId: string): Call | null {
     return this.#calls.get(callId) ?? null
+  }
+
+  /** The call and leg of a dialog, by its Call-ID and both tags (RFC 3891 section 3). */
+  findLeg(dialog: DialogName): { readonly call: Call; readonly leg: Leg } | null {
+    for (const call of this.#calls.values()) {
+      const leg = call.legOf(dialog)
+      if (leg !== null) return { call, leg }
+    }
+    return null
   }
 
   all(): readonly Call[] {

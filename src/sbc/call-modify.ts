@@ -1,11 +1,12 @@
 import { errorFields } from '../kit/log.ts'
 import type { CallCore } from './call-core.ts'
 import type { Leg } from './leg.ts'
+import type { LegDescriptions } from './leg-descriptions.ts'
 import { otherParty, type Party } from './party.ts'
-import { hideOrigin, holdsOther, readAudio, type AudioStream } from './sdp.ts'
+import { holdsOther, readAudio, type AudioStream } from './sdp.ts'
 import { passableStatus } from './sip-reason.ts'
 import { refuse } from './refusal.ts'
-import { reinvite, type SipRequest, type SipResponse } from './sip-server.ts'
+import type { SipRequest, SipResponse } from './sip-server.ts'
 
 /**
  * New descriptions in an answered call: re-INVITE and UPDATE of either party, and what the other party hears of them.
@@ -13,26 +14,21 @@ import { reinvite, type SipRequest, type SipResponse } from './sip-server.ts'
  */
 export class CallModify {
   readonly #core: CallCore
-  /** The last description that each leg was sent. */
-  readonly #shownTo = new WeakMap<Leg, string>()
-  /** Parties that sent a new description inside a window, which the other side still has to hear of. */
-  readonly #untold = new Set<Party>()
+  readonly #descriptions: LegDescriptions
+  /** Parties whose description the other party still has to hear of: always, or if it changes anything for it. */
+  readonly #untold = new Map<Party, 'always' | 'if-new'>()
   #isBusy = false
 
-  constructor(core: CallCore) {
+  constructor(core: CallCore, descriptions: LegDescriptions) {
     this.#core = core
-  }
-
-  /** The leg belongs to the call from now on. */
-  adopt(leg: Leg): void {
-    this.#shownTo.set(leg, leg.dialog.local.sdp)
+    this.#descriptions = descriptions
   }
 
   /** A re-INVITE or UPDATE with a description: hold, another address, another codec. Never rejects. */
   async take(leg: Leg, request: SipRequest, response: SipResponse): Promise<void> {
     if (request.body === '' && this.#core.rule(`${leg.party}-offerless`) === 'here') {
       // An offerless re-INVITE is answered with what stands (RFC 3261 section 14.2).
-      const body = this.#shownTo.get(leg) ?? ''
+      const body = this.#descriptions.last(leg)
       response.send(200, { body, headers: { 'Content-Type': 'application/sdp' } })
       return
     }
@@ -54,9 +50,10 @@ export class CallModify {
     if (this.#untold.size > 0) void this.#core.exclusive(() => this.#tellOther())
   }
 
-  /** Shows a leg a description that no party asked for: where its media is now. */
-  offer(leg: Leg, sdp: string): ReturnType<typeof reinvite> {
-    return this.#reinvite(leg, sdp)
+  /** The same for a leg that has taken a party's place, unless nothing changes for the other. */
+  tellOfNewLeg(party: Party): void {
+    if (!this.#untold.has(party)) this.#untold.set(party, 'if-new')
+    if (!this.#core.media.isGuarded) this.tellLate()
   }
 
   async #modify(leg: Leg, request: SipRequest, response: SipResponse): Promise<void> {
@@ -70,7 +67,7 @@ export class CallModify {
     const rule = core.rule(`${leg.party}-${change}`)
     if (rule === 'later') {
       const answer = await core.media.reofferInWindow(leg.party, request.body)
-      if (answer.kind === 'ok') this.#untold.add(leg.party)
+      if (answer.kind === 'ok') this.#untold.set(leg.party, 'always')
       this.#answer(leg, response, answer.kind === 'ok' ? answer.value : null)
       if (answer.kind === 'failed' && answer.code === 'gone') core.end('media_lost')
       core.changed()
@@ -84,7 +81,7 @@ export class CallModify {
       if (offered.code === 'gone') core.end('media_lost')
       return
     }
-    const answered = await this.#reinvite(other, offered.value)
+    const answered = await this.#descriptions.offer(other, offered.value)
     if (core.hasEnded()) {
       response.send(481)
       return
@@ -108,33 +105,26 @@ export class CallModify {
   }
 
   #answer(leg: Leg, response: SipResponse, sdp: string | null): void {
-    const body = sdp === null ? null : shown(leg, sdp)
+    const body = sdp === null ? null : this.#descriptions.next(leg, sdp)
     if (body === null) {
       response.send(500)
       return
     }
-    this.#shownTo.set(leg, body)
     response.send(200, { body, headers: { 'Content-Type': 'application/sdp' } })
-  }
-
-  async #reinvite(leg: Leg, sdp: string): ReturnType<typeof reinvite> {
-    const body = shown(leg, sdp)
-    if (body === null) return { kind: 'rejected', status: 500 }
-    const answered = await reinvite(leg.dialog, body)
-    if (answered.kind === 'ok') this.#shownTo.set(leg, body)
-    return answered
   }
 
   async #tellOther(): Promise<void> {
     const core = this.#core
-    for (const party of [...this.#untold]) {
-      this.#untold.delete(party)
+    for (const [party, when] of [...this.#untold]) {
       const { media } = core
+      // A window was opened meanwhile: when it is closed, they are told.
       if (core.hasEnded() || media.isGuarded) return
+      this.#untold.delete(party)
       const other = otherParty(party)
       const offered = await media.offer(party, media.sdpOf(party), { live: true })
       if (offered.kind === 'failed') continue
-      const answered = await this.#reinvite(core.leg(other), offered.value)
+      const isDue = when === 'always' || this.#descriptions.isNews(core.leg(other), offered.value)
+      const answered = isDue ? await this.#descriptions.offer(core.leg(other), offered.value) : SAID_NOTHING
       await media.answer(party, answered.kind === 'ok' ? answered.sdp : media.sdpOf(other), { live: true })
     }
   }
@@ -153,8 +143,4 @@ export function changeOf(
   return names(before) === names(after) ? 'address' : 'codecs'
 }
 
-/** The description as the leg is shown it: our origin, one version on. Null when it is none. */
-function shown(leg: Leg, sdp: string): string | null {
-  leg.origin.version += 1
-  return hideOrigin(sdp, leg.origin)
-}
+const SAID_NOTHING = { kind: 'rejected' } as const

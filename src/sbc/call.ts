@@ -3,19 +3,24 @@ import type { FormConfiguration } from '../wire/configuration.ts'
 import type { CallView, OrderRefusal, Payment } from '../wire/call-protocol.ts'
 import type { FieldName, Masking } from '../wire/window-progress.ts'
 import type { CallCore, EndReason } from './call-core.ts'
+import { endEvent, REASON_HEADERS } from './call-ending.ts'
 import { CallModify } from './call-modify.ts'
 import { CallRequests } from './call-requests.ts'
 import { CallRescue, type RescuedCall, type RescuePlaces } from './call-rescue.ts'
-import type { GuardPool } from './guard-link.ts'
+import { CallTransfer } from './call-transfer.ts'
+import { callView } from './call-view.ts'
+import type { GuardChoice } from './guard-link.ts'
 import type { Leg } from './leg.ts'
+import { LegDescriptions } from './leg-descriptions.ts'
 import { listenTo } from './leg-requests.ts'
 import type { MediaSession } from './media-session.ts'
-import type { Party } from './party.ts'
+import { otherParty, type Party } from './party.ts'
 import { PaymentWindow } from './payment-window.ts'
 import type { OpenResult } from './payment-window-options.ts'
+import type { DialogName } from './refer-target.ts'
 import { refuse } from './refusal.ts'
-import { isHeld } from './sdp.ts'
 import type { SipDialogEvent, SipRequest, SipResponse } from './sip-server.ts'
+import type { GivingCall, ReplacingInvite, TransferPlaces } from './transfer-places.ts'
 import { ruleOf, windowStateOf, type Rule, type WindowEvent } from './window-events.ts'
 
 export type CallFacts = {
@@ -24,36 +29,36 @@ export type CallFacts = {
   readonly from: string
   readonly to: string
   readonly rtpengine: string
+  /** To an emergency number: never captured. */
+  readonly isEmergency: boolean
 }
 
 export type CallDependencies = {
-  readonly guards: GuardPool
+  readonly guards: GuardChoice
   readonly forms: readonly FormConfiguration[]
   readonly merchant: string
   readonly logger: Logger
   /** Where the call goes when its rtpengine is lost. */
   readonly rescue: RescuePlaces
+  /** Whom a transfer goes to. */
+  readonly transfers: TransferPlaces
   readonly changed: (call: Call) => void
   readonly ended: (call: Call) => void
 }
 
-const REASON_HEADERS: { readonly [Reason in EndReason]: string | null } = {
-  party_hung_up: null,
-  media_lost: 'SIP;cause=500;text="Media relay lost"',
-  sip_lost: 'SIP;cause=500;text="Signalling lost"',
-  closing: 'SIP;cause=503;text="Service closing"',
-}
-
 /** An answered call: two dialogs, one media session, at most one payment window at a time. */
-export class Call {
+export class Call implements GivingCall {
   #facts: CallFacts
   #session: MediaSession
-  readonly #legs: { readonly payer: Leg; readonly agent: Leg }
+  readonly #legs: { payer: Leg; agent: Leg }
+  #agent: string
   readonly #dependencies: CallDependencies
   readonly #startedAtMs = Date.now()
   readonly #modify: CallModify
   readonly #requests: CallRequests
   readonly #rescue: CallRescue
+  readonly #transfer: CallTransfer
+  readonly #descriptions = new LegDescriptions()
   #window: PaymentWindow | null = null
   #endedAtMs: number | null = null
   /** The tail of the chain of things that use the media; each waits for the one before. */
@@ -69,13 +74,20 @@ export class Call {
     this.#facts = options.facts
     this.#session = options.media
     this.#legs = { payer: options.payer, agent: options.agent }
+    this.#agent = options.facts.agent
     this.#dependencies = options.dependencies
     const core = this.#core()
-    this.#modify = new CallModify(core)
+    this.#modify = new CallModify(core, this.#descriptions)
     this.#requests = new CallRequests(core)
+    this.#transfer = new CallTransfer(core, {
+      places: options.dependencies.transfers,
+      modify: this.#modify,
+      requests: this.#requests,
+      descriptions: this.#descriptions,
+    })
     this.#rescue = this.#rescueOf(options.dependencies.rescue)
     for (const leg of [options.payer, options.agent]) {
-      this.#modify.adopt(leg)
+      this.#descriptions.adopt(leg)
       this.#listen(leg)
     }
   }
@@ -103,30 +115,22 @@ export class Call {
   }
 
   view(): CallView {
-    const { payer, agent } = this.#legs
-    const held = [this.media.audioOf('payer'), this.media.audioOf('agent')].some(
-      (audio) => audio !== null && isHeld(audio),
-    )
-    return {
-      callId: this.facts.callId,
-      agent: this.facts.agent,
-      payerSipCallId: shownCallId(payer.dialog.sip.callId),
-      agentSipCallId: shownCallId(agent.dialog.sip.callId),
-      from: this.facts.from,
-      to: this.facts.to,
-      payerTrunk: payer.trunk.name,
-      agentTrunk: agent.trunk.name,
-      state: this.isEnded ? 'ended' : held ? 'held' : 'talking',
+    return callView({
+      facts: this.#facts,
+      agent: this.#agent,
+      legs: this.#legs,
+      media: this.media,
       startedAtMs: this.#startedAtMs,
       endedAtMs: this.#endedAtMs,
-      forms: this.#dependencies.forms.map((form) => form.name),
+      forms: this.#dependencies.forms,
       payment: this.payment,
-    }
+    })
   }
 
   async openWindow(options: { readonly form: string; readonly masking: Masking | null }): Promise<OpenResult> {
     const form = this.#dependencies.forms.find((candidate) => candidate.name === options.form)
     if (this.isEnded) return { kind: 'refused', code: 'call_ended' }
+    if (this.facts.isEmergency) return { kind: 'refused', code: 'emergency' }
     if (form === undefined) return { kind: 'refused', code: 'unknown_form' }
     if (this.#rule('window-order') !== 'open') return { kind: 'refused', code: 'window_open' }
     const { guards, merchant, logger } = this.#dependencies
@@ -169,7 +173,8 @@ export class Call {
 
   /** The rtpengine does not have the call any more: it is moved to another one, or ends. */
   loseMedia(): void {
-    this.#rescue.lose(this.media)
+    const rule = this.#rule('rtpengine-lost')
+    if (rule === 'move' || rule === 'move-masked') this.#rescue.lose(this.media)
   }
 
   /** The same, unless rtpengine says that it still has it. */
@@ -180,13 +185,16 @@ export class Call {
   }
 
   /** Ends both dialogs and the media. The window, if any, ends masked: nothing flows after it. Safe to call twice. */
-  end(reason: EndReason, hungUp?: Party): void {
+  end(reason: EndReason, hungUp?: Party, bye?: SipRequest): void {
     if (this.isEnded) return
+    const rule = this.#rule(endEvent(reason, hungUp, bye))
     this.#endedAtMs = Date.now()
-    this.#window?.end(reason === 'media_lost' ? 'media_lost' : reason === 'sip_lost' ? 'sip_lost' : 'call_ended')
+    if (rule !== 'end')
+      this.#window?.end(reason === 'media_lost' ? 'media_lost' : reason === 'sip_lost' ? 'sip_lost' : 'call_ended')
+    this.#transfer.end()
     const header = REASON_HEADERS[reason]
     for (const leg of [this.#legs.payer, this.#legs.agent]) {
-      if (leg.party === hungUp) continue
+      if (leg.party === hungUp || !leg.dialog.connected) continue
       leg.dialog.destroy(header === null ? {} : { headers: { Reason: header } }).catch(() => {
         this.#dependencies.logger.warn({ callId: this.facts.callId, trunk: leg.trunk.name }, 'BYE was not sent')
       })
@@ -199,6 +207,32 @@ export class Call {
     this.#dependencies.ended(this)
   }
 
+  /** The leg with this dialog, by Call-ID and both tags. */
+  legOf({ callId, localTag, remoteTag }: DialogName): Leg | null {
+    const fits = ({ dialog: { sip } }: Leg): boolean =>
+      sip.callId === callId && sip.localTag === localTag && sip.remoteTag === remoteTag
+    return [this.#legs.payer, this.#legs.agent].find(fits) ?? null
+  }
+
+  /** Another telephone asks for the leg's place (RFC 3891). */
+  replaceBy(leg: Leg, invite: ReplacingInvite): Promise<void> {
+    return this.#transfer.replace(leg, invite)
+  }
+
+  /** The party across from the leg goes to another call, and this one ends, unless that fails. */
+  async giveAway(across: Leg, take: (given: Leg, name: string) => Promise<number>): Promise<number> {
+    // Two calls that give to each other would wait for each other.
+    if (this.#transfer.isBusy) return 491
+    return this.#exclusive(async () => {
+      if (this.isEnded || this.#legs[across.party] !== across) return 481
+      if (this.#rule('call-taken-over') !== 'follow') return 491
+      const party = otherParty(across.party)
+      const status = await take(this.#legs[party], this.facts.to.replace(/[^\w.+-]/g, '') || 'unknown')
+      if (status < 300) this.end('party_hung_up', party)
+      return status
+    })
+  }
+
   #windowChanged(window: PaymentWindow): void {
     if (this.#window !== window || this.isEnded) return
     this.#dependencies.changed(this)
@@ -207,7 +241,9 @@ export class Call {
 
   #listen(leg: Leg): void {
     listenTo(leg.dialog, {
-      hungUp: () => this.end('party_hung_up', leg.party),
+      hungUp: (bye) => {
+        if (!this.#transfer.survives(leg)) this.end('party_hung_up', leg.party, bye)
+      },
       asked: (method, request, response) => void this.#asked(leg, method, { request, response }),
     })
   }
@@ -217,6 +253,7 @@ export class Call {
     method: SipDialogEvent,
     { request, response }: { readonly request: SipRequest; readonly response: SipResponse },
   ): Promise<void> | void {
+    if (this.#legs[leg.party] !== leg) return refuse(response, this.#rule('replaced-leg-speaks'))
     switch (method) {
       case 'modify':
         return this.#take(leg, request, response)
@@ -231,7 +268,7 @@ export class Call {
       case 'options':
         return this.#requests.options(leg, response)
       case 'refer':
-        return refuse(response, '405')
+        return this.#transfer.refer(leg, request, response)
     }
   }
 
@@ -256,7 +293,7 @@ export class Call {
       leg: (party) => this.#legs[party],
       hasEnded: () => this.isEnded,
       end: (reason, hungUp) => this.end(reason, hungUp),
-      offer: (leg, sdp) => this.#modify.offer(leg, sdp),
+      offer: (leg, sdp) => this.#descriptions.offer(leg, sdp),
       settle: (media, rtpengine) => {
         this.#session = media
         this.#facts = { ...this.#facts, rtpengine }
@@ -280,7 +317,9 @@ export class Call {
       get window() {
         return windowNow()
       },
+      from: payerNumber(this.facts, this.#legs.payer),
       leg: (party) => this.#legs[party],
+      replace: (leg, name) => this.#replace(leg, name),
       rule: (event) => this.#rule(event),
       hasEnded: () => this.isEnded,
       // Media that one part finds lost is lost to all: the call is moved before it is given up.
@@ -288,6 +327,15 @@ export class Call {
       changed: () => this.#dependencies.changed(this),
       exclusive: (action) => this.#exclusive(action),
     }
+  }
+
+  #replace(leg: Leg, name: string): void {
+    this.#legs[leg.party] = leg
+    if (leg.party === 'agent') this.#agent = name
+    this.#descriptions.adopt(leg)
+    this.#listen(leg)
+    this.#dependencies.changed(this)
+    if (!leg.dialog.connected) this.end('party_hung_up', leg.party)
   }
 
   #rule(event: WindowEvent): Rule {
@@ -301,9 +349,7 @@ export class Call {
   }
 }
 
-/** Call-IDs are the peers' own words, which RFC 3261 does not limit; a desk is shown no more than this of one. */
-const SIP_CALL_ID_LENGTH_MAX = 200
-
-function shownCallId(callId: string): string {
-  return callId.replace(/[^\x21-\x7e]/g, '').slice(0, SIP_CALL_ID_LENGTH_MAX) || '-'
+/** The payer called, unless we called the payer. */
+function payerNumber(facts: CallFacts, payer: Leg): string {
+  return payer.dialog.type === 'uac' ? facts.to : facts.from
 }

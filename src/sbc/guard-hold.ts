@@ -1,5 +1,5 @@
 import type { Address, GuardToSbc, SbcToGuard } from '../wire/guard-protocol.ts'
-import type { GuardLink, WindowListener } from './guard-link.ts'
+import type { WindowGuard, WindowListener } from './guard-link.ts'
 
 /** A guard beside the sbc answers in milliseconds unless it is stuck. */
 const ANSWER_DEADLINE_MS = 300
@@ -11,7 +11,7 @@ export type WindowOrder = WithoutId<Extract<SbcToGuard, { readonly windowId: str
 
 /** One guard's window between the parties of a call, or on the way in or out. It lasts until release() or its loss. */
 export class GuardHold {
-  readonly guard: GuardLink
+  readonly guard: WindowGuard
   /** The id of the window at this guard: a new one for each guard that takes over. */
   readonly windowId: string
   /** Where rtpengine is to send to, once the guard has said it. */
@@ -20,7 +20,7 @@ export class GuardHold {
   provenMs: number | null = null
   readonly #listener: WindowListener
 
-  constructor(options: { readonly guard: GuardLink; readonly windowId: string; readonly listener: WindowListener }) {
+  constructor(options: { readonly guard: WindowGuard; readonly windowId: string; readonly listener: WindowListener }) {
     this.guard = options.guard
     this.windowId = options.windowId
     this.#listener = options.listener

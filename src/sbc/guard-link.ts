@@ -121,7 +121,12 @@ export class GuardLink {
 }
 
 /** What a payment window asks for guards. */
-export type GuardChoice = Pick<GuardPool, 'choose' | 'chooseAny' | 'chooseWithin'>
+export type GuardChoice = {
+  chooseAny(rtpengine: string): WindowGuard | null
+  chooseWithin(rtpengine: string): Promise<WindowGuard | 'guard_unavailable' | 'out_of_service'>
+}
+/** What a payment window asks of one guard. */
+export type WindowGuard = Pick<GuardLink, 'name' | 'adopt' | 'forget' | 'ask'>
 
 /** Not longer than a desk waits for its order, with the proof after it. A self-test takes about four seconds. */
 const TESTED_WITHIN_MS = 4_000

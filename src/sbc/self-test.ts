@@ -79,7 +79,7 @@ async function testCall(parts: SelfTestParts, masking: Masking): Promise<SelfTes
   let turn: Promise<unknown> = Promise.resolve()
   const window: PaymentWindow = new PaymentWindow({
     media,
-    guards: { choose: () => guard, chooseAny: () => guard, chooseWithin: () => Promise.resolve(guard) },
+    guards: { chooseAny: () => guard, chooseWithin: () => Promise.resolve(guard) },
     rtpengine: ENGINE_NAME,
     form: FORM,
     masking,

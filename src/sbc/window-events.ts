@@ -26,6 +26,8 @@ export const RULES = {
   later: "answered here, on the guard's side of the media; the other party is told when the window is closed",
   end: 'both legs end',
   'end-masked': 'both legs end, and the window with them: nothing flows after it',
+  move: 'both parties are re-INVITEd to another rtpengine',
+  'move-masked': 'the same, and the entry is lost; a guard masks everything there before anybody is connected',
   guard: 'answered here; a key goes to the guard unread, anything else goes nowhere',
   follow: "what the trunk says: 'follow' transfers, 'refuse' answers 405",
   pass: "what the trunk says: 'follow' passes it to the other party, 'refuse' answers 405",
@@ -58,7 +60,8 @@ export const WINDOW_EVENTS = {
   'agent-bye':          ['end',      'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end'],
   'session-expired':    ['end',      'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end'],
   'sip-server-lost':    ['end',      'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end'],
-  'rtpengine-lost':     ['end',      'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end'],
+  'rtpengine-lost':     ['move',     'move-masked', 'move-masked', 'move-masked', 'move-masked', 'move-masked', 'move-masked', 'move'],
+  'rescue-failed':      ['end',      'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end'],
   'sbc-closing':        ['end',      'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end-masked',  'end'],
   'guard-lost':         ['nothing',  'nothing',     'remask',      'remask',      'remask',      'remask',      'remask',      'nothing'],
 

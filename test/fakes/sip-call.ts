@@ -8,7 +8,9 @@ import { randomLetters } from '../../src/sbc/letters.ts'
 import { MediaSession } from '../../src/sbc/media-session.ts'
 import type { Party } from '../../src/sbc/party.ts'
 import { RtpengineControl } from '../../src/sbc/rtpengine-control.ts'
+import type { TransferPlaces } from '../../src/sbc/transfer-places.ts'
 import type { CallView } from '../../src/wire/call-protocol.ts'
+import { NO_RESCUE, NO_TRANSFERS } from './call-places.ts'
 import { eventually } from './eventually.ts'
 import { FakeDialog } from './fake-sip.ts'
 import { TEST_FORM, AGENT_MARK, PAYER_MARK } from './guarded-call.ts'
@@ -39,6 +41,7 @@ export class SipCall {
     readonly callId: string
     readonly payerTold: string
     readonly agentTold: string
+    readonly transfers: TransferPlaces
   }) {
     this.payer = options.payer
     this.agent = options.agent
@@ -61,7 +64,14 @@ export class SipCall {
       },
     })
     this.call = new Call({
-      facts: { callId: options.callId, agent: 'anna', from: '4989', to: '4711', rtpengine: 'engine' },
+      facts: {
+        callId: options.callId,
+        agent: 'anna',
+        from: '4989',
+        to: '4711',
+        rtpengine: 'engine',
+        isEmergency: false,
+      },
       media: options.media,
       payer: leg('payer', this.payerDialog),
       agent: leg('agent', this.agentDialog),
@@ -70,6 +80,8 @@ export class SipCall {
         forms: [TEST_FORM],
         merchant: 'shop',
         logger: createLogger({ role: 'test', level: 'silent' }),
+        rescue: NO_RESCUE,
+        transfers: options.transfers,
         changed: (call) => this.changes.push(call.view()),
         ended: () => {
           this.endedCount += 1
@@ -83,6 +95,7 @@ export class SipCall {
     readonly identity: Identity
     readonly guardPorts: readonly number[]
     readonly codec?: PartyCodec
+    readonly transfers?: TransferPlaces
   }): Promise<SipCall> {
     const logger = createLogger({ role: 'test', level: 'silent' })
     const codec = options.codec ?? 'PCMU'
@@ -106,6 +119,7 @@ export class SipCall {
       callId,
       payerTold: answered.value,
       agentTold: offered.value,
+      transfers: options.transfers ?? NO_TRANSFERS,
     })
     payer.sendTo(answered.value)
     agent.sendTo(offered.value)
