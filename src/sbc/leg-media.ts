@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import type { TrunkMedia } from '../wire/configuration.ts'
+import type { TrunkConfiguration, TrunkMedia } from '../wire/configuration.ts'
 import type { NgRequest } from './rtpengine-control.ts'
 import { readSections, writeSections, type Section, type Sections } from './sdp-sections.ts'
 import { keepGoodKeys, sdesOptions, settledBy, suitesOf } from './srtp-keys.ts'
@@ -115,6 +115,18 @@ export class LegMedia {
     const fitted = fitStreams(sdp, this.#said, streams)
     return packetMs === null ? fitted : withPacketMs(fitted, packetMs)
   }
+}
+
+/** The media of a trunk that is called: where it does not say, in the address family of its first target. */
+export function calledMedia(trunk: Pick<TrunkConfiguration, 'media' | 'targets'>): TrunkMedia {
+  const { media, targets } = trunk
+  const family = isIP(targets[0].host.replace(/[[\]]/g, ''))
+  return { ...media, family: media.family ?? (family === 0 ? null : family === 6 ? 'ipv6' : 'ipv4') }
+}
+
+/** Whether the trunk's SRTP keys cross a network in the clear: they are in SDP, and SIP has no TLS there. */
+export function showsItsKeys(trunk: Pick<TrunkConfiguration, 'media' | 'targets'>): boolean {
+  return trunk.media.profile === 'srtp-sdes' && trunk.targets.some((target) => target.transport !== 'tls')
 }
 
 /** The carriage of an audio section, by its protocol and what it has for keys. Both: DTLS, as RFC 8643 would. */

@@ -9,7 +9,7 @@ import { MediaSeat } from './media-seat.ts'
 import { answerAcross, offerAcross } from './party-link.ts'
 import { guardTag, otherParty, type Party } from './party.ts'
 import type { NgCommand, NgRequest, NgResult, RtpengineControl } from './rtpengine-control.ts'
-import { holdsOther, readAudio, voiceCodecs, withEndpoint, type AudioStream, type Direction } from './sdp.ts'
+import { holdsOther, isNowhere, readAudio, voiceCodecs, withEndpoint, type AudioStream, type Direction } from './sdp.ts'
 
 /** A local rtpengine answers in milliseconds; a call set-up can wait this long for one that is busy. */
 const SET_UP_DEADLINE_MS = 2_000
@@ -219,7 +219,8 @@ export class MediaSession {
         learnt !== null &&
         said !== null &&
         said.port !== 0 &&
-        said.host !== '0.0.0.0' &&
+        !isNowhere(said.host) &&
+        !/^a=ice-ufrag:/m.test(this.#sdp[party]) &&
         (learnt.host !== said.host || learnt.port !== said.port)
       ) {
         this.#sdp[party] = withEndpoint(this.#sdp[party], learnt)

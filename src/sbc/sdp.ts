@@ -71,18 +71,25 @@ export function voiceCodecs(audio: AudioStream): readonly Codec[] {
 }
 
 export function isHeld(audio: AudioStream): boolean {
-  return audio.direction !== 'sendrecv' || audio.host === '0.0.0.0'
+  return audio.direction !== 'sendrecv' || isNowhere(audio.host)
 }
 
 /** Whether the one who sent this put the other side on hold; recvonly answers somebody else's hold (RFC 3264 section 8.4). */
 export function holdsOther(audio: AudioStream): boolean {
-  return audio.direction === 'sendonly' || audio.direction === 'inactive' || audio.host === '0.0.0.0'
+  return audio.direction === 'sendonly' || audio.direction === 'inactive' || isNowhere(audio.host)
+}
+
+/** The addresses that say that nothing is to be sent (RFC 3264 section 8.4). */
+export function isNowhere(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
 }
 
 /** Attributes that the other side needs; anything else could name the product, host or person behind a leg. */
 const PASSED_ATTRIBUTES: ReadonlySet<string> = new Set([
   'rtpmap', 'fmtp', 'ptime', 'maxptime', 'sendrecv', 'sendonly', 'recvonly', 'inactive', 'rtcp', 'rtcp-mux', 'rtcp-fb', 'rtcp-rsize', 'mid', 'group',
   'crypto', 'setup', 'fingerprint', 'tls-id', 'ice-ufrag', 'ice-pwd', 'ice-options', 'ice-lite', 'candidate', 'end-of-candidates', 'extmap-allow-mixed',
+  'T38FaxVersion', 'T38MaxBitRate', 'T38FaxFillBitRemoval', 'T38FaxTranscodingMMR', 'T38FaxTranscodingJBIG', 'T38FaxRateManagement',
+  'T38FaxMaxBuffer', 'T38FaxMaxDatagram', 'T38FaxUdpEC',
 ]) // prettier-ignore
 
 /**
