@@ -43,7 +43,11 @@ const FAILURE_KEPT_MS = 5_000
 /** The system has its own cache, or reads a file. */
 const SYSTEM_KEPT_MS = 5_000
 
-type Kept = { readonly until: number; readonly answer: DnsAnswer<unknown> }
+/** While DNS is down an old answer is better than no call (RFC 8767 section 5). */
+const STALE_MS_MAX = 3_600_000
+const STALE_KEPT_MS = 30_000
+
+type Kept = { readonly until: number; readonly staleUntil: number; readonly answer: DnsAnswer<unknown> }
 
 /** Asks for DNS records, each question once at a time, and remembers the answers for a bounded time. */
 export class DnsClient {
@@ -118,21 +122,25 @@ export class DnsClient {
     this.#asked.set(key, answer)
     const said = await answer
     this.#asked.delete(key)
-    this.#keep(key, said, keptMs)
-    return said
+    const nowMs = this.#now()
+    if (said.kind === 'found' || said.kind === 'none') {
+      const forMs = said.kind === 'found' ? lifetimeMs(said.records, keptMs) : NONE_KEPT_MS
+      this.#keep(key, { until: nowMs + forMs, staleUntil: nowMs + STALE_MS_MAX, answer: said })
+      return said
+    }
+    if (kept === undefined || kept.staleUntil <= nowMs) {
+      this.#keep(key, { until: nowMs + FAILURE_KEPT_MS, staleUntil: nowMs, answer: said })
+      return said
+    }
+    this.#keep(key, { ...kept, until: nowMs + STALE_KEPT_MS })
+    return kept.answer as DnsAnswer<Entry>
   }
 
-  #keep(key: string, answer: DnsAnswer<object>, keptMs: number): void {
-    const [oldest] = this.#kept.keys()
+  #keep(key: string, kept: Kept): void {
     this.#kept.delete(key)
+    const [oldest] = this.#kept.keys()
     if (this.#kept.size >= REMEMBERED_MAX && oldest !== undefined) this.#kept.delete(oldest)
-    const forMs =
-      answer.kind === 'found'
-        ? lifetimeMs(answer.records, keptMs)
-        : answer.kind === 'none'
-          ? NONE_KEPT_MS
-          : FAILURE_KEPT_MS
-    if (forMs > 0) this.#kept.set(key, { until: this.#now() + forMs, answer })
+    this.#kept.set(key, kept)
   }
 }
 

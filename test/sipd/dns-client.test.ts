@@ -100,6 +100,20 @@ t.test('a server that is broken, silent or talks nonsense is told apart, and not
   t.equal((await dns.srv('broken.test')).kind, 'found')
 })
 
+t.test('while DNS is down an old answer is used for up to an hour', async (t) => {
+  const { server, dns, time } = await client(t)
+  server.set('a.test', 'A', [{ type: 'A', address: '192.0.2.1', ttl: 10 }])
+  await dns.addresses('a.test', [4])
+  server.trouble('a.test', 'A', { kind: 'code', code: 2 })
+  time.nowMs = 3_599_999
+  t.same(await dns.addresses('a.test', [4]), { kind: 'found', records: ['192.0.2.1'] })
+  const asked = server.asked.length
+  await dns.addresses('a.test', [4])
+  t.equal(server.asked.length, asked, 'and nobody waits for the server meanwhile')
+  time.nowMs = 3_599_999 + 30_000
+  t.not((await dns.addresses('a.test', [4])).kind, 'found')
+})
+
 t.test('names of the hosts file are found whatever the servers know, and by family', async (t) => {
   const { dns } = await client(t)
   t.match(await dns.addresses('localhost', [4]), { kind: 'found', records: ['127.0.0.1'] })

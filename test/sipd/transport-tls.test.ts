@@ -111,6 +111,20 @@ t.test('a peer that proves its name is spoken to, on one connection for both dir
   t.equal(await offer(other, one, ['wrong.example']), 'failed', 'another name is not served by it')
 })
 
+t.test('the domains that a certificate names share one connection, and no other domain does (RFC 5923)', async (t) => {
+  const one = await station(t, listeners(OURS))
+  const other = await station(t, listeners(authority.leaf({ sip: ['a.example', 'b.example'], ip: ['127.0.0.1'] })))
+  const ports = new Set<number>()
+  for (const name of ['a.example', 'b.example', 'A.example']) {
+    const flow = one.transports.flowTo({ transport: 'tls', remote: other.at, from: undefined, names: [name] })
+    flow?.send(Buffer.from(PING), () => undefined)
+    ports.add((await other.next()).flow.remote.port)
+  }
+  t.equal(ports.size, 1)
+  t.equal(await offer(one, other, ['c.example']), 'failed')
+  t.equal((await one.refusal()).code, 'NAME_MISMATCH')
+})
+
 t.test('a certificate that is not good enough is refused, and nothing is sent', async (t) => {
   const one = await station(t, listeners(OURS))
   for (const [title, leaf, names, code] of [

@@ -102,7 +102,13 @@ t.test('the same INVITE by two paths is refused once with 482', async (t) => {
   peer.request(udp, { method: 'INVITE', body: SDP, headers: { 'call-id': 'merged' } })
   await peer.nextResponse('INVITE', 180)
   peer.request(udp, { method: 'INVITE', body: SDP, headers: { 'call-id': 'merged' } })
-  t.equal((await peer.nextResponse('INVITE', 200, 699)).status, 482)
+  const merged = await peer.nextResponse('INVITE', 200, 699)
+  t.equal(merged.status, 482)
+  const [via, from, to] = ['via', 'from', 'to'].map((key) => valueOf(merged, key) ?? '')
+  const headers = { via: via ?? '', from: from ?? '', to: to ?? '', 'call-id': 'merged', cseq: '1 ACK' }
+  peer.request(udp, { method: 'ACK', headers })
+  peer.request(udp, { method: 'INVITE', body: SDP, headers: { 'call-id': 'merged' } })
+  t.equal((await peer.nextResponse('INVITE', 200, 699)).status, 482, 'the end of one copy opens no way for the next')
 })
 
 t.test(
