@@ -151,7 +151,7 @@ export class CallTransfer {
       callingNumber: this.#core.from,
       referredBy: asked.referredBy,
       signal: transfer.givenUp.signal,
-      offer: () => this.#offerOf(seat, origin),
+      offer: (trunk) => this.#offerOf(seat, { origin, trunk }),
       ringing: () => void report.tell(180),
     })
     if (placed.kind === 'rejected') {
@@ -173,7 +173,7 @@ export class CallTransfer {
     const { request, response, trunk } = invite
     const seat = this.#core.media.newSeat(transfer.leg.party)
     const origin = newOrigin()
-    const told = await seat.offered(request.body)
+    const told = await seat.offered(request.body, trunk.media)
     const sdp = told.kind === 'ok' ? this.#descriptions.next({ origin }, told.value) : null
     const dialog = sdp === null ? null : await this.#places.answer(request, response, sdp)
     if (sdp === null) refuse(response, '488')
@@ -190,7 +190,7 @@ export class CallTransfer {
   async #takeOver(transfer: Transfer, given: Leg, name: string): Promise<number> {
     const before = given.dialog.local.sdp
     const seat = this.#core.media.newSeat(transfer.leg.party)
-    const offer = await seat.offer()
+    const offer = await seat.offer(given.trunk.media)
     const moved =
       offer.kind === 'ok'
         ? await this.#descriptions.offer(given, offer.value)
@@ -208,9 +208,9 @@ export class CallTransfer {
     return status
   }
 
-  async #offerOf(seat: MediaSeat, origin: Leg['origin']): Promise<Offered> {
-    const offer = await seat.offer()
-    const sdp = offer.kind === 'ok' ? this.#descriptions.next({ origin }, offer.value) : null
+  async #offerOf(seat: MediaSeat, leg: Pick<Leg, 'origin' | 'trunk'>): Promise<Offered> {
+    const offer = await seat.offer(leg.trunk.media)
+    const sdp = offer.kind === 'ok' ? this.#descriptions.next(leg, offer.value) : null
     return sdp === null ? { kind: 'failed', status: 503 } : { kind: 'ok', sdp }
   }
 

@@ -132,7 +132,7 @@ export class Call implements GivingCall {
     if (this.isEnded) return { kind: 'refused', code: 'call_ended' }
     if (this.facts.isEmergency) return { kind: 'refused', code: 'emergency' }
     if (form === undefined) return { kind: 'refused', code: 'unknown_form' }
-    if (this.#rule('window-order') !== 'open') return { kind: 'refused', code: 'window_open' }
+    if (this.rule('window-order') !== 'open') return { kind: 'refused', code: 'window_open' }
     const { guards, merchant, logger } = this.#dependencies
     const { trunk } = this.#legs.payer
     const mediaNow = () => this.media
@@ -166,14 +166,14 @@ export class Call implements GivingCall {
   }
 
   async cancelWindow(): Promise<OrderRefusal | null> {
-    if (this.#window === null || this.#rule('cancel-order') !== 'cancel') return 'no_window'
+    if (this.#window === null || this.rule('cancel-order') !== 'cancel') return 'no_window'
     await this.#window.cancel()
     return null
   }
 
   /** The rtpengine does not have the call any more: it is moved to another one, or ends. */
   loseMedia(): void {
-    const rule = this.#rule('rtpengine-lost')
+    const rule = this.rule('rtpengine-lost')
     if (rule === 'move' || rule === 'move-masked') this.#rescue.lose(this.media)
   }
 
@@ -187,7 +187,7 @@ export class Call implements GivingCall {
   /** Ends both dialogs and the media. The window, if any, ends masked: nothing flows after it. Safe to call twice. */
   end(reason: EndReason, hungUp?: Party, bye?: SipRequest): void {
     if (this.isEnded) return
-    const rule = this.#rule(endEvent(reason, hungUp, bye))
+    const rule = this.rule(endEvent(reason, hungUp, bye))
     this.#endedAtMs = Date.now()
     if (rule !== 'end')
       this.#window?.end(reason === 'media_lost' ? 'media_lost' : reason === 'sip_lost' ? 'sip_lost' : 'call_ended')
@@ -225,7 +225,7 @@ export class Call implements GivingCall {
     if (this.#transfer.isBusy) return 491
     return this.#exclusive(async () => {
       if (this.isEnded || this.#legs[across.party] !== across) return 481
-      if (this.#rule('call-taken-over') !== 'follow') return 491
+      if (this.rule('call-taken-over') !== 'follow') return 491
       const party = otherParty(across.party)
       const status = await take(this.#legs[party], this.facts.to.replace(/[^\w.+-]/g, '') || 'unknown')
       if (status < 300) this.end('party_hung_up', party)
@@ -253,7 +253,7 @@ export class Call implements GivingCall {
     method: SipDialogEvent,
     { request, response }: { readonly request: SipRequest; readonly response: SipResponse },
   ): Promise<void> | void {
-    if (this.#legs[leg.party] !== leg) return refuse(response, this.#rule('replaced-leg-speaks'))
+    if (this.#legs[leg.party] !== leg) return refuse(response, this.rule('replaced-leg-speaks'))
     switch (method) {
       case 'modify':
         return this.#take(leg, request, response)
@@ -320,7 +320,7 @@ export class Call implements GivingCall {
       from: payerNumber(this.facts, this.#legs.payer),
       leg: (party) => this.#legs[party],
       replace: (leg, name) => this.#replace(leg, name),
-      rule: (event) => this.#rule(event),
+      rule: (event) => this.rule(event),
       hasEnded: () => this.isEnded,
       // Media that one part finds lost is lost to all: the call is moved before it is given up.
       end: (reason, hungUp) => (reason === 'media_lost' ? this.loseMedia() : this.end(reason, hungUp)),
@@ -338,7 +338,8 @@ export class Call implements GivingCall {
     if (!leg.dialog.connected) this.end('party_hung_up', leg.party)
   }
 
-  #rule(event: WindowEvent): Rule {
+  /** What becomes of an event, as the window stands now. */
+  rule(event: WindowEvent): Rule {
     return ruleOf(event, windowStateOf(this.payment, this.media.isGuarded))
   }
 

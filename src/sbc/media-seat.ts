@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { TrunkMedia } from '../wire/configuration.ts'
 import type { MediaResult } from './media-reply.ts'
 import { plainDescription } from './plain-description.ts'
 import type { NgCommand, NgRequest, NgResult } from './rtpengine-control.ts'
@@ -11,6 +12,8 @@ export type SeatHost = {
   readonly standInTag: string
   /** The description of the party that the new leg is to talk with, as that party sent it. */
   readonly across: () => string
+  /** The media of the trunk that the new leg is on. */
+  readonly use: (media: TrunkMedia) => void
   /** Whether the leg that is replaced holds the call: then the direction of the other party says nothing of it. */
   readonly isHeldByReplaced: () => boolean
   readonly send: (command: NgCommand, fields: NgRequest) => Promise<NgResult>
@@ -45,9 +48,10 @@ export class MediaSeat {
     this.#host = host
   }
 
-  /** The offer for the new leg. */
-  async offer(): Promise<MediaResult<string>> {
+  /** The offer for the new leg, as its trunk has media. */
+  async offer(media?: TrunkMedia): Promise<MediaResult<string>> {
     const { standInTag } = this.#host
+    if (media !== undefined) this.#host.use(media)
     return this.#told(await this.#host.send('offer', { 'from-tag': standInTag, sdp: this.#standIn() }))
   }
 
@@ -62,7 +66,8 @@ export class MediaSeat {
   }
 
   /** The new leg offers by itself; the value is the answer for it. */
-  async offered(sdp: string): Promise<MediaResult<string>> {
+  async offered(sdp: string, media?: TrunkMedia): Promise<MediaResult<string>> {
+    if (media !== undefined) this.#host.use(media)
     if (readAudio(sdp) === null) return { kind: 'failed', code: 'unusable' }
     const { standInTag, tag } = this.#host
     const offered = this.#host.read(await this.#host.send('offer', { 'from-tag': tag, sdp }))

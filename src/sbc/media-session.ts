@@ -32,7 +32,7 @@ const LIVE_FLAGS = [...SET_UP_FLAGS, 'strict source', 'asymmetric'] as const
  *     window   payer ── guard-payer │ guard │ guard-agent ── agent
  */
 export class MediaSession {
-  readonly engine: RtpengineControl
+  readonly engine: Pick<RtpengineControl, 'request'>
   readonly #callId: string
   /** The last description each party sent, the fact that everything else is derived from. */
   readonly #sdp: { payer: string; agent: string } = { payer: '', agent: '' }
@@ -53,7 +53,7 @@ export class MediaSession {
   #isDeleted = false
   readonly #underWay = new Set<Promise<NgResult>>()
 
-  constructor(options: { readonly engine: RtpengineControl; readonly callId: string }) {
+  constructor(options: { readonly engine: Pick<RtpengineControl, 'request'>; readonly callId: string }) {
     this.engine = options.engine
     this.#callId = options.callId
   }
@@ -111,6 +111,8 @@ export class MediaSession {
     readonly payer: Address
     readonly agent: Address
   }): Promise<MediaResult<{ readonly payer: Address; readonly agent: Address }>> {
+    const isAudible = (party: Party) => this.#legs.accepts(this.#tag[party], this.#sdp[party], { audioOnly: true })
+    if (!isAudible('payer') || !isAudible('agent')) return { kind: 'failed', code: 'unusable' }
     this.#guardLaw = this.guardCodec
     this.#guard = guard
     const [payer, agent] = await Promise.all([
@@ -260,6 +262,7 @@ export class MediaSession {
       tag,
       standInTag,
       across: () => this.#sdp[otherParty(party)],
+      use: (media) => this.#legs.use(party, media, tag),
       isHeldByReplaced: () => holdsOther(readAudio(this.#sdp[party]) ?? NO_AUDIO),
       send: (command, fields) =>
         this.#send(command, { ...fields, flags: fields['flags'] ?? SET_UP_FLAGS }, SET_UP_DEADLINE_MS),

@@ -24,7 +24,7 @@ export type PlaceOrder = {
   readonly callingNumber: string
   /** RFC 3892: who asked for it, as it was said. */
   readonly referredBy: string | null
-  readonly offer: () => Promise<Offered>
+  readonly offer: (trunk: Trunk) => Promise<Offered>
   readonly signal: AbortSignal
   readonly ringing: () => void
 }
