@@ -62,7 +62,7 @@ function rtpengineArguments(rtpengine: RtpengineConfiguration): readonly string[
   return [
     '--config-file=none',
     '--table=-1',
-    `--interface=${start.interface}`,
+    ...start.interface.split(';').map((name) => `--interface=${name.trim()}`),
     `--listen-ng=${host.includes(':') ? `[${host}]` : host}:${port}`,
     `--port-min=${start.portMin}`,
     `--port-max=${start.portMax}`,

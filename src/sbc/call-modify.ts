@@ -5,6 +5,7 @@ import type { LegDescriptions } from './leg-descriptions.ts'
 import { otherParty, type Party } from './party.ts'
 import { holdsOther, readAudio, type AudioStream } from './sdp.ts'
 import { passableStatus } from './sip-reason.ts'
+import { turnsToFax } from './stream-choice.ts'
 import { refuse } from './refusal.ts'
 import type { SipRequest, SipResponse } from './sip-server.ts'
 
@@ -62,11 +63,14 @@ export class CallModify {
       response.send(481)
       return
     }
-    const change = changeOf(core.media.audioOf(leg.party), readAudio(request.body))
+    const after = readAudio(request.body)
+    const change = turnsToFax(request.body) ? 'codecs' : changeOf(core.media.audioOf(leg.party), after)
     if (change === null) return refuse(response, '488')
     const rule = core.rule(`${leg.party}-${change}`)
     if (rule === 'later') {
       const answer = await core.media.reofferInWindow(leg.party, request.body)
+      // Fax, and SRTP that the trunk does not ask for, are refused; the call and the window go on as they are.
+      if (answer.kind === 'failed' && answer.code === 'unusable') return refuse(response, '488')
       if (answer.kind === 'ok') this.#untold.set(leg.party, 'always')
       this.#answer(leg, response, answer.kind === 'ok' ? answer.value : null)
       if (answer.kind === 'failed' && answer.code === 'gone') core.end('media_lost')

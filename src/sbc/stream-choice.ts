@@ -48,6 +48,12 @@ export function fitStreams(sdp: string, last: string, policy: StreamPolicy): str
   return writeSections({ session: ours.session, media: [...media, ...left] })
 }
 
+/** Whether a description turns the call to fax: an image stream in use, and no audio that is. */
+export function turnsToFax(sdp: string): boolean {
+  const open = readSections(sdp)?.media.filter((section) => section.port !== 0) ?? []
+  return open.some(({ kind }) => kind === 'image') && !open.some(({ kind }) => kind === 'audio')
+}
+
 type Chosen = { readonly audio?: number; readonly video?: number; readonly image?: number }
 
 /** Audio that is refused itself is chosen last: a fax takes its place, or the party has put the whole call on hold. */

@@ -38,6 +38,18 @@ t.test('rtpengine runs in userspace, on its own configuration, and logs no DTMF'
   t.end()
 })
 
+t.test('rtpengine is given each of several interfaces', (t) => {
+  const [first] = configuration.rtpengines
+  const start = { interface: 'lo/127.0.0.1;lo/::1', portMin: 20_000, portMax: 21_000 }
+  const plans = processPlans({ ...configuration, rtpengines: first === undefined ? [] : [{ ...first, start }] })
+  const program = plans.find(({ name }) => name === 'media-1')?.program
+  t.same(program?.kind === 'rtpengine' && program.arguments.filter((argument) => argument.startsWith('--interface=')), [
+    '--interface=lo/127.0.0.1',
+    '--interface=lo/::1',
+  ])
+  t.end()
+})
+
 t.test('what runs already is not started', (t) => {
   const plans = processPlans({
     ...configuration,

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { readSections } from '../../src/sbc/sdp-sections.ts'
-import { chooseStreams, fitStreams } from '../../src/sbc/stream-choice.ts'
+import { chooseStreams, fitStreams, turnsToFax } from '../../src/sbc/stream-choice.ts'
 import { hideOrigin } from '../../src/sbc/sdp.ts'
 
 const NOTHING = { video: false, t38: false }
@@ -80,6 +80,12 @@ t.test('fax takes the place of the audio that it replaces, and gives it back', (
   t.same(kinds(offer), ['image open'])
   t.match(hideOrigin(offer, { sessionId: 1, version: 2 }), /a=T38FaxVersion:0/)
   t.same(kinds(fitStreams(sdp(['m=audio 30000 RTP/AVP 0']), sdp(FAX), ALL)), ['audio open'])
+  t.end()
+})
+
+t.test('a call turns to fax when only an image is in use', (t) => {
+  t.ok(turnsToFax(sdp(FAX)) && turnsToFax(sdp(NO_AUDIO, FAX)))
+  t.notOk(turnsToFax(sdp(AUDIO, FAX)) || turnsToFax(sdp(AUDIO)) || turnsToFax(''))
   t.end()
 })
 
