@@ -10,6 +10,7 @@ import { parseMessage, type RefusalCode } from './message-parser.ts'
 import { header, listOf, serialize, valueOf, type Header, type SipMessage, type SipRequest } from './message.ts'
 import { parseNameAddr, withTag } from './name-addr.ts'
 import { defaultPort } from './next-hop.ts'
+import { Proxies } from './proxies.ts'
 import { replyFlow } from './reply-flow.ts'
 import { bareRequest, insideDialog } from './outgoing-request.ts'
 import { requestFault } from './request-rules.ts'
@@ -17,7 +18,6 @@ import { buildResponse } from './response-builder.ts'
 import { SessionKeeper } from './session-keeper.ts'
 import type { SipCore } from './sip-core.ts'
 import type { SipdMetrics } from './sipd-metrics.ts'
-import { parseSipUri } from './uri.ts'
 import { UserAgentClient } from './user-agent-client.ts'
 import { UserAgentServer } from './user-agent-server.ts'
 import { parseVia, stampVia } from './via.ts'
@@ -33,6 +33,7 @@ export class SipAgent {
   readonly #metrics: SipdMetrics
   readonly #server: UserAgentServer
   readonly #client: UserAgentClient
+  readonly #proxies: Proxies
   readonly #graceMs: number
   #closing = false
 
@@ -49,6 +50,7 @@ export class SipAgent {
       answeredTooLate: (group, reason) => this.#endByItself(group, reason),
       limited: (limit) => this.#metrics.limited(limit),
     })
+    this.#proxies = new Proxies(core, (application, transactionId) => this.#server.take(application, transactionId))
   }
 
   /** Bytes of one message from the network. Never throws: one message must not end the calls of all others. */
@@ -88,17 +90,16 @@ export class SipAgent {
 
   /** A sip or proxy frame of an application. */
   fromApplication(application: Application, frame: ApplicationRequest): void {
-    if (frame.kind === 'proxy') {
-      application.reply(frame.id, ['NOK', 'Server error: proxy is not supported'])
-      return
-    }
     const parsed = parseMessage(frame.sip, 'rest')
     if (parsed.kind !== 'message') {
       this.#metrics.malformed('control')
       application.reply(frame.id, ['NOK', 'Server error: invalid SIP message'])
       return
     }
-    if (parsed.message.kind === 'response') this.#server.respond(application, frame, parsed.message)
+    if (frame.kind === 'proxy') {
+      if (parsed.message.kind === 'request') this.#proxies.order(application, frame, parsed.message)
+      else application.reply(frame.id, ['NOK', 'Server error: invalid SIP message'])
+    } else if (parsed.message.kind === 'response') this.#server.respond(application, frame, parsed.message)
     else this.#client.send(application, frame, parsed.message)
   }
 
@@ -120,6 +121,7 @@ export class SipAgent {
     this.#closing = true
     this.#core.control.rest()
     this.#server.releaseAll()
+    this.#proxies.close()
     this.#client.cancelAll()
     for (const group of this.#core.dialogs.all()) this.#client.end(group, 'Server shutdown')
     let expired: NodeJS.Timeout | undefined
@@ -133,17 +135,10 @@ export class SipAgent {
 
   #request(request: SipRequest, envelope: Envelope, flow: Flow, bytes: number): void {
     if (envelope.via.parameters.has('alias')) flow.alias?.(envelope.via.port ?? defaultPort(flow.transport))
-    const stamped = this.#stripOwnRoute(stampTopVia(request, flow))
-    this.#server.receive(stamped, envelope, { flow: replyFlow(this.#core, flow, envelope.via), bytes })
-  }
-
-  /** A request that was routed to us by name has arrived: our own entry comes off (RFC 3261 section 16.4). */
-  #stripOwnRoute(request: SipRequest): SipRequest {
-    const route = listOf(request, 'route')
-    const top = route[0] === undefined ? undefined : parseSipUri(parseNameAddr(route[0])?.uri ?? '')
-    if (top === undefined || !this.#core.transports.isOurs(top.host, top.port)) return request
-    const rest: Header[] = route.slice(1).map((value) => ({ key: 'route', name: 'Route', value }))
-    return { ...request, headers: [...request.headers.filter(({ key }) => key !== 'route'), ...rest] }
+    const { request: routed, proxied } = this.#proxies.recordRoute.strip(stampTopVia(request, flow))
+    const reply = replyFlow(this.#core, flow, envelope.via)
+    if (!this.#proxies.receive(routed, envelope, { flow: reply, proxied }))
+      this.#server.receive(routed, envelope, { flow: reply, bytes })
   }
 
   /** A request that can be answered at all hears what was wrong; anything else is only counted. */

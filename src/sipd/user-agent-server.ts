@@ -5,13 +5,14 @@ import type { Application, ApplicationRequest } from './control-server.ts'
 import { refusalInDialog } from './dialog-admission.ts'
 import { DialogGroup, dialogIdOf } from './dialog-group.ts'
 import { Dialog } from './dialog.ts'
-import { identityOf, type Envelope } from './envelope.ts'
+import type { Envelope } from './envelope.ts'
 import type { Flow } from './flow.ts'
 import { networkFields, responseSentFields } from './frame-fields.ts'
 import { InboundInvite, type InviteEvents } from './inbound-invite.ts'
 import type { InboundRequest } from './inbound-request.ts'
 import { InfoOrder } from './info-order.ts'
 import { hasToken, serialize, valueOf, type Header, type SipRequest, type SipResponse } from './message.ts'
+import { MergedRequests } from './merged-requests.ts'
 import { tagOf } from './name-addr.ts'
 import { PendingAnswers } from './pending-answers.ts'
 import { isKnownMethod } from './request-rules.ts'
@@ -38,7 +39,7 @@ export class UserAgentServer {
   readonly #pending: PendingAnswers
   /** INVITEs by the key of their transaction, for CANCEL and ACK. */
   readonly #invites = new Map<string, InboundInvite>()
-  readonly #identities = new Set<string>()
+  readonly #merged: MergedRequests
   readonly #inviteOf = new WeakMap<InboundRequest, InboundInvite>()
   readonly #orders = new WeakMap<Dialog, InfoOrder>()
 
@@ -46,6 +47,7 @@ export class UserAgentServer {
     this.#core = core
     this.#sessions = sessions
     this.#pending = new PendingAnswers(core.clock)
+    this.#merged = new MergedRequests(core.dialogs)
     this.#events = events
   }
 
@@ -80,7 +82,7 @@ export class UserAgentServer {
         ended: () => {
           transactions.removeServer(key)
           this.#invites.delete(key)
-          this.#identities.delete(identityOf(envelope))
+          this.#merged.forget(envelope, key)
         },
       },
     })
@@ -135,6 +137,13 @@ export class UserAgentServer {
     }
   }
 
+  /** A request that will be proxied; it may come back by another way, and is then no merged one (section 16.3). */
+  take(application: Application, transactionId: string): InboundRequest | undefined {
+    const inbound = this.#pending.take(application, transactionId)
+    if (inbound !== undefined) this.#merged.forget(inbound.envelope)
+    return inbound
+  }
+
   releaseAll(): void {
     for (const inbound of this.#pending.all()) this.#giveUp(inbound)
   }
@@ -155,7 +164,7 @@ export class UserAgentServer {
     if (envelope.maxForwards === 0 && request.method !== 'OPTIONS') return refuse(483)
     const invite = request.method === 'INVITE'
     if (invite) this.#trying(context.transaction, request)
-    if (invite && this.#isMerged(envelope)) return refuse(482)
+    if (invite && this.#merged.has(envelope)) return refuse(482)
     const tooShort = this.#sessions.refusal(request)
     if (tooShort !== undefined) return refuse(422, [tooShort])
     if (invite && dialogs.size >= limits.dialogsMax) {
@@ -295,7 +304,7 @@ export class UserAgentServer {
   #track(key: string, inbound: InboundRequest): InboundInvite {
     const invite = new InboundInvite(this.#core, inbound, this.#events)
     this.#invites.set(key, invite)
-    this.#identities.add(identityOf(inbound.envelope))
+    this.#merged.add(inbound.envelope, key)
     this.#inviteOf.set(inbound, invite)
     return invite
   }
@@ -358,14 +367,6 @@ export class UserAgentServer {
     if (invite.inbound.group !== undefined || response.status < 200) return
     if (response.status < 300) this.#core.records.start('application', 'uas', bytes)
     else this.#core.records.stop('application', 'call-rejected', bytes)
-  }
-
-  /** The same INVITE again by another path, or one of our own that came back (RFC 3261 section 8.2.2.2). */
-  #isMerged(envelope: Envelope): boolean {
-    return (
-      this.#identities.has(identityOf(envelope)) ||
-      this.#core.dialogs.isTaken(dialogIdOf(envelope.callId, envelope.fromTag))
-    )
   }
 
   #orderOf(dialog: Dialog): InfoOrder {
