@@ -29,8 +29,8 @@ export type PeerInvite = {
   readonly transactionId: string
   /** An ACK with this CSeq number arrived. */
   ack(sequence: number): 'first' | 'repeated' | 'unknown'
-  /** A PRACK for this RAck arrived; false when no reliable provisional waits for it. */
-  prack(rack: string): boolean
+  /** A PRACK for this RAck arrived. After the application's 2xx nobody but the server waits for it. */
+  prack(rack: string): 'awaited' | 'after_answer' | 'unknown'
   /** Answers a pending INVITE on the application's behalf. */
   refuse(status: 487 | 503): void
   /** Nothing is repeated any more. */

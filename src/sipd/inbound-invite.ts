@@ -141,10 +141,11 @@ export class InboundInvite implements PeerInvite {
     if (!this.pending) return
     const answered = this.#held.some(({ response }) => response.status >= 200)
     this.#held = []
-    if (answered && this.#group !== undefined && this.inbound.group === undefined && status !== 503)
-      this.#events.answeredTooLate(this.#group, status === 504 ? 'PRACK timeout' : 'CANCEL after 200 OK')
     const response = buildResponse(this.inbound.request, { status, to: this.to })
     this.send(response, serialize(response), { reliable: false })
+    // The application believes that it answered; of a re-INVITE it believes no more than that.
+    if (answered && this.#group !== undefined && this.inbound.group === undefined && status !== 503)
+      this.#events.answeredTooLate(this.#group, status === 504 ? 'PRACK timeout' : 'CANCEL after 200 OK')
   }
 
   ack(sequence: number): 'first' | 'repeated' | 'unknown' {
@@ -156,18 +157,18 @@ export class InboundInvite implements PeerInvite {
     return 'first'
   }
 
-  prack(rack: string): boolean {
+  prack(rack: string): 'awaited' | 'after_answer' | 'unknown' {
     const [rseq, sequence, method] = rack.split(/[ \t]+/, 3)
-    if (rseq === undefined || Number(sequence) !== this.inbound.envelope.cseq.number || method !== 'INVITE')
-      return false
-    const acknowledged = this.#reliable.get(rseq)
-    if (acknowledged === undefined) return false
+    const ours = Number(sequence) === this.inbound.envelope.cseq.number && method === 'INVITE'
+    const acknowledged = ours && rseq !== undefined ? this.#reliable.get(rseq) : undefined
+    if (rseq === undefined || acknowledged === undefined) return 'unknown'
     acknowledged.repeater.stop()
     this.#reliable.delete(rseq)
     this.#firstAcknowledged = true
+    const answered = !this.pending || this.#held.some(({ response }) => response.status >= 200)
     // The PRACK is answered first, and reaches the application first.
     queueMicrotask(() => this.#release())
-    return true
+    return answered ? 'after_answer' : 'awaited'
   }
 
   #release(): void {
@@ -205,6 +206,7 @@ export class InboundInvite implements PeerInvite {
   #refused(): void {
     this.#state = 'refused'
     if (this.#group === undefined || this.inbound.group !== undefined) return
+    this.#group.inviteAlive = false
     this.#group.active.state = 'ended'
     this.#core.dialogs.remove(this.#group)
   }
@@ -220,8 +222,8 @@ export class InboundInvite implements PeerInvite {
     this.#reliable.set(valueOf(response, 'rseq') ?? '', { repeater, describes: response.body.length > 0 })
   }
 
+  /** What is not acknowledged yet may still be (RFC 3262 section 3). */
   #stopProvisionals(): void {
     for (const { repeater } of this.#reliable.values()) repeater.stop()
-    this.#reliable.clear()
   }
 }

@@ -136,9 +136,9 @@ export class SessionKeeper {
         flow,
         response: (response) => {
           if (response.status < 200) return
-          over()
           if (method === 'INVITE' && response.status < 300) this.#acknowledge(group, sequence)
           this.#refreshed(group, request, response)
+          over()
         },
         failed: () => {
           over()

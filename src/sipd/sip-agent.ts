@@ -47,7 +47,7 @@ export class SipAgent {
     this.#client = new UserAgentClient(core, sessions)
     this.#server = new UserAgentServer(core, sessions, {
       ackTimeout: (group) => this.#endByItself(group, 'ACK timeout'),
-      answeredTooLate: (group, reason) => this.#endByItself(group, reason),
+      answeredTooLate: (group, reason) => this.#tellEnded(group, byeOf(group.active, reason)),
       limited: (limit) => this.#metrics.limited(limit),
     })
     this.#proxies = new Proxies(core, (application, transactionId) => this.#server.take(application, transactionId))
@@ -155,21 +155,19 @@ export class SipAgent {
     replyFlow(this.#core, flow, via).send(bytes, () => undefined)
   }
 
-  /**
-   * A dialog that the server itself ends: BYE to the peer, and the application is told by the same BYE. Where the peer
-   * never had a 2xx only the application is told, since it believes that it answered.
-   */
+  /** A dialog that the server itself ends: BYE to the peer, and the application is told by the same BYE. */
   #endByItself(group: DialogGroup, reason: string): void {
-    const { flow } = group.active
-    const early = group.inviteAlive && group.active.state === 'early'
-    const bye = this.#client.end(group, reason) ?? (early ? byeOf(group.active, reason) : undefined)
-    if (bye === undefined) return
+    const bye = this.#client.end(group, reason)
+    if (bye !== undefined) this.#tellEnded(group, bye)
+  }
+
+  #tellEnded(group: DialogGroup, bye: SipRequest): void {
     const bytes = serialize(bye)
     group.application.push(
       networkFields({
         source: 'application',
         bytes: bytes.length,
-        flow,
+        flow: group.active.flow,
         transactionId: 'unsolicited',
         dialogId: group.id,
       }),
@@ -178,7 +176,7 @@ export class SipAgent {
   }
 }
 
-/** A BYE for the application alone. */
+/** A BYE for the application alone: its peer never had the 2xx that it believes to have sent. */
 function byeOf(dialog: Dialog, reason: string): SipRequest {
   const given = bareRequest('BYE', [header('Reason', `SIP;cause=200;text="${reason}"`)])
   return insideDialog(dialog, given, { flow: dialog.flow, contentType: [] }).request

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { answerFor } from './application-answer.ts'
 import { contentTypeHeaders } from './application-headers.ts'
 import type { Application, ApplicationRequest } from './control-server.ts'
-import { refusalInDialog } from './dialog-admission.ts'
+import { answerInDialog } from './dialog-admission.ts'
 import { DialogGroup, dialogIdOf } from './dialog-group.ts'
 import { Dialog } from './dialog.ts'
 import type { Envelope } from './envelope.ts'
@@ -214,8 +214,8 @@ export class UserAgentServer {
     if (request.method === 'BYE' && dialog !== group.active) return this.#forkLeaves(group, dialog, () => refuse(200))
     // What waits is answered 100 before anything else, so that the peer repeats nothing.
     if (request.method === 'INVITE') this.#trying(context.transaction, request)
-    const refusal = refusalInDialog(group, dialog, request, envelope)
-    if (refusal !== undefined) return refuse(refusal.status, refusal.headers)
+    const own = answerInDialog(group, dialog, request, envelope)
+    if (own !== undefined) return refuse(own.status, own.headers)
     const tooShort = this.#sessions.refusal(request)
     if (tooShort !== undefined) return refuse(422, [tooShort])
     group.descriptions.requestArrived(request)
