@@ -91,7 +91,14 @@ export function addCallRoutes(
         body: API_SHAPES.openBody,
         response: {
           201: API_SHAPES.opened,
-          ...problemAnswers('invalid_request', 'token_refused', 'unknown_call', 'window_open', 'call_ended'),
+          ...problemAnswers(
+            'invalid_request',
+            'token_refused',
+            'unknown_call',
+            'window_open',
+            'call_ended',
+            'emergency',
+          ),
           ...problemAnswers('unknown_form', 'guard_unavailable', 'media_unavailable', 'not_proven', 'sbc_lost'),
           ...problemAnswers('sbc_timeout'),
         },

@@ -49,6 +49,11 @@ export const PROBLEMS = {
     detail: 'Wait for its end or cancel it, then open another.',
   },
   call_ended: { status: 409, title: 'The call has ended', detail: 'A card can only be taken during a call.' },
+  emergency: {
+    status: 409,
+    title: 'This is an emergency call',
+    detail: 'No card can be taken on it: calls to emergency numbers are never masked or captured.',
+  },
   body_too_large: { status: 413, title: 'The body is too large', detail: 'No request needs more than 4096 bytes.' },
   not_json: { status: 415, title: 'The body is not JSON', detail: 'Send "Content-Type: application/json".' },
   unknown_form: {

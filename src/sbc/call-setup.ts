@@ -1,10 +1,14 @@
 import { randomInt } from 'node:crypto'
 import { agentName } from './agent-name.ts'
 import { Call } from './call.ts'
+import { calledNumber } from './called-number.ts'
+import { passedHeaders } from './header-policy.ts'
+import { ANONYMOUS_FROM, identityHeaders } from './identity-headers.ts'
 import type { Leg } from './leg.ts'
+import { calledMedia } from './leg-media.ts'
 import { randomLetters } from './letters.ts'
 import { MediaSession } from './media-session.ts'
-import { escapeUser, userOf } from './name-address.ts'
+import { userOf } from './name-address.ts'
 import { hangUp, placeLeg, type LegResult, type Offered } from './outgoing-leg.ts'
 import type { Party } from './party.ts'
 import { Provisionals } from './provisionals.ts'
@@ -21,12 +25,17 @@ import {
   type SipRequest,
   type SipResponse,
 } from './sip-server.ts'
+import { byRules } from './telephone-number.ts'
+import { takeReplacing } from './take-replacing.ts'
 import type { Trunk } from './trunks.ts'
 
 export type { SetUpDependencies } from './set-up-attempt.ts'
 
 const CALL_ID_LETTERS = 20
 const HOPS_DEFAULT = 70
+/** rtpengines are asked anew every second or so. */
+const ENGINE_RETRY_SECONDS = 5
+const NOT_COUNTED = { kind: 'admitted', release: () => undefined } as const
 
 type Answered = Extract<LegResult, { kind: 'answered' }>
 
@@ -43,54 +52,115 @@ export async function setUpCall(
 ): Promise<void> {
   const caller = dependencies.trunks.bySource(request.source_address)
   if (caller === null) return reject(response, 403)
-  const number = userOf(request.uri)
-  const callee = number === '' ? null : dependencies.trunks.route({ from: caller.name, number })
-  if (callee === null || callee.party === caller.party) return reject(response, 404)
-  const hops = hopsOf(request)
-  if (hops === 0) return reject(response, 483)
-  if (request.body === '')
-    return response.send(488, 'Offerless INVITE Not Supported', {
-      headers: { Warning: '399 tonewall "an INVITE must carry an SDP offer"' },
-    })
-  if (readAudio(request.body) === null) return reject(response, 488)
-  const engine = dependencies.engines.choose()
-  if (engine === null) return response.send(503, reasonOf(503), { headers: { 'Retry-After': '5' } })
-  const callId = randomLetters(CALL_ID_LETTERS)
-  const media = new MediaSession({ engine: engine.control, callId: dependencies.callIdPrefix + callId })
-  const attempt: Attempt = {
-    dependencies,
-    request,
-    response,
-    signal,
-    caller,
-    engine,
-    media,
-    callId,
-    number,
-    hops,
-    callerOrigin: newOrigin(),
-    calleeOrigin: newOrigin(),
+  const called = calledNumber(request.uri, caller, dependencies.emergencyNumbers)
+  const admission = called.isEmergency ? NOT_COUNTED : dependencies.limits.admit(caller, request.source_address)
+  if (admission.kind === 'limited') return unavailable(response, admission.retryAfterSeconds)
+  const { ended } = dependencies.call
+  const releasing = {
+    ...dependencies.call,
+    ended: (call: Call) => {
+      admission.release()
+      ended(call)
+    },
   }
   let connected: Call | null = null
   try {
-    connected = await ring(attempt, [callee])
+    connected = await begin({ ...dependencies, call: releasing }, request, response, { signal, caller, ...called })
   } finally {
-    if (connected === null) await media.delete()
+    if (connected === null) admission.release()
   }
 }
 
-async function ring(attempt: Attempt, trunks: readonly [Trunk, ...Trunk[]]): Promise<Call | null> {
-  const { dependencies, request, response, engine, number } = attempt
+/** Refuses what cannot be taken, with the status that says why; else calls the other side. */
+async function begin(
+  dependencies: SetUpDependencies,
+  request: SipRequest,
+  response: SipResponse,
+  options: Pick<Attempt, 'signal' | 'caller' | 'number' | 'isEmergency'>,
+): Promise<Call | null> {
+  const { caller, number, isEmergency } = options
+  const refuse = (status: number): null => {
+    reject(response, status)
+    return null
+  }
+  if (!isEmergency && !hasProvedItself(dependencies, caller, request, response)) return null
+  // Waiting, even for nothing, would miss a CANCEL that is here already.
+  if (request.has('Replaces') && (await takeReplacing(dependencies.calls, caller, { request, response }))) return null
+  const routed = number === '' ? [] : dependencies.trunks.route({ from: caller.name, number })
+  const trunks = routed.filter(({ party }) => party !== caller.party)
+  if (trunks.length === 0) return refuse(404)
+  const hops = hopsOf(request)
+  if (hops === 0) return refuse(483)
+  if (request.body === '') {
+    const headers = { Warning: '399 tonewall "an INVITE must carry an SDP offer"' }
+    response.send(488, 'Offerless INVITE Not Supported', { headers })
+    return null
+  }
+  if (readAudio(request.body) === null) return refuse(488)
+  const engine = dependencies.engines.choose()
+  if (engine === null) {
+    unavailable(response, ENGINE_RETRY_SECONDS)
+    return null
+  }
+  const callId = randomLetters(CALL_ID_LETTERS)
+  const media = new MediaSession({ engine: engine.control, callId: dependencies.callIdPrefix + callId })
+  media.use(caller.party, caller.media)
+  const callingNumber = byRules(userOf(request.get('From')), caller.numbers.in)
+  const origins = { callerOrigin: newOrigin(), calleeOrigin: newOrigin() }
+  const attempt = {
+    ...options,
+    ...origins,
+    dependencies,
+    request,
+    response,
+    engine,
+    media,
+    callId,
+    callingNumber,
+    hops,
+  }
+  let connected: Call | null = null
+  try {
+    connected = await ring(attempt, trunks)
+  } finally {
+    if (connected === null) await media.delete()
+  }
+  return connected
+}
+
+/** False when the trunk's requests must be proved and this one was not: it has been challenged (RFC 3261 section 22.2). */
+function hasProvedItself(
+  dependencies: SetUpDependencies,
+  caller: Trunk,
+  request: SipRequest,
+  response: SipResponse,
+): boolean {
+  const answer = dependencies.secrets.gate(caller)?.check({
+    method: request.method,
+    uri: request.uri,
+    body: Buffer.from(request.body),
+    credentials: [request.get('Authorization') ?? ''],
+  })
+  if (answer === undefined || answer.kind === 'accepted') return true
+  // drachtio-srf writes one line for a header; challenges must stand in lines of their own (RFC 3261 section 7.3.1).
+  const lines = answer.challenges.join('\r\nWWW-Authenticate: ')
+  response.send(401, reasonOf(401), { headers: { 'WWW-Authenticate': lines } })
+  return false
+}
+
+async function ring(attempt: Attempt, trunks: readonly Trunk[]): Promise<Call | null> {
+  const { dependencies, request, response, engine, number, callingNumber } = attempt
   const { lives } = engine
   const end = new SetUpEnding(attempt)
   try {
     const provisionals = new Provisionals(attempt, end)
-    const result = await placeLeg(dependencies.sip, {
+    const offers = new OffersByMedia()
+    const result = await placeLeg(dependencies.leg, {
       trunks,
       number,
-      callingNumber: escapeUser(userOf(request.get('From'))) || 'anonymous',
-      headersFor: () => requestHeaders(attempt.hops),
-      offerFor: () => offerOf(attempt),
+      callingNumber: callingNumber === '' ? 'anonymous' : callingNumber,
+      headersFor: (trunk) => requestHeaders(attempt, trunk),
+      offerFor: (trunk) => offers.of(trunk, () => offerOf(attempt, trunk)),
       signal: end.signal,
       provisional: (provisional) => provisionals.take(provisional),
     })
@@ -125,9 +195,24 @@ async function ring(attempt: Attempt, trunks: readonly [Trunk, ...Trunk[]]): Pro
   }
 }
 
+/** Trunks that want the same media are shown the same offer: rtpengine is asked again only for another kind. */
+class OffersByMedia {
+  readonly #offers = new Map<string, Offered>()
+
+  async of(trunk: Trunk, make: () => Promise<Offered>): Promise<Offered> {
+    const kind = JSON.stringify(calledMedia(trunk))
+    const offered = this.#offers.get(kind) ?? (await make())
+    // The last one made is the one that rtpengine goes by.
+    this.#offers.clear()
+    this.#offers.set(kind, offered)
+    return offered
+  }
+}
+
 /** The caller's description through rtpengine, for the callee. */
-async function offerOf(attempt: Attempt): Promise<Offered> {
+async function offerOf(attempt: Attempt, callee: Trunk): Promise<Offered> {
   const { media, caller, request, calleeOrigin } = attempt
+  media.use(callee.party, calledMedia(callee))
   const offered = await media.offer(caller.party, request.body, { live: false })
   if (offered.kind === 'failed') return { kind: 'failed', status: offered.code === 'unusable' ? 488 : 503 }
   const sdp = hideOrigin(offered.value, calleeOrigin)
@@ -162,9 +247,13 @@ function connect(attempt: Attempt, options: { readonly callerDialog: SipDialog; 
     facts: {
       callId: attempt.callId,
       agent: agentName({ caller, callee, request, number, answer: result.response }),
-      from: userOf(request.get('From')),
+      // A caller whom the agent's side may not know is not shown to the agent either.
+      from: identityHeaders({ headers: request.headers, caller, callee }).isAnonymous
+        ? 'anonymous'
+        : attempt.callingNumber,
       to: number,
       rtpengine: engine.name,
+      isEmergency: attempt.isEmergency,
     },
     media,
     payer: legs.payer,
@@ -185,8 +274,22 @@ function aborted(signal: AbortSignal): Promise<null> {
   })
 }
 
-function requestHeaders(hops: number): SipHeaders {
-  return { 'Max-Forwards': String(hops - 1), 'User-Agent': 'Tonewall', 'Content-Type': 'application/sdp' }
+function requestHeaders(attempt: Attempt, callee: Trunk): SipHeaders {
+  const { request, caller, isEmergency, hops } = attempt
+  const { headers } = request
+  const identity = identityHeaders({ headers, caller, callee })
+  return {
+    ...passedHeaders({ headers, caller, callee, isEmergency }),
+    ...identity.headers,
+    ...(identity.isAnonymous ? { From: ANONYMOUS_FROM } : {}),
+    'Max-Forwards': String(hops - 1),
+    'User-Agent': 'Tonewall',
+    'Content-Type': 'application/sdp',
+  }
+}
+
+function unavailable(response: SipResponse, retryAfterSeconds: number): void {
+  response.send(503, reasonOf(503), { headers: { 'Retry-After': String(retryAfterSeconds) } })
 }
 
 function hopsOf(request: SipRequest): number {

@@ -11,8 +11,9 @@ export function userOf(value: string | undefined): string {
   const uri = /<([^>]{0,512})>/.exec(unquoted)?.[1] ?? unquoted
   const tel = /^\s*tel:([^;>\s]{1,64})/i.exec(uri)
   const user = tel?.[1] ?? /^\s*sips?:([^@>\s]{1,256})@/i.exec(uri)?.[1] ?? ''
-  const bare = user.split(/[;:]/)[0] ?? ''
-  return unescape(bare).slice(0, USER_LENGTH_MAX)
+  const bare = unescape(user.split(/[;:]/)[0] ?? '')
+  // Visual separators are no part of a number (RFC 3966 section 5.1.1).
+  return (tel === null ? bare : bare.replace(/[-.()]/g, '')).slice(0, USER_LENGTH_MAX)
 }
 
 /** Only what is safe in a URI of ours; other characters are escaped again (RFC 3261 section 25.1, user). */

@@ -1,20 +1,49 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { TrunkTarget } from '../wire/configuration.ts'
 import { escapeUser } from './name-address.ts'
+import { retryAfterSeconds } from './rejection.ts'
 import type { InviteResult, OutgoingInvite, SipDialog, SipHeaders, SipMessage, SipServer } from './sip-server.ts'
+import { targetUri } from './target-address.ts'
+import type { TargetHealth } from './target-health.ts'
+import { byRules } from './telephone-number.ts'
+import type { TrunkSecrets } from './trunk-secrets.ts'
 import type { Trunk } from './trunks.ts'
+import { weightedOrder } from './weighted-order.ts'
+
+/** A target that is there says 100 at once; SIP's own 32 s (RFC 3261 Timer B) are longer than any caller waits. */
+const FIRST_PROVISIONAL_MS = 4_000
+/** So many targets are tried for one call: with the time above, what a caller will wait for. */
+const TRIES_MAX = 6
+/** Others are tried first for so long after a target did not answer an INVITE, or could not be reached. */
+const AVOID_SILENT_MS = 30_000
+/** The same after a 503 that names no time (RFC 3261 section 21.5.4). */
+const AVOID_REFUSING_MS = 5_000
 
 /** A description of ours for a trunk, or the status that the call ends with since there is none. */
 export type Offered =
   { readonly kind: 'ok'; readonly sdp: string } | { readonly kind: 'failed'; readonly status: number }
 
+export type LegDependencies = {
+  readonly sip: Pick<SipServer, 'invite'>
+  readonly health: Pick<TargetHealth, 'isAvailable' | 'avoid'>
+  readonly secrets: Pick<TrunkSecrets, 'credentials'>
+  /** 0 to below 1, for targets that share calls. */
+  readonly chance: () => number
+  readonly firstProvisionalMs?: number
+  /** A target was given up, and another one is tried. */
+  readonly failedOver?: (trunk: Trunk) => void
+}
+
 /** Whom to call, and with what. */
 export type LegOrder = {
   /** The trunks to try, the first first. */
-  readonly trunks: readonly [Trunk, ...Trunk[]]
+  readonly trunks: readonly Trunk[]
+  /** As the routes know it; the trunk's own rules are applied to it, and to the calling number. */
   readonly number: string
-  /** The user part that is shown as the caller. */
+  /** The user that is shown as the caller. */
   readonly callingNumber: string
   readonly headersFor: (trunk: Trunk) => SipHeaders
-  /** Asked for each trunk before it is called. */
+  /** Asked once for each trunk before it is called. */
   readonly offerFor: (trunk: Trunk) => Promise<Offered>
   /** Nobody is to be called any more: what rings is cancelled, what answers all the same is hung up. */
   readonly signal: AbortSignal
@@ -31,52 +60,110 @@ export type LegResult =
   /** 487: the signal was aborted, and nobody was waited for. */
   | { readonly kind: 'rejected'; readonly status: number; readonly response: SipMessage | null }
 
-/** Places one outgoing leg: an INVITE of our own to the trunk. Never rejects. */
-export async function placeLeg(sip: Pick<SipServer, 'invite'>, order: LegOrder): Promise<LegResult> {
-  const [trunk] = order.trunks
-  const offered = await order.offerFor(trunk)
-  if (offered.kind === 'failed') return { kind: 'rejected', status: offered.status, response: null }
-  const result = await invite(sip, order, { trunk, sdp: offered.sdp })
-  return result.kind === 'answered' ? { ...result, trunk } : result
+/**
+ * Places one outgoing leg: an INVITE of our own to one target after the other, until one takes the call. The next is
+ * tried after 503, 408 and 430, when a target cannot be reached, and when it says nothing at all for 4 s; never once it
+ * rang (a provisional response other than 100), since somebody may be lifting the receiver, and what it says then is
+ * final. Targets that are known to be away are left out, unless no other is left. Never rejects.
+ */
+export async function placeLeg(dependencies: LegDependencies, order: LegOrder): Promise<LegResult> {
+  const { health } = dependencies
+  let last: LegResult = { kind: 'rejected', status: 503, response: null }
+  const offers = new Map<Trunk, Offered>()
+  for (const [index, { trunk, target }] of triesOf(dependencies, order.trunks).entries()) {
+    const offered = offers.get(trunk) ?? (await order.offerFor(trunk))
+    offers.set(trunk, offered)
+    if (offered.kind === 'failed') return { kind: 'rejected', status: offered.status, response: null }
+    if (order.signal.aborted) return CANCELLED
+    if (index > 0) dependencies.failedOver?.(trunk)
+    const { result, hasRung } = await invite(dependencies, order, { trunk, target, sdp: offered.sdp })
+    if (result.kind === 'answered') return { ...result, trunk }
+    last = result
+    if (hasRung || !isOfTarget(result.status)) return result
+    health.avoid(trunk, target, avoidedMs(result))
+  }
+  return last
 }
 
-/** Sends one INVITE and waits for its end, or until the signal. */
+/** What a target says that another one may not: it is overloaded or away (RFC 3261 section 21.5.4, RFC 5626 section 11.5). */
+function isOfTarget(status: number): boolean {
+  return status === 0 || status === 408 || status === 430 || status === 503
+}
+
+function avoidedMs(result: { readonly status: number; readonly response: SipMessage | null }): number {
+  const seconds = retryAfterSeconds(result.response)
+  if (seconds !== null) return Number(seconds) * 1_000
+  return result.status === 503 ? AVOID_REFUSING_MS : AVOID_SILENT_MS
+}
+
+type Try = { readonly trunk: Trunk; readonly target: TrunkTarget }
+
+function triesOf(dependencies: LegDependencies, trunks: readonly Trunk[]): readonly Try[] {
+  const all = trunks.flatMap((trunk) =>
+    weightedOrder(trunk.targets, dependencies.chance).map((target) => ({ trunk, target })),
+  )
+  const available = all.filter(({ trunk, target }) => dependencies.health.isAvailable(trunk, target))
+  return (available.length > 0 ? available : all).slice(0, TRIES_MAX)
+}
+
+/** Sends one INVITE and waits for its end, or until the signal, or until it is clear that nobody is there. */
 async function invite(
-  sip: Pick<SipServer, 'invite'>,
+  dependencies: LegDependencies,
   order: LegOrder,
-  to: { readonly trunk: Trunk; readonly sdp: string },
-): Promise<InviteResult> {
+  to: Try & { readonly sdp: string },
+): Promise<{ readonly result: InviteResult; readonly hasRung: boolean }> {
   const { signal } = order
-  if (signal.aborted) return CANCELLED
-  const [{ host, port, transport }] = to.trunk.targets
+  const { trunk, target } = to
+  const { out } = trunk.numbers
+  const heard = new AbortController()
   let outgoing: OutgoingInvite | null = null
-  let isCancelled = false
-  const cancelled = new Promise<InviteResult>((resolve) => {
-    signal.addEventListener(
-      'abort',
-      () => {
-        isCancelled = true
-        outgoing?.cancel()
-        resolve(CANCELLED)
-      },
-      { once: true },
-    )
-  })
-  const inviting = sip.invite(
-    `sip:${escapeUser(order.number)}@${host}:${port ?? 5_060};transport=${transport}`,
-    { sdp: to.sdp, headers: order.headersFor(to.trunk), callingNumber: order.callingNumber },
+  let hasRung = false
+  const given = { up: false }
+  const inviting = dependencies.sip.invite(
+    targetUri(target, escapeUser(byRules(order.number, out))),
+    {
+      sdp: to.sdp,
+      headers: order.headersFor(trunk),
+      callingNumber: escapeUser(byRules(order.callingNumber, out)),
+      credentials: dependencies.secrets.credentials(trunk),
+    },
     {
       sent: (sent) => {
         outgoing = sent
-        if (isCancelled) sent.cancel()
+        if (given.up) sent.cancel()
       },
-      provisional: order.provisional,
+      provisional: (response) => {
+        heard.abort()
+        if (given.up) return
+        hasRung ||= response.status > 100
+        order.provisional(response)
+      },
     },
   )
-  const result = await Promise.race([inviting, cancelled])
-  // Answered all the same, after it was given up.
-  if (isCancelled) void inviting.then((late) => late.kind === 'answered' && hangUp(late.dialog))
-  return isCancelled ? CANCELLED : result
+  const silent = delay(dependencies.firstProvisionalMs ?? FIRST_PROVISIONAL_MS, SILENT, { signal: heard.signal }).catch(
+    // Somebody is there: only the end of the INVITE, or of the attempt, is waited for.
+    () => new Promise<never>(() => undefined),
+  )
+  const cancelled = abortOf(signal)
+  const result = await Promise.race([inviting, silent, cancelled.happened])
+  heard.abort()
+  cancelled.forget()
+  if (result === SILENT || result === CANCELLED) {
+    given.up = true
+    ;(outgoing as OutgoingInvite | null)?.cancel()
+    void inviting.then((late) => late.kind === 'answered' && hangUp(late.dialog))
+  }
+  return { result, hasRung }
+}
+
+function abortOf(signal: AbortSignal): { readonly happened: Promise<typeof CANCELLED>; readonly forget: () => void } {
+  let listener = (): void => undefined
+  const happened = new Promise<typeof CANCELLED>((resolve) => {
+    listener = () => resolve(CANCELLED)
+    if (signal.aborted) resolve(CANCELLED)
+    else signal.addEventListener('abort', listener, { once: true })
+  })
+  return { happened, forget: () => signal.removeEventListener('abort', listener) }
 }
 
 /** Ends a dialog that nobody uses; whether the BYE is answered does not matter. */
@@ -84,4 +171,5 @@ export function hangUp(dialog: SipDialog): void {
   dialog.destroy({}).catch(() => undefined)
 }
 
-const CANCELLED: InviteResult = { kind: 'rejected', status: 487, response: null }
+const CANCELLED = { kind: 'rejected', status: 487, response: null } as const
+const SILENT = { kind: 'rejected', status: 408, response: null } as const

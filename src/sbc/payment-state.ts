@@ -92,7 +92,7 @@ function withProgress(payment: Payment, progress: WindowProgress): Payment {
   }
 }
 
-/** What the agent is told of a window whose opening was refused. The last four cannot happen to a window of a call. */
+/** What the agent is told of a window whose opening was refused. The last five cannot happen to a window of a call. */
 export function failureOf(code: OrderRefusal): PaymentFailure {
   switch (code) {
     case 'guard_unavailable':
@@ -105,6 +105,7 @@ export function failureOf(code: OrderRefusal): PaymentFailure {
     case 'unknown_form':
     case 'window_open':
     case 'no_window':
+    case 'emergency':
       return 'media_unavailable'
   }
 }

@@ -15,7 +15,14 @@ import { lettersOf } from './letters.ts'
 import { RescueSlots } from './rescue-slots.ts'
 import { runSelfTest } from './self-test.ts'
 import { SelfTestSchedule } from './self-test-schedule.ts'
+import { Registrations } from './registration.ts'
 import { SipServer, type SipRequest, type SipResponse } from './sip-server.ts'
+import { calledNumber } from './called-number.ts'
+import { SourceLimits } from './source-limits.ts'
+import { TargetHealth } from './target-health.ts'
+import { TargetProbe } from './target-probe.ts'
+import { readTrunkSecrets } from './trunk-secrets.ts'
+import { transferPlaces } from './transfer-places.ts'
 import { Trunks } from './trunks.ts'
 
 export type SbcOptions = {
@@ -46,7 +53,7 @@ const OWNER_LETTERS = 16
 /** How long BYEs may take to be answered when the process ends. */
 const BYE_MS_MAX = 1_500
 
-/** Starts an sbc. Rejects with the system's error when its port for desks is taken. */
+/** Starts an sbc. Rejects with the system's error when its port for desks is taken, or a password cannot be read. */
 export async function startSbc(options: SbcOptions): Promise<Sbc> {
   const { configuration, identity, logger, metrics } = options
   const directory = new CallDirectory()
@@ -109,6 +116,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
       callIdPrefix,
       ended: (outcome) => counters.rescues.inc({ outcome }),
     },
+    transfers: transferPlaces({ directory, setUp: () => setUp }),
     changed: (call) => {
       countWindow(call)
       desks.tell(call)
@@ -121,6 +129,9 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     },
   }
   const trunks = new Trunks({ trunks: configuration.trunks, routes: configuration.routes })
+  const secrets = readTrunkSecrets(configuration.trunks)
+  const nowMs = (): number => performance.now()
+  const health = new TargetHealth({ trunks: trunks.all(), logger, metrics, nowMs })
   const gauges = setInterval(() => {
     enginesUp.set(engines.upCount)
     guardsUp.set(guards.upCount)
@@ -146,10 +157,30 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
       invite: (request, response) => void take(request, response),
     },
   })
+  const { emergencyNumbers } = configuration.sip
+  const peers = { trunks: trunks.all(), sip, secrets, chance: Math.random }
+  const probe = new TargetProbe({ ...peers, health })
+  const registrations = new Registrations({ ...peers, logger, metrics })
+  const failovers = metrics.counter(
+    'tonewall_sbc_failovers_total',
+    'Calls that were offered to a further target, by its trunk',
+    ['trunk'],
+  )
   const setUp: SetUpDependencies = {
     sip,
+    leg: {
+      sip,
+      health,
+      secrets,
+      chance: Math.random,
+      failedOver: (trunk) => failovers.inc({ trunk: trunk.name }),
+    },
     trunks,
+    secrets,
+    limits: new SourceLimits({ nowMs, metrics }),
+    emergencyNumbers,
     engines,
+    calls: directory,
     callIdPrefix,
     call: callDependencies,
     answered: (call) => {
@@ -167,7 +198,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
   async function take(request: SipRequest, response: SipResponse): Promise<void> {
     settingUp += 1
     try {
-      if (closed || directory.isFull || settingUp > SET_UPS_MAX)
+      if (closed || (!isEmergency(request) && (directory.isFull || settingUp > SET_UPS_MAX)))
         response.send(503, 'Service Unavailable', { headers: { 'Retry-After': '5' } })
       else await setUpCall(setUp, request, response, setUps.signal)
     } catch (error) {
@@ -177,6 +208,12 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
       settingUp -= 1
     }
     if (response.finalResponseSent && response.status >= 300) counters.invites.inc({ outcome: 'refused' })
+  }
+
+  /** Such a call is taken while anything at all is taken. */
+  function isEmergency(request: SipRequest): boolean {
+    const trunk = trunks.bySource(request.source_address)
+    return trunk !== null && calledNumber(request.uri, trunk, emergencyNumbers).isEmergency
   }
 
   function giveUpSetUps(): void {
@@ -203,6 +240,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
   function closeAll(): void {
     clearInterval(gauges)
     selfTests.close()
+    probe.close()
     sip.close()
     guards.close()
     engines.close()
@@ -217,6 +255,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
       const isBusy = calls.length > 0 || settingUp > 0
       for (const call of calls) call.end('closing')
       giveUpSetUps()
+      await registrations.close()
       if (isBusy) await new Promise((resolve) => setTimeout(resolve, BYE_MS_MAX))
       await desks.close()
       closeAll()

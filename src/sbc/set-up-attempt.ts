@@ -1,14 +1,25 @@
 import type { Call, CallDependencies } from './call.ts'
+import type { CallDirectory } from './call-directory.ts'
 import type { Engine, EnginePool } from './engine-pool.ts'
 import type { Leg } from './leg.ts'
 import type { MediaSession } from './media-session.ts'
+import type { LegDependencies } from './outgoing-leg.ts'
 import type { SipRequest, SipResponse, SipServer } from './sip-server.ts'
+import type { SourceLimits } from './source-limits.ts'
+import type { TrunkSecrets } from './trunk-secrets.ts'
 import type { Trunk, Trunks } from './trunks.ts'
 
 export type SetUpDependencies = {
-  readonly sip: Pick<SipServer, 'invite' | 'answer'>
+  readonly sip: Pick<SipServer, 'answer'>
+  /** For the outgoing leg. */
+  readonly leg: LegDependencies
   readonly trunks: Trunks
+  readonly secrets: Pick<TrunkSecrets, 'gate'>
+  readonly limits: Pick<SourceLimits, 'admit'>
+  readonly emergencyNumbers: readonly string[]
   readonly engines: EnginePool
+  /** Calls whose legs an INVITE may replace. */
+  readonly calls: Pick<CallDirectory, 'findLeg'>
   /** Call ids in rtpengine begin with it. */
   readonly callIdPrefix: string
   readonly call: CallDependencies
@@ -28,6 +39,9 @@ export type Attempt = {
   readonly callId: string
   /** The number that was called, as the routes know it. */
   readonly number: string
+  readonly isEmergency: boolean
+  /** The user that calls, by the rules of its trunk; '' when it names none. */
+  readonly callingNumber: string
   readonly hops: number
   /** What each side is shown as our session: the caller's in our answer, the callee's in our offer. */
   readonly callerOrigin: Leg['origin']

@@ -1,6 +1,11 @@
 import { createRequire } from 'node:module'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorFields, type Logger } from '../kit/log.ts'
+import { challengeRetry } from './challenge-retry.ts'
+import { NonceCounts } from './digest.ts'
+import type { Library, SentRequest } from './sip-library.ts'
+import type { Credentials } from './trunk-secrets.ts'
+import { writeTogether } from './write-together.ts'
 
 /**
  * The one door to drachtio-srf, and so to the SIP server behind it: the embedded sipd, or a drachtio-server. Only what
@@ -20,6 +25,8 @@ export type SipMessage = {
 export type SipRequest = SipMessage & {
   readonly method: string
   readonly uri: string
+  /** By name; values of a header that occurs more than once are joined by commas. */
+  readonly headers: SipHeaders
   on(event: 'cancel', listener: () => void): void
 }
 
@@ -34,7 +41,10 @@ export type SipReply = { readonly headers?: SipHeaders; readonly body?: string }
 export type SipDialogEvent = 'modify' | 'info' | 'refer' | 'update' | 'message' | 'notify' | 'options'
 
 export type SipDialog = {
-  readonly sip: { readonly callId: string }
+  /** The tags are ours and the peer's. */
+  readonly sip: { readonly callId: string; readonly localTag: string; readonly remoteTag: string }
+  /** uac: we called, and the Call-ID is ours. */
+  readonly type?: 'uac' | 'uas'
   /** False once a BYE was sent or received. */
   readonly connected: boolean
   readonly local: { readonly sdp: string }
@@ -101,46 +111,14 @@ export type InviteResult =
   | { readonly kind: 'answered'; readonly dialog: SipDialog; readonly response: SipMessage | null }
   | { readonly kind: 'rejected'; readonly status: number; readonly response: SipMessage | null }
 
-/** The library's own connection, which it can only be told to leave while it is up. */
-type LibraryConnection = {
-  closing?: boolean
-  readonly socket?: { destroy(): void }
-  readonly reconnectVars?: { readonly retryTimer?: NodeJS.Timeout | null }
-}
+/** not_sent: our own SIP server is away, or did not take it. silent: no final answer in time. */
+export type RequestResult =
+  | { readonly kind: 'answered'; readonly status: number; readonly response: SipMessage }
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'not_sent' }
 
-type Library = {
-  readonly app?: { readonly client?: { readonly wp?: LibraryConnection } }
-  connect(options: {
-    readonly host: string
-    readonly port: number
-    readonly secret: string
-    readonly reconnect: { readonly maxAttempts: number; readonly retryMaxDelay: number }
-  }): void
-  disconnect(): void
-  on(event: 'connect', listener: (error: unknown, hostPort: string) => void): void
-  on(event: 'error' | 'close', listener: (error: unknown) => void): void
-  invite(listener: (request: SipRequest, response: SipResponse) => void): void
-  options(listener: (request: SipRequest, response: SipResponse) => void): void
-  createUAC(
-    uri: string,
-    options: {
-      readonly localSdp: string
-      readonly headers: SipHeaders
-      readonly callingNumber: string
-      readonly proxy?: string
-    },
-    progress: {
-      readonly cbRequest: (error: unknown, request?: { cancel(callback?: () => void): void }) => void
-      readonly cbProvisional: (response: SipMessage & { readonly status: number }) => void
-    },
-  ): Promise<SipDialog & { readonly res: SipMessage }>
-  createUAS(
-    request: SipRequest,
-    response: SipResponse,
-    options: { readonly localSdp: string; readonly headers: SipHeaders },
-    answered: (error: unknown, dialog?: SipDialog) => void,
-  ): void
-}
+/** A challenge is answered once more when its nonce was stale; a peer that asks a third time is not served. */
+const CHALLENGES_MAX = 2
 
 const Srf = createRequire(import.meta.url)('drachtio-srf') as new () => Library
 
@@ -161,6 +139,7 @@ export type SipServerHandlers = {
 export class SipServer {
   readonly #library = new Srf()
   readonly #logger: Logger
+  readonly #nonceCounts = new NonceCounts()
   #isConnected = false
   #closed = false
 
@@ -202,6 +181,7 @@ export class SipServer {
       secret: options.secret,
       reconnect: { maxAttempts: RECONNECT_ATTEMPTS, retryMaxDelay: RECONNECT_MS_MAX },
     })
+    this.#library.app?.client?.wp?.on('connect', writeTogether)
   }
 
   get isConnected(): boolean {
@@ -215,8 +195,56 @@ export class SipServer {
     return this.#isConnected
   }
 
-  /** Sends an INVITE. `sent` hands over what can cancel it. Requests of the callee wait for hearRequests. Never rejects. */
+  /**
+   * Sends an INVITE, once more when it is challenged and there are credentials. `sent` hands over what can cancel it.
+   * Requests of the callee wait for hearRequests. Never rejects.
+   */
   async invite(
+    uri: string,
+    options: {
+      readonly sdp: string
+      readonly headers: SipHeaders
+      readonly callingNumber: string
+      readonly proxy?: string
+      readonly credentials?: Credentials | null
+    },
+    progress: {
+      readonly sent: (invite: OutgoingInvite) => void
+      readonly provisional: (response: SipMessage & { readonly status: number }) => void
+    },
+  ): Promise<InviteResult> {
+    const { sdp, credentials = null } = options
+    const state: { request: SentRequest | null; isCancelled: boolean } = { request: null, isCancelled: false }
+    const sent = (request: SentRequest): void => {
+      const isFirst = state.request === null
+      state.request = request
+      if (state.isCancelled) request.cancel(() => undefined)
+      if (!isFirst) return
+      progress.sent({
+        cancel: () => {
+          state.isCancelled = true
+          state.request?.cancel(() => undefined)
+        },
+      })
+    }
+    let { headers } = options
+    for (let challenges = 0; ; challenges += 1) {
+      const result = await this.#inviteOnce(uri, { ...options, headers }, { sent, provisional: progress.provisional })
+      if (result.kind === 'answered') {
+        // In a dialog the library answers challenges by itself, with MD5.
+        if (credentials !== null)
+          Object.assign(result.dialog, { auth: { username: credentials.user, password: credentials.password } })
+        return result
+      }
+      if (challenges === CHALLENGES_MAX || state.isCancelled) return result
+      const asked = { method: 'INVITE', uri, headers, body: sdp, sent: state.request, credentials }
+      const retry = challengeRetry({ ...asked, ...result, nonceCounts: this.#nonceCounts })
+      if (retry === null) return result
+      headers = retry
+    }
+  }
+
+  async #inviteOnce(
     uri: string,
     options: {
       readonly sdp: string
@@ -225,7 +253,7 @@ export class SipServer {
       readonly proxy?: string
     },
     progress: {
-      readonly sent: (invite: OutgoingInvite) => void
+      readonly sent: (request: SentRequest) => void
       readonly provisional: (response: SipMessage & { readonly status: number }) => void
     },
   ): Promise<InviteResult> {
@@ -240,7 +268,7 @@ export class SipServer {
         },
         {
           cbRequest: (_error, request) => {
-            if (request !== undefined) progress.sent({ cancel: () => request.cancel(() => undefined) })
+            if (request !== undefined) progress.sent(request)
           },
           cbProvisional: progress.provisional,
         },
@@ -254,6 +282,63 @@ export class SipServer {
       this.#logger.warn({ code: 'invite_not_sent', ...errorFields(error) }, 'the SIP server did not send an INVITE')
       return { kind: 'rejected', status: 0, response: null }
     }
+  }
+
+  /** Sends a request outside a dialog, once more when it is challenged and there are credentials. Never rejects. */
+  async request(
+    uri: string,
+    options: {
+      readonly method: string
+      readonly headers: SipHeaders
+      readonly body?: string
+      /** Where it goes instead of to the URI. */
+      readonly proxy?: string
+      readonly credentials?: Credentials | null
+      readonly deadlineMs: number
+    },
+  ): Promise<RequestResult> {
+    const { method, body = '', credentials = null } = options
+    let { headers } = options
+    for (let challenges = 0; ; challenges += 1) {
+      const { result, sent } = await this.#requestOnce(uri, { ...options, headers, body })
+      if (result.kind !== 'answered' || challenges === CHALLENGES_MAX) return result
+      const asked = { method, uri, headers, body, sent, credentials, nonceCounts: this.#nonceCounts }
+      const retry = challengeRetry({ ...asked, status: result.status, response: result.response })
+      if (retry === null) return result
+      headers = retry
+    }
+  }
+
+  async #requestOnce(
+    uri: string,
+    options: {
+      readonly method: string
+      readonly headers: SipHeaders
+      readonly body: string
+      readonly proxy?: string
+      readonly deadlineMs: number
+    },
+  ): Promise<{ readonly result: RequestResult; readonly sent: SentRequest | null }> {
+    if (!this.#isConnected) return { result: { kind: 'not_sent' }, sent: null }
+    const { method, headers, body, proxy } = options
+    const state: { sent: SentRequest | null } = { sent: null }
+    const answered = new Promise<RequestResult>((resolve) => {
+      const written = { method, headers: { ...headers }, body, ...(proxy === undefined ? {} : { proxy }) }
+      this.#library.request(uri, written, (_error, request) => {
+        if (request === undefined) return resolve({ kind: 'not_sent' })
+        state.sent = request
+        request.on('response', (response) => {
+          if (response.status >= 200) resolve({ kind: 'answered', status: response.status, response })
+        })
+      })
+    })
+    const deadline = new AbortController()
+    const silent = delay(options.deadlineMs, { kind: 'silent' } as const, { signal: deadline.signal }).catch(
+      () => ({ kind: 'silent' }) as const,
+    )
+    const result = await Promise.race([answered, silent])
+    deadline.abort()
+    return { result, sent: state.sent }
   }
 
   /**

@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import type { RouteConfiguration, TrunkConfiguration } from '../wire/configuration.ts'
 import type { Party } from './party.ts'
+import { weightedOrder } from './weighted-order.ts'
 
 export type Trunk = TrunkConfiguration & { readonly party: Party }
 
@@ -8,16 +9,24 @@ export type Trunk = TrunkConfiguration & { readonly party: Party }
 export class Trunks {
   readonly #trunks: readonly { readonly trunk: Trunk; readonly sources: BlockList }[]
   readonly #routes: readonly RouteConfiguration[]
+  readonly #chance: () => number
 
+  /** `chance` gives 0 to below 1, for trunks that share the calls of a route. */
   constructor(options: {
     readonly trunks: readonly TrunkConfiguration[]
     readonly routes: readonly RouteConfiguration[]
+    readonly chance?: () => number
   }) {
     this.#trunks = options.trunks.map((trunk) => ({
       trunk: { ...trunk, party: trunk.side === 'carrier' ? 'payer' : 'agent' },
       sources: blockList(trunk.sources),
     }))
     this.#routes = options.routes
+    this.#chance = options.chance ?? Math.random
+  }
+
+  all(): readonly Trunk[] {
+    return this.#trunks.map(({ trunk }) => trunk)
   }
 
   /** The first trunk whose sources hold the address, or null for a stranger. */
@@ -27,12 +36,14 @@ export class Trunks {
     return this.#trunks.find(({ sources }) => sources.check(address, family === 6 ? 'ipv6' : 'ipv4'))?.trunk ?? null
   }
 
-  /** The trunk that the first fitting route names, or null. */
-  route(options: { readonly from: string; readonly number: string }): Trunk | null {
+  /** The trunks that the first fitting route names, in the order in which this call tries them; none: no route. */
+  route(options: { readonly from: string; readonly number: string }): readonly Trunk[] {
     const route = this.#routes.find(
       (candidate) => candidate.from === options.from && options.number.startsWith(candidate.prefix),
     )
-    return this.#trunks.find(({ trunk }) => trunk.name === route?.to[0].trunk)?.trunk ?? null
+    return weightedOrder(route?.to ?? [], this.#chance).flatMap(({ trunk: name }) =>
+      this.#trunks.filter(({ trunk }) => trunk.name === name).map(({ trunk }) => trunk),
+    )
   }
 }
 

@@ -105,6 +105,8 @@ export const orderRefusalShape = literal(
   'window_open',
   'no_window',
   'call_ended',
+  /** The call is to an emergency number, and is never captured. */
+  'emergency',
   'guard_unavailable',
   /** No guard of this call's rtpengine has passed its self-test. */
   'out_of_service',

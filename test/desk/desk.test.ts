@@ -82,6 +82,7 @@ t.test('each refusal of the sbc has its status, and says what to do', async (t) 
     unknown_form: 422,
     window_open: 409,
     call_ended: 409,
+    emergency: 409,
     guard_unavailable: 503,
     media_unavailable: 503,
     not_proven: 503,

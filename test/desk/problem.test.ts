@@ -22,7 +22,15 @@ t.test('a body carries code, status, title, what to do, and the place only when 
 
 t.test('each way an order can fail has words of its own on the page', (t) => {
   const unknown = orderRefused('something else')
-  const orders = ['unknown_call', 'unknown_form', 'window_open', 'no_window', 'call_ended', 'guard_unavailable']
+  const orders = [
+    'unknown_call',
+    'unknown_form',
+    'window_open',
+    'no_window',
+    'call_ended',
+    'emergency',
+    'guard_unavailable',
+  ]
   for (const code of [...orders, 'media_unavailable', 'not_proven', 'sbc_lost', 'sbc_timeout', 'unreachable']) {
     t.not(orderRefused(code), unknown, code)
   }

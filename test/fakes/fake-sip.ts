@@ -20,9 +20,11 @@ export class FakeMessage implements SipMessage {
   readonly source_address: string
   readonly source_port = '5060'
   readonly protocol = 'udp'
+  readonly headers: SipHeaders
   readonly #headers: ReadonlyMap<string, string>
 
   constructor(options: { readonly body?: string; readonly headers?: SipHeaders; readonly source?: string } = {}) {
+    this.headers = options.headers ?? {}
     this.body = options.body ?? ''
     this.source_address = options.source ?? '127.0.0.1'
     this.#headers = new Map(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
@@ -108,7 +110,7 @@ export class FakeResponse extends FakeMessage implements SipResponse {
 }
 
 export class FakeDialog implements SipDialog {
-  readonly sip: { readonly callId: string }
+  readonly sip: { readonly callId: string; readonly localTag: string; readonly remoteTag: string }
   connected = true
   readonly local: { sdp: string }
   /** What each re-INVITE of ours said. */
@@ -121,7 +123,7 @@ export class FakeDialog implements SipDialog {
   readonly #events = new EventEmitter()
 
   constructor(options: { readonly callId: string; readonly sdp: string }) {
-    this.sip = { callId: options.callId }
+    this.sip = { callId: options.callId, localTag: 'tag-of-the-sbc', remoteTag: 'tag-of-the-peer' }
     this.local = { sdp: options.sdp }
   }
 
@@ -165,10 +167,10 @@ export class FakeDialog implements SipDialog {
     return response
   }
 
-  /** The peer hangs up. */
-  bye(): void {
+  /** The peer hangs up, or the SIP server does for it. */
+  bye(headers: SipHeaders = {}): void {
     this.connected = false
-    this.#events.emit('destroy', new FakeRequest({ method: 'BYE' }))
+    this.#events.emit('destroy', new FakeRequest({ method: 'BYE', headers }))
   }
 }
 

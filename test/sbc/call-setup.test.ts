@@ -10,9 +10,11 @@ import { Trunks } from '../../src/sbc/trunks.ts'
 import { testTrunk } from '../fakes/test-trunk.ts'
 import type { TrunkConfiguration } from '../../src/wire/configuration.ts'
 import { callViewShape } from '../../src/wire/call-protocol.ts'
+import { NO_RESCUE, NO_TRANSFERS } from '../fakes/call-places.ts'
 import { FakeDialog, FakeRequest, FakeResponse, FakeSip } from '../fakes/fake-sip.ts'
 import { RtpParty } from '../fakes/rtp-party.ts'
 import { freeUdpPort, startRtpengine, type Rtpengine } from '../fakes/rtpengine.ts'
+import { setUpParts } from '../fakes/set-up-parts.ts'
 import { sharedIdentity } from '../fakes/shared-certificates.ts'
 
 const logger = createLogger({ role: 'test', level: 'silent' })
@@ -84,27 +86,34 @@ function invite(
 ): Attempt {
   const sip = new FakeSip()
   const calls: Call[] = []
+  const trunks = new Trunks({
+    trunks: [
+      trunk('carrier', 'carrier', CARRIER, null),
+      trunk('centre', 'contact-centre', CENTRE, options.agentHeader ?? null),
+      trunk('other-carrier', 'carrier', '192.0.2.2', null),
+    ],
+    routes: [
+      { from: 'carrier', prefix: '99', to: [{ trunk: 'other-carrier', priority: 1, weight: 100 }] },
+      { from: 'carrier', prefix: '4', to: [{ trunk: 'centre', priority: 1, weight: 100 }] },
+      { from: 'centre', prefix: '', to: [{ trunk: 'carrier', priority: 1, weight: 100 }] },
+    ],
+  })
+  const parts = setUpParts({ sip, trunks })
   const dependencies: SetUpDependencies = {
     sip,
-    trunks: new Trunks({
-      trunks: [
-        trunk('carrier', 'carrier', CARRIER, null),
-        trunk('centre', 'contact-centre', CENTRE, options.agentHeader ?? null),
-        trunk('other-carrier', 'carrier', '192.0.2.2', null),
-      ],
-      routes: [
-        { from: 'carrier', prefix: '99', to: [{ trunk: 'other-carrier', priority: 1, weight: 100 }] },
-        { from: 'carrier', prefix: '4', to: [{ trunk: 'centre', priority: 1, weight: 100 }] },
-        { from: 'centre', prefix: '', to: [{ trunk: 'carrier', priority: 1, weight: 100 }] },
-      ],
-    }),
+    ...parts,
+    // Only what is about silence waits for it.
+    leg: { ...parts.leg, firstProvisionalMs: 20_000 },
     engines: options.engines ?? engines,
+    calls: { findLeg: () => null },
     callIdPrefix: PREFIX,
     call: {
       guards,
       forms: [],
       merchant: 'shop',
       logger,
+      rescue: NO_RESCUE,
+      transfers: NO_TRANSFERS,
       changed: () => undefined,
       ended: () => undefined,
     },

@@ -58,16 +58,48 @@ t.test('a carrier is the side of the payer and a contact centre that of the agen
 })
 
 t.test('the first route that fits is taken', (t) => {
-  t.equal(trunks.route({ from: 'carrier', number: '4989' })?.name, 'centre')
-  t.equal(trunks.route({ from: 'carrier', number: '43' })?.name, 'second')
-  t.equal(trunks.route({ from: 'centre', number: '' })?.name, 'carrier')
+  t.same(routed('carrier', '4989'), ['centre'])
+  t.same(routed('carrier', '43'), ['second'])
+  t.same(routed('centre', ''), ['carrier'])
   t.end()
 })
 
-t.test('no route, or a route to a trunk that does not exist, is null', (t) => {
-  t.equal(trunks.route({ from: 'carrier', number: '5' }), null)
-  t.equal(trunks.route({ from: 'carrier', number: '' }), null)
-  t.equal(trunks.route({ from: 'second', number: '1' }), null)
-  t.equal(trunks.route({ from: 'unheard-of', number: '49' }), null)
+t.test('no route, or a route to a trunk that does not exist, leads nowhere', (t) => {
+  t.same(routed('carrier', '5'), [])
+  t.same(routed('carrier', ''), [])
+  t.same(routed('second', '1'), [])
+  t.same(routed('unheard-of', '49'), [])
   t.end()
 })
+
+t.test('the trunks of a route are tried by priority, and by chance within one', (t) => {
+  let chance = 0
+  const shared = new Trunks({
+    trunks: ['one', 'two', 'last'].map((name) => trunk(name, 'contact-centre', ['10.0.0.1'])),
+    routes: [
+      {
+        from: 'carrier',
+        prefix: '',
+        to: [
+          { trunk: 'last', priority: 2, weight: 100 },
+          { trunk: 'one', priority: 1, weight: 30 },
+          { trunk: 'two', priority: 1, weight: 70 },
+        ],
+      },
+    ],
+    chance: () => chance,
+  })
+  const names = (): readonly string[] => shared.route({ from: 'carrier', number: '4' }).map(({ name }) => name)
+  t.same(names(), ['one', 'two', 'last'])
+  chance = 0.31
+  t.same(names(), ['two', 'one', 'last'])
+  t.same(
+    shared.all().map(({ name }) => name),
+    ['one', 'two', 'last'],
+  )
+  t.end()
+})
+
+function routed(from: string, number: string): readonly string[] {
+  return trunks.route({ from, number }).map(({ name }) => name)
+}

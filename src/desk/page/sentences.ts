@@ -164,6 +164,7 @@ const ORDER_REFUSED: Readonly<Record<string, string>> = {
   no_window: 'That is over already.',
   call_ended: 'The call has ended.',
   unknown_call: 'This call is not there any more.',
+  emergency: 'This is an emergency call. No card can be taken on it.',
   unknown_form: 'This form is not allowed on this call.',
 }
 
