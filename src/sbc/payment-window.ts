@@ -1,41 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Logger } from '../kit/log.ts'
-import type { FormConfiguration } from '../wire/configuration.ts'
 import type { OrderRefusal, Payment } from '../wire/call-protocol.ts'
 import type { GuardToSbc } from '../wire/guard-protocol.ts'
-import type { FieldName, Masking } from '../wire/window-progress.ts'
+import type { FieldName } from '../wire/window-progress.ts'
 import { GuardHold, type WindowOrder } from './guard-hold.ts'
-import type { GuardChoice, GuardLink } from './guard-link.ts'
+import type { WindowGuard } from './guard-link.ts'
 import { randomLetters } from './letters.ts'
-import type { MediaSession } from './media-session.ts'
+import { areSeenDirect, isGuardBetween, isMaskingProven } from './media-proof.ts'
 import { failureOf, openingPayment, stepPayment, type PaymentInput } from './payment-state.ts'
+import { ruleOf, windowStateOf } from './window-events.ts'
+import type { OpenResult, PaymentWindowOptions } from './payment-window-options.ts'
 
 /** Interposition that is not proven by then is undone, and the agent told not to ask for the card. */
 const PROOF_MS_MAX = 500
 const PROOF_EVERY_MS = 5
 /** After a guard was lost, how often another is looked for; a supervisor starts one again within a second. */
 const RECOVER_EVERY_MS = 250
-const CLEAR_PROOF_TRIES = 3
+/** After the rtpengine was lost, nobody hears anything until a guard is found. */
+const MASK_AGAIN_MS = 50
 const WINDOW_ID_LETTERS = 16
-
-export type OpenResult = { readonly kind: 'open' } | { readonly kind: 'refused'; readonly code: OrderRefusal }
-
-export type PaymentWindowOptions = {
-  readonly media: MediaSession
-  readonly guards: GuardChoice
-  /** The rtpengine of the call; only a guard beside it can take the window. */
-  readonly rtpengine: string
-  readonly form: FormConfiguration
-  readonly masking: Masking
-  readonly lookAheadMs: number
-  readonly merchant: string
-  readonly logger: Logger
-  readonly changed: () => void
-  /** rtpengine no longer knows the call: there is nothing left to mask or to connect. */
-  readonly mediaGone: () => void
-  /** Runs one thing at a time on the call's media: a re-INVITE and an open or close must not interleave. */
-  readonly exclusive: <Value>(action: () => Promise<Value>) => Promise<Value>
-}
 
 /**
  * One payment window of a call: orders the guard in, proves it, and takes it out when it is safe. Every failure ends
@@ -106,11 +88,43 @@ export class PaymentWindow {
     this.#finish()
   }
 
+  /** The rtpengine is dead, and the entry lost. In another one maskMoved comes before anybody is connected. */
+  loseMedia(): void {
+    if (this.#isEnded()) return
+    this.#step({ type: 'failed', failure: 'media_lost' })
+    this.#step({ type: 'payer', silent: false })
+    this.#step({ type: 'held' })
+    this.#letGo()
+  }
+
+  /**
+   * No party knows a port of the new rtpengine yet: a guard is put between them, which masks everything until no key was
+   * heard for the cool-down. False: none in time, and nobody may be connected. Runs in the media's turn.
+   */
+  async maskMoved(withinMs: number): Promise<boolean> {
+    const { guards, media, rtpengine } = this.#options
+    const untilMs = performance.now() + withinMs
+    while (!this.#isEnded() && performance.now() < untilMs) {
+      const guard = guards.chooseAny(rtpengine)
+      const isIn = guard !== null && (await this.#interpose(guard, { withForm: false })) === 'ok'
+      const hold = this.#taken()
+      if (isIn && hold !== null && (await isGuardBetween(media))) {
+        void this.#proveHeld(hold)
+        return true
+      }
+      this.#letGo()
+      await delay(MASK_AGAIN_MS)
+    }
+    return false
+  }
+
   /** Waits for its turn on the call's media, but not past a time: a re-INVITE may take long. */
   async #inTurn(untilMs: number, action: () => Promise<'ok' | OrderRefusal>): Promise<'ok' | OrderRefusal> {
     let started = false
     const turn = this.#options.exclusive(() => {
-      if (this.#isEnded() || performance.now() >= untilMs) return Promise.resolve('media_unavailable' as const)
+      // While it waited, it may have been cancelled, or the media lost: then it is masked, and not opened.
+      const isOver = this.#isEnded() || this.#payment.failure !== null || this.#state() !== 'opening'
+      if (isOver || performance.now() >= untilMs) return Promise.resolve('media_unavailable' as const)
       started = true
       return action()
     })
@@ -118,7 +132,7 @@ export class PaymentWindow {
     return Promise.race([turn, tooLate.then(() => (started ? turn : 'media_unavailable'))])
   }
 
-  async #interpose(guard: GuardLink, options: { readonly withForm: boolean }): Promise<'ok' | OrderRefusal> {
+  async #interpose(guard: WindowGuard, options: { readonly withForm: boolean }): Promise<'ok' | OrderRefusal> {
     const { form, merchant, lookAheadMs, media } = this.#options
     const { fields, brands, tries, interDigitMs, totalMs, coolDownMs } = form
     const hold = new GuardHold({
@@ -166,13 +180,7 @@ export class PaymentWindow {
   /** Payer RTP arrives at the guard, and what the agent hears comes from the guard and from nobody else. */
   async #isProven(hold: GuardHold): Promise<boolean> {
     const [facts, counted] = await Promise.all([this.#options.media.facts(), this.#ask({ type: 'window.count' })])
-    const proven =
-      this.#hold === hold &&
-      facts.kind === 'ok' &&
-      facts.value.guardIsBetween &&
-      facts.value.packetsFrom.guardAgent > 0 &&
-      counted?.type === 'counted' &&
-      counted.counts.fromPayer > 0
+    const proven = this.#hold === hold && isMaskingProven(facts, counted)
     if (proven) hold.provenMs = performance.now()
     return proven
   }
@@ -227,13 +235,16 @@ export class PaymentWindow {
   async #close(hold: GuardHold): Promise<void> {
     if (this.#closing) return
     this.#closing = true
+    const { logger } = this.#options
     try {
       await this.#options.exclusive(async () => {
         if (this.#isEnded() || this.#hold !== hold || (await this.#takeOut(hold)) !== 'out') return
-        await this.#proveDirect()
+        const isSeen = await areSeenDirect(this.#options.media)
         if (this.#isEnded()) return
+        if (!isSeen)
+          logger.error({ windowId: this.windowId, code: 'not_direct' }, 'the parties are not seen to be direct')
         this.#finish()
-        this.#options.logger.info({ windowId: this.windowId }, 'window closed')
+        logger.info({ windowId: this.windowId }, 'window closed')
       })
     } finally {
       this.#closing = false
@@ -292,21 +303,13 @@ export class PaymentWindow {
     else if (hold.provenMs === null) void this.#proveHeld(hold)
   }
 
-  /** Looks three times whether rtpengine says what it did; the parties are told nothing either way. */
-  async #proveDirect(): Promise<void> {
-    for (let tries = 0; tries < CLEAR_PROOF_TRIES; tries += 1) {
-      const facts = await this.#options.media.facts()
-      if (facts.kind === 'ok' && facts.value.partiesAreDirect) return
-    }
-    this.#options.logger.error({ windowId: this.windowId, code: 'not_direct' }, 'the parties are not seen to be direct')
-  }
-
   #guardLost(hold: GuardHold): void {
     if (this.#isEnded() || this.#hold !== hold) return
     this.#hold = null
     // Before rtpengine knew of it, there is nothing to put another guard in place of. While the parties are being
     // connected it is drained and silent, and no longer needed: whether that succeeds decides.
-    if (this.#options.media.isGuarded && this.#connecting !== hold) this.#loseGuard()
+    const rule = ruleOf('guard-lost', windowStateOf(this.#payment, this.#options.media.isGuarded))
+    if (rule === 'remask' && this.#connecting !== hold) this.#loseGuard()
   }
 
   #loseGuard(): void {
@@ -321,9 +324,8 @@ export class PaymentWindow {
   async #recover(): Promise<void> {
     if (this.#recovering) return
     this.#recovering = true
-    const { guards, rtpengine } = this.#options
     while (!this.#isEnded() && this.#hold === null) {
-      const guard = guards.chooseAny(rtpengine)
+      const guard = this.#options.guards.chooseAny(this.#options.rtpengine)
       if (guard !== null) {
         const result = await this.#options.exclusive(() => this.#replace(guard))
         const hold = this.#taken()
@@ -340,8 +342,10 @@ export class PaymentWindow {
     if (!this.#isEnded() && this.#taken() === null) void this.#recover()
   }
 
-  async #replace(guard: GuardLink): Promise<'ok' | OrderRefusal> {
+  async #replace(guard: WindowGuard): Promise<'ok' | OrderRefusal> {
     if (this.#isEnded()) return 'call_ended'
+    // The call was moved to another rtpengine meanwhile, and masked there.
+    if (this.#hold !== null) return 'ok'
     if (this.#options.media.isGuarded) return this.#interpose(guard, { withForm: false })
     // The guard was lost just after it had been taken out.
     this.#finish()

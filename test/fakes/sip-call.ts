@@ -11,6 +11,7 @@ import { RtpengineControl } from '../../src/sbc/rtpengine-control.ts'
 import type { TransferPlaces } from '../../src/sbc/transfer-places.ts'
 import type { CallView } from '../../src/wire/call-protocol.ts'
 import { NO_RESCUE, NO_TRANSFERS } from './call-places.ts'
+import type { RescuePlaces } from '../../src/sbc/call-rescue.ts'
 import { eventually } from './eventually.ts'
 import { FakeDialog } from './fake-sip.ts'
 import { TEST_FORM, AGENT_MARK, PAYER_MARK } from './guarded-call.ts'
@@ -38,6 +39,7 @@ export class SipCall {
     readonly control: RtpengineControl
     readonly media: MediaSession
     readonly guards: GuardPool
+    readonly rescue: Partial<RescuePlaces>
     readonly callId: string
     readonly payerTold: string
     readonly agentTold: string
@@ -80,7 +82,7 @@ export class SipCall {
         forms: [TEST_FORM],
         merchant: 'shop',
         logger: createLogger({ role: 'test', level: 'silent' }),
-        rescue: NO_RESCUE,
+        rescue: { ...NO_RESCUE, ...options.rescue },
         transfers: options.transfers,
         changed: (call) => this.changes.push(call.view()),
         ended: () => {
@@ -96,6 +98,8 @@ export class SipCall {
     readonly guardPorts: readonly number[]
     readonly codec?: PartyCodec
     readonly transfers?: TransferPlaces
+    /** Where the call goes when its rtpengine is lost; nowhere when left out. */
+    readonly rescue?: Partial<RescuePlaces>
   }): Promise<SipCall> {
     const logger = createLogger({ role: 'test', level: 'silent' })
     const codec = options.codec ?? 'PCMU'
@@ -116,6 +120,7 @@ export class SipCall {
       control,
       media,
       guards,
+      rescue: options.rescue ?? {},
       callId,
       payerTold: answered.value,
       agentTold: offered.value,
