@@ -32,8 +32,9 @@ export class RecordRoute {
    * request URI, and the target last in the route (RFC 3261 section 16.4). `proxied` when an entry was that of this call.
    */
   strip(request: SipRequest): { readonly request: SipRequest; readonly proxied: boolean } {
-    const token = Buffer.from(this.#token(request))
     const routes = listOf(request, 'route')
+    if (routes.length === 0) return { request, proxied: false }
+    const token = Buffer.from(this.#token(request))
     let { uri } = request
     let proxied = false
     const own = this.#own(parseSipUri(uri))

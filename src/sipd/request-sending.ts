@@ -110,7 +110,9 @@ export class RequestSending {
         failed: (failure) => {
           if (instead === undefined || failure !== 'transport' || this.#answered || this.#over) {
             avoided.failed(server)
-            if (!this.#moves()) this.#options.failed(failure)
+            if (this.#moves()) return
+            this.settle()
+            this.#options.failed(failure)
             return
           }
           this.#refusals.note(way.flow.remote)

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { listOf, valueOf, type SipMessage } from '../../src/sipd/message.ts'
 import { DnsServer } from '../fakes/dns-server.ts'
+import { SipAuthority } from '../fakes/sip-certificates.ts'
 import { application, serve, type AppMessage, type AppRequest } from './application.ts'
 import { RawPeer, SDP } from './raw-peer.ts'
 
@@ -144,6 +145,34 @@ t.test('a name that nobody knows is 503, and one that DNS does not answer in tim
     srf.createUAC(uri, { localSdp: SDP }).catch((error: unknown) => error),
   )
   t.match(await Promise.all(failed), [{ status: 503 }, { status: 503 }])
+})
+
+t.test('a TLS server that SRV names proves the domain of the URI, not the name that DNS gave', async (t) => {
+  const dns = await DnsServer.open()
+  t.teardown(() => dns.close())
+  const authority = new SipAuthority()
+  const identity = { ...authority.leaf({ dns: ['sbc.example'] }), authority: authority.certificate }
+  const tls = { addresses: [{ host: '127.0.0.1', port: 0 }], identity: { ...identity, mutual: true } }
+  const served = await serve(t, { ...QUICK, tls, resolvers: [dns.address] })
+  const srf = await application(t, served.sipd)
+  dns.set('host.test', 'A', [{ type: 'A', address: '127.0.0.1' }])
+  for (const [domain, proves] of [
+    ['good.test', 'good.test'],
+    ['bad.test', 'host.test'],
+  ] as const) {
+    const peer = await RawPeer.tls({ ...authority.leaf({ sip: [proves] }), authority: authority.certificate })
+    t.teardown(() => peer.close())
+    dns.set(`_sips._tcp.${domain}`, 'SRV', [
+      { type: 'SRV', priority: 1, weight: 1, port: peer.address.port, target: 'host.test' },
+    ])
+    const calling = srf.createUAC(`sips:4711@${domain}`, { localSdp: SDP }).catch((error: unknown) => error)
+    if (domain === 'good.test') {
+      const invite = await peer.nextRequest('INVITE')
+      peer.respond(invite, peer.lastFrom ?? peer.address, { status: 486, tag: 'g' })
+    }
+    t.match(await calling, { status: domain === 'good.test' ? 486 : 503 }, domain)
+    t.equal(peer.log.length > 0, domain === 'good.test')
+  }
 })
 
 t.test('an answer whose connection is gone goes to the name in the Via, by SRV where it has no port', async (t) => {
