@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { DtlsKeys } from './dtls-keys.ts'
 import { MASTER_OCTETS, SrtpStream, type SrtpSuite } from './srtp.ts'
 
 const PACKET_MS = 20
@@ -23,6 +24,9 @@ export type PartyMedia = {
   readonly family?: 'ipv4' | 'ipv6'
   /** SDES: the suites that are offered, or the one that is answered. */
   readonly suites?: readonly SrtpSuite[]
+  /** Keys of a DTLS handshake that was made on `port`. */
+  readonly dtls?: DtlsKeys
+  readonly port?: number
 }
 
 /**
@@ -58,13 +62,17 @@ export class MediaParty {
       suite,
       master: randomBytes(MASTER_OCTETS),
     }))
+    if (options.dtls !== undefined) {
+      this.#in = new SrtpStream({ suite: 'AES_CM_128_HMAC_SHA1_80', master: options.dtls.in })
+      this.#out = new SrtpStream({ suite: 'AES_CM_128_HMAC_SHA1_80', master: options.dtls.out })
+    }
     socket.on('message', (datagram, from) => this.#take(datagram, from.port))
   }
 
   static async open(options: PartyMedia): Promise<MediaParty> {
     const family = options.family ?? 'ipv4'
     const socket = createSocket(family === 'ipv4' ? 'udp4' : 'udp6')
-    socket.bind(0, LOOPBACK[family])
+    socket.bind(options.port ?? 0, LOOPBACK[family])
     await once(socket, 'listening')
     return new MediaParty(socket, options)
   }
@@ -199,7 +207,8 @@ export class MediaParty {
   }
 
   #take(datagram: Buffer, fromPort: number): void {
-    const packet = this.#crypto.length === 0 ? datagram : (this.#in?.unprotect(datagram) ?? null)
+    const isSecure = this.#crypto.length > 0 || this.#in !== null
+    const packet = isSecure ? (this.#in?.unprotect(datagram) ?? null) : datagram
     if (packet === null) this.failures += 1
     else if (packet.length > HEADER_OCTETS)
       this.heard.push({
