@@ -306,8 +306,7 @@ export class PaymentWindow {
   #guardLost(hold: GuardHold): void {
     if (this.#isEnded() || this.#hold !== hold) return
     this.#hold = null
-    // Before rtpengine knew of it, there is nothing to put another guard in place of. While the parties are being
-    // connected it is drained and silent, and no longer needed: whether that succeeds decides.
+    // While the parties are being connected it is drained and silent, and no longer needed: that decides.
     const rule = ruleOf('guard-lost', windowStateOf(this.#payment, this.#options.media.isGuarded))
     if (rule === 'remask' && this.#connecting !== hold) this.#loseGuard()
   }
