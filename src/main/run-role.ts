@@ -78,6 +78,7 @@ async function start(
         ...tls,
         resolvers: sip.resolvers,
         sessionTimer: sip.sessionTimer,
+        admission: { sources: peerAddresses(configuration.trunks), strangers: sip.strangers },
         control: { ...sip.control, secret },
         traces: { sbc: configuration.sbc, identity: tools.identity },
         homer: configuration.homer,
@@ -112,6 +113,11 @@ async function start(
       return { addresses: [desk.address], close: () => desk.close() }
     }
   }
+}
+
+/** Who may send requests: the sources of all trunks, and their targets as far as these are addresses. */
+function peerAddresses(trunks: Configuration['trunks']): readonly string[] {
+  return trunks.flatMap(({ sources, targets }) => [...sources, ...targets.map(({ host }) => host)])
 }
 
 /** Throws the system's error, with its code, when a file cannot be read. */

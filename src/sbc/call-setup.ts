@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { isScanner } from '../kit/scanner-names.ts'
 import { agentName } from './agent-name.ts'
 import { Call } from './call.ts'
 import { calledNumber } from './called-number.ts'
@@ -51,7 +52,7 @@ export async function setUpCall(
   signal: AbortSignal,
 ): Promise<void> {
   const caller = dependencies.trunks.bySource(request.source_address)
-  if (caller === null) return reject(response, 403)
+  if (caller === null || isScanner(request.get('User-Agent'))) return reject(response, 403)
   const called = calledNumber(request.uri, caller, dependencies.emergencyNumbers)
   const admission = called.isEmergency ? NOT_COUNTED : dependencies.limits.admit(caller, request.source_address)
   if (admission.kind === 'limited') return unavailable(response, admission.retryAfterSeconds)

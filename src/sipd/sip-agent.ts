@@ -66,7 +66,10 @@ export class SipAgent {
   #sort(bytes: Buffer, flow: Flow): void {
     const parsed = parseMessage(bytes)
     if (parsed.kind === 'keep_alive') return
+    const { admission } = this.#core
+    const isStranger = admission?.dropsSource(flow.remote.host) ?? false
     if (parsed.kind === 'refused') {
+      if (isStranger) return admission?.drop('stranger', flow.remote.host)
       this.#metrics.malformed(flow.transport)
       if (OVER_A_LIMIT.has(parsed.code)) this.#metrics.limited('message')
       this.#answerMalformed(parsed.partial, flow, statusOf(parsed.code))
@@ -74,6 +77,10 @@ export class SipAgent {
     }
     const { message } = parsed
     const envelope = openEnvelope(message)
+    if (admission !== undefined && message.kind === 'request') {
+      if (isStranger && !this.#isOfCall(envelope)) return admission.drop('stranger', flow.remote.host)
+      if (admission.dropsProgram(valueOf(message, 'user-agent'))) return admission.drop('scanner', flow.remote.host)
+    }
     if (typeof envelope === 'string') {
       this.#metrics.malformed(flow.transport)
       this.#answerMalformed(message, flow, 400)
@@ -86,6 +93,11 @@ export class SipAgent {
       if (fault === undefined) this.#request(message, envelope, flow, bytes.length)
       else this.#answerMalformed(message, flow, fault.status, fault.headers)
     }
+  }
+
+  /** In a dialog of ours a peer may send from another address than the one that we called. */
+  #isOfCall(envelope: Envelope | string): boolean {
+    return typeof envelope !== 'string' && this.#core.dialogs.byLocalTag(envelope.callId, envelope.toTag) !== undefined
   }
 
   /** A sip or proxy frame of an application. */

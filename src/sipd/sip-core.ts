@@ -1,4 +1,5 @@
 import type { Logger } from '../kit/log.ts'
+import type { Admission } from './admission.ts'
 import type { AvoidedServers } from './avoided-servers.ts'
 import type { CallRecords } from './call-records.ts'
 import type { Clock } from './clock.ts'
@@ -24,5 +25,7 @@ export type SipCore = {
   readonly limits: SipdLimits
   /** What is asked of the sessions of all dialogs; undefined: nothing. */
   readonly sessionTimer: SessionTimerPolicy | undefined
+  /** Who is heard at all; undefined: everybody. */
+  readonly admission: Admission | undefined
   readonly logger: Logger
 }

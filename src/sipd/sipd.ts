@@ -1,5 +1,6 @@
 import type { Logger } from '../kit/log.ts'
 import type { Metrics } from '../kit/metrics.ts'
+import { Admission, type AdmissionPolicy } from './admission.ts'
 import { AvoidedServers } from './avoided-servers.ts'
 import { CallRecords } from './call-records.ts'
 import { SYSTEM_CLOCK, type Clock } from './clock.ts'
@@ -25,6 +26,8 @@ export type SipdOptions = {
   readonly control: { readonly host: string; readonly port: number; readonly secret: string }
   /** DNS servers by numeric address; none: those of the system. */
   readonly resolvers?: readonly Address[]
+  /** Who is heard; without it everybody. */
+  readonly admission?: AdmissionPolicy
   readonly limits?: Partial<SipdLimits>
   /** The session timer (RFC 4028) that sipd asks for and accepts, so that no call outlives its peer; null: none. */
   readonly sessionTimer?: SessionTimerPolicy | null
@@ -65,11 +68,16 @@ export async function startSipd(options: SipdOptions): Promise<Sipd> {
   let control: ControlServer | undefined
   const watching = startWatching({ ...options, failed: () => metrics.fault() })
   const refusals = new TlsRefusalLog(options.logger, SYSTEM_CLOCK)
+  const admission =
+    options.admission === undefined
+      ? undefined
+      : new Admission({ policy: options.admission, ...options, clock: SYSTEM_CLOCK })
   const transports = await Transports.open({
     udp: options.udp,
     tcp: options.tcp,
     tls: options.tls,
     limits,
+    takesConnection: (host) => admission?.takesConnection(host) ?? true,
     onBytes: (bytes, flow) => {
       watching.take('received', bytes, flow)
       wired.agent?.fromNetwork(bytes, flow)
@@ -117,6 +125,7 @@ export async function startSipd(options: SipdOptions): Promise<Sipd> {
     records,
     clock: options.clock ?? SYSTEM_CLOCK,
     limits,
+    admission,
     sessionTimer: options.sessionTimer === null ? undefined : (options.sessionTimer ?? DEFAULT_POLICY),
     logger: options.logger,
   }

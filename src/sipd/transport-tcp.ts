@@ -59,6 +59,8 @@ type Options = {
   readonly advertise: (local: Address, remote: Address) => Address
   /** The address of ours that a connection to a peer leaves from. */
   readonly bindHost: (local: Address, remote: Address) => string
+  /** False: a connection that a peer opened is closed at once. */
+  readonly takesConnection?: ((host: string | undefined) => boolean) | undefined
   readonly onMessage: (bytes: Buffer, flow: Flow) => void
   readonly onSent?: ((bytes: Buffer, flow: Flow) => void) | undefined
   /** The stream could not be cut into messages any more; the connection has been closed. */
@@ -89,6 +91,10 @@ export class TcpTransport {
     this.name = options.terms.name
     this.#options = options
     server.on('connection', (socket: Socket) => {
+      if (options.takesConnection?.(socket.remoteAddress) === false) {
+        socket.destroy()
+        return
+      }
       this.#accepted.add(socket)
       socket.once('close', () => this.#accepted.delete(socket))
       if (this.#countOf(socket.remoteAddress) <= options.limits.tcpConnectionsPerPeerMax) return

@@ -49,6 +49,8 @@ export class Transports {
     readonly tcp: readonly Address[]
     readonly tls?: TlsListeners | undefined
     readonly limits: TcpLimits
+    /** False: a connection from there is closed at once. */
+    readonly takesConnection?: ((host: string | undefined) => boolean) | undefined
     readonly onBytes: (bytes: Buffer, flow: Flow) => void
     /** Bytes were handed to a socket or connection; whether they arrive is not known. */
     readonly onSent?: ((bytes: Buffer, flow: Flow) => void) | undefined
@@ -156,6 +158,7 @@ export class Transports {
     terms: StreamTerms,
     options: {
       readonly limits: TcpLimits
+      readonly takesConnection?: ((host: string | undefined) => boolean) | undefined
       readonly onBytes: (bytes: Buffer, flow: Flow) => void
       readonly onSent?: ((bytes: Buffer, flow: Flow) => void) | undefined
       readonly onTrouble: (transport: TransportName) => void
@@ -171,6 +174,7 @@ export class Transports {
         return name === undefined ? this.#advertise(local, remote) : { host: name, port: local.port }
       },
       bindHost: (local, remote) => this.#advertise(local, remote).host,
+      takesConnection: options.takesConnection,
       onMessage: options.onBytes,
       onSent: options.onSent,
       onBroken: () => options.onTrouble(terms.name),

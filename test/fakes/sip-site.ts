@@ -46,6 +46,8 @@ export async function startSipSite(t: Test): Promise<SipSite> {
     guards: 1,
     change: (written) => ({
       ...written,
+      // A stranger is to be told so; test/sipd/admission.test.ts has those who hear nothing.
+      sip: { ...written.sip, strangers: 'refuse' },
       trunks: [
         { name: 'carrier', side: 'carrier', sources: [carrier.host], target: carrier },
         { name: 'agents', side: 'contact-centre', sources: [agent.host], target: agent },
