@@ -2,6 +2,8 @@ import { benchGuardLoad } from './guard-load.ts'
 import { benchLeak } from './leak.ts'
 import { benchLeakKnee } from './leak-knee.ts'
 import { benchMediaLatency } from './media-latency.ts'
+import { benchSipCps, ROUNDS as CPS_ROUNDS } from './sip-cps.ts'
+import { benchSipGrowth } from './sip-growth.ts'
 import { benchSwitch } from './switch.ts'
 import { parseBenchOptions, type BenchOptions } from './harness/bench-options.ts'
 import { writePage } from './harness/page.ts'
@@ -15,6 +17,9 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   leak: benchLeak,
   'leak-knee': benchLeakKnee,
   'media-latency': inRounds(benchMediaLatency, 10),
+  'sip-cps': inRounds(benchSipCps, CPS_ROUNDS),
+  // Long enough for 100,000 calls.
+  'sip-growth': (options) => benchSipGrowth({ minutes: options.minutes ?? 23, say: options.say }),
   switch: inRounds(benchSwitch, 8),
 }
 

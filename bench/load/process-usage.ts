@@ -18,6 +18,16 @@ export function residentBytes(pid: number): number {
   return Number(kib) * 1_024
 }
 
+/** Memory of a process with shared pages divided among those who share them; forked processes share most of theirs. */
+export function proportionalBytes(pid: number): number {
+  return readProportional(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))
+}
+
+/** `Pss:  1234 kB` of a smaps_rollup file, in bytes. */
+export function readProportional(rollup: string): number {
+  return Number(/^Pss:\s*(\d+) kB/m.exec(rollup)?.[1]) * 1_024
+}
+
 /** Datagrams that the kernel dropped because the buffer of one of these ports was full. */
 export function droppedAt(ports: ReadonlySet<number>): number {
   let dropped = 0

@@ -13,7 +13,8 @@ const NEEDS = [
     why: 'tries to read keys from recordings, as an independent judge',
     for: ['start', 'test', 'bench'],
   },
-  { name: 'sip-tester', program: 'sipp', why: 'plays carrier and agent in the system tests', for: ['test'] },
+  { name: 'sip-tester', program: 'sipp', why: 'plays carrier and agent in tests and benches', for: ['test', 'bench'] },
+  { name: 'kamailio', program: 'kamailio', why: 'is the proxy that calls are compared with', for: ['test', 'bench'] },
   { name: 'chromium', program: 'chromium', why: "opens the agent's page in the tests", for: ['test'] },
   {
     name: 'asterisk-core-sounds-en-wav',
@@ -45,9 +46,9 @@ const NEEDS = [
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
 
 /**
- * Run as root. rtpengine-daemon brings a system service that would start at once and hold media ports: policy-rc.d is
- * Debian's way to say no while packages are installed, and the service is disabled afterwards, since Tonewall starts
- * rtpengine itself. Package lists are fetched only when the first try fails, as it does when they are empty or old.
+ * Run as root. rtpengine-daemon and kamailio bring system services that would start at once and hold ports: policy-rc.d
+ * is Debian's way to say no while packages are installed, and the services are disabled afterwards, since Tonewall and
+ * its benches start both themselves. Package lists are fetched only when the first try fails, as it does when they are empty or old.
  */
 const INSTALL_SCRIPT = `
 set -u
@@ -66,11 +67,11 @@ if ! install "$@"; then
   install "$@" || exit 1
 fi
 for name in "$@"; do
-  [ "$name" = rtpengine-daemon ] || continue
+  case "$name" in rtpengine-daemon|kamailio) ;; *) continue ;; esac
   if [ -d /run/systemd/system ]; then
-    systemctl disable --now rtpengine-daemon.service >/dev/null 2>&1
+    systemctl disable --now "$name.service" >/dev/null 2>&1
   elif command -v update-rc.d >/dev/null; then
-    update-rc.d rtpengine-daemon disable >/dev/null 2>&1
+    update-rc.d "$name" disable >/dev/null 2>&1
   fi
 done
 exit 0
