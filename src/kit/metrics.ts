@@ -43,6 +43,25 @@ export class Metrics {
     return new Gauge({ name, help, labelNames: [...labelNames], registers: [this.registry] })
   }
 
+  /** A gauge whose values are counted anew whenever it is read. */
+  snapshot(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    read: () => readonly { readonly labels: Readonly<Record<string, string>>; readonly count: number }[],
+  ): void {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.registry],
+      collect: () => {
+        gauge.reset()
+        for (const { labels, count } of read()) gauge.set({ ...labels }, count)
+      },
+    })
+  }
+
   /** Buckets in the unit that the name ends in. */
   histogram(name: string, help: string, buckets: readonly number[]): Histogram {
     return new Histogram({ name, help, buckets: [...buckets], registers: [this.registry] })

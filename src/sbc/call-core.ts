@@ -1,12 +1,22 @@
 import type { Logger } from '../kit/log.ts'
 import type { Leg } from './leg.ts'
+import type { CallQuality } from './media-quality.ts'
 import type { MediaSession } from './media-session.ts'
 import type { Party } from './party.ts'
 import type { PaymentWindow } from './payment-window.ts'
+import type { SipRequest } from './sip-server.ts'
 import type { Rule, WindowEvent } from './window-events.ts'
 
 /** Why a call ended, for the Reason header (RFC 3326) towards a party that did not end it. */
 export type EndReason = 'party_hung_up' | 'media_lost' | 'sip_lost' | 'closing'
+
+/** How a call ended. `quality` is null when rtpengine could not be asked; it never rejects. */
+export type CallEnd = {
+  readonly reason: EndReason
+  readonly hungUp: Party | null
+  readonly bye: SipRequest | null
+  readonly quality: Promise<CallQuality | null>
+}
 
 /** What the parts of a call use of its media and of its window. */
 export type CallMedia = Pick<

@@ -2,7 +2,7 @@ import type { Logger } from '../kit/log.ts'
 import type { FormConfiguration } from '../wire/configuration.ts'
 import type { CallView, OrderRefusal, Payment } from '../wire/call-protocol.ts'
 import type { FieldName, Masking } from '../wire/window-progress.ts'
-import type { CallCore, EndReason } from './call-core.ts'
+import type { CallCore, CallEnd, EndReason } from './call-core.ts'
 import { endEvent, REASON_HEADERS } from './call-ending.ts'
 import { CallModify } from './call-modify.ts'
 import { CallRequests } from './call-requests.ts'
@@ -14,6 +14,7 @@ import type { Leg } from './leg.ts'
 import { LegDescriptions } from './leg-descriptions.ts'
 import { listenTo } from './leg-requests.ts'
 import type { MediaSession } from './media-session.ts'
+import { qualityOf } from './media-quality.ts'
 import { otherParty, type Party } from './party.ts'
 import { PaymentWindow } from './payment-window.ts'
 import type { OpenResult } from './payment-window-options.ts'
@@ -61,6 +62,7 @@ export class Call implements GivingCall {
   readonly #descriptions = new LegDescriptions()
   #window: PaymentWindow | null = null
   #endedAtMs: number | null = null
+  #ending: CallEnd | null = null
   /** The tail of the chain of things that use the media; each waits for the one before. */
   #media: Promise<unknown> = Promise.resolve()
 
@@ -108,6 +110,11 @@ export class Call implements GivingCall {
 
   get isEnded(): boolean {
     return this.#endedAtMs !== null
+  }
+
+  /** How it ended; null before. */
+  get ending(): CallEnd | null {
+    return this.#ending
   }
 
   get payment(): Payment | null {
@@ -199,7 +206,11 @@ export class Call implements GivingCall {
         this.#dependencies.logger.warn({ callId: this.facts.callId, trunk: leg.trunk.name }, 'BYE was not sent')
       })
     }
-    void this.media.delete()
+    const { media } = this
+    // Asked before the delete, after which rtpengine has forgotten what it counted.
+    const quality = reason === 'media_lost' ? Promise.resolve(null) : qualityOf(media)
+    void quality.then(() => media.delete())
+    this.#ending = { reason, hungUp: hungUp ?? null, bye: bye ?? null, quality }
     this.#dependencies.logger.info(
       { callId: this.facts.callId, code: reason, durationMs: this.#endedAtMs - this.#startedAtMs },
       'call ended',

@@ -2,8 +2,11 @@ import { listenChannel, type ChannelRefusal, type Channel, type ChannelListener,
 import type { Identity, Role } from '../kit/identity.ts'
 import { errorFields, type Logger } from '../kit/log.ts'
 import { parseDeskToSbc, type DeskToSbc, type OrderRefusal, type SbcToDesk } from '../wire/call-protocol.ts'
+import { parseOperatorToSbc, type OperatorToSbc, type SbcToOperator } from '../wire/operator-protocol.ts'
+import { parseSipdToSbc, type SbcToSipd, type SipdToSbc } from '../wire/trace-protocol.ts'
 import type { Call } from './call.ts'
 import type { CallDirectory } from './call-directory.ts'
+import type { OperatorAnswers, SipdChannel } from './operator-answers.ts'
 import type { SelfTestSchedule } from './self-test-schedule.ts'
 
 /** A call takes about 700 bytes of a frame, which holds a megabyte; calls beyond these follow one by one. */
@@ -11,16 +14,28 @@ const CALLS_IN_SNAPSHOT_MAX = 500
 
 type CallOrder = Exclude<DeskToSbc, { type: 'calls.watch' | 'selftest.run' }>
 
-/** Shows desks the calls, and takes their orders; operators may have guards tested. */
+type Told = SbcToOperator | SbcToSipd
+type Heard = OperatorToSbc | SipdToSbc
+
+/** What a peer of each role may say. */
+const PARSERS = { desk: parseDeskToSbc, operator: parseOperatorToSbc, sipd: parseSipdToSbc } as const
+
+/** Shows desks the calls, and takes their orders; operators may have guards tested, see calls and their traces. */
 export class DeskServer {
-  readonly #watchers = new Set<Channel<SbcToDesk, DeskToSbc>>()
+  readonly #watchers = new Set<Channel<Told, Heard>>()
   readonly #directory: CallDirectory
   readonly #selfTests: Pick<SelfTestSchedule, 'now'>
+  readonly #operators: OperatorAnswers
   #listener: ChannelListener | null = null
 
-  constructor(options: { readonly directory: CallDirectory; readonly selfTests: Pick<SelfTestSchedule, 'now'> }) {
+  constructor(options: {
+    readonly directory: CallDirectory
+    readonly selfTests: Pick<SelfTestSchedule, 'now'>
+    readonly operators: OperatorAnswers
+  }) {
     this.#directory = options.directory
     this.#selfTests = options.selfTests
+    this.#operators = options.operators
   }
 
   /** Rejects with the system's error when the port is taken. */
@@ -31,15 +46,19 @@ export class DeskServer {
     readonly logger: Logger
     readonly refused?: (code: ChannelRefusal) => void
   }): Promise<void> {
-    this.#listener = await listenChannel<SbcToDesk, DeskToSbc>({
+    this.#listener = await listenChannel<Told, Heard>({
       ...options,
-      allow: ['desk', 'operator'],
+      allow: ['desk', 'operator', 'sipd'],
       accept: (peer) => {
-        let channel: Channel<SbcToDesk, DeskToSbc> | null = null
+        let channel: Channel<Told, Heard> | null = null
+        let asked: SipdChannel | null = null
         return {
-          parse: parseDeskToSbc,
+          parse: peer === 'operator' || peer === 'sipd' ? PARSERS[peer] : PARSERS.desk,
           opened: (opened) => {
             channel = opened
+            if (peer !== 'sipd') return
+            asked = sipdChannel(opened)
+            this.#operators.add(asked)
           },
           message: (message, _body, reply) => {
             if (message.type === 'calls.watch') {
@@ -49,7 +68,10 @@ export class DeskServer {
               channel?.send({ type: 'calls', calls: calls.slice(0, CALLS_IN_SNAPSHOT_MAX) })
               for (const call of calls.slice(CALLS_IN_SNAPSHOT_MAX)) channel?.send({ type: 'call', call })
             } else if (message.type === 'selftest.run') void this.#test(message.guard, peer, reply)
-            else
+            else if (message.type === 'calls.list' || message.type === 'call.trace')
+              void this.#operators.answer(message).then(reply)
+            // sipd answers questions, and says nothing by itself.
+            else if (message.type !== 'trace.messages')
               this.#order(message, reply).catch((error: unknown) => {
                 options.logger.error({ code: 'order_failed', ...errorFields(error) }, 'an order could not be handled')
                 reply({ type: 'refused', code: 'media_unavailable' })
@@ -57,6 +79,7 @@ export class DeskServer {
           },
           closed: () => {
             if (channel !== null) this.#watchers.delete(channel)
+            if (asked !== null) this.#operators.remove(asked)
           },
         }
       },
@@ -92,6 +115,18 @@ export class DeskServer {
     const refusal = await carryOut(call, message)
     if (refusal === null) reply({ type: 'done', callId: message.callId, windowId: call.payment?.windowId ?? null })
     else reply({ type: 'refused', code: refusal })
+  }
+}
+
+/** The channel to a sipd, which can only send what it is asked for: its parser lets nothing else through. */
+function sipdChannel(channel: Channel<Told, Heard>): SipdChannel {
+  return {
+    request: async (question, options) => {
+      const answer = await channel.request(question, options)
+      if (answer.kind !== 'reply') return answer
+      const { message, body } = answer
+      return message.type === 'trace.messages' ? { kind: 'reply', message, body } : { kind: 'closed' }
+    },
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Address } from '../wire/guard-protocol.ts'
+import { readCallQuality, type CallQuality } from './media-quality.ts'
 
 /** What `query` says about who hears whom. packetsFrom counts what arrived from each side. */
 export type MediaFacts = {
@@ -10,6 +11,8 @@ export type MediaFacts = {
     readonly guardPayer: number
     readonly guardAgent: number
   }
+  /** Of what came from each party. */
+  readonly quality: CallQuality
 }
 
 /** Part of a reply of rtpengine's, unread. */
@@ -59,6 +62,7 @@ export function readFacts(reply: Reply, parties: MediaTags = FIRST_TAGS): MediaF
       guardPayer: packetsFrom(tagOf('guard-payer')),
       guardAgent: packetsFrom(tagOf('guard-agent')),
     },
+    quality: readCallQuality(reply, parties),
   }
 }
 

@@ -5,6 +5,7 @@ import type { Metrics } from '../kit/metrics.ts'
 import type { Configuration } from '../wire/configuration.ts'
 import type { Call, CallDependencies } from './call.ts'
 import { CallDirectory } from './call-directory.ts'
+import { CallRecorder } from './call-recorder.ts'
 import { ALLOWED_METHODS } from './refusal.ts'
 import { setUpCall, type SetUpDependencies } from './call-setup.ts'
 import { DeskServer } from './desk-server.ts'
@@ -28,7 +29,7 @@ import { Trunks } from './trunks.ts'
 export type SbcOptions = {
   readonly configuration: Pick<
     Configuration,
-    'sip' | 'trunks' | 'routes' | 'rtpengines' | 'guards' | 'sbc' | 'forms' | 'merchant'
+    'sip' | 'trunks' | 'routes' | 'rtpengines' | 'guards' | 'sbc' | 'forms' | 'merchant' | 'callRecords'
   >
   /** The secret of the SIP server's control protocol. */
   readonly sipSecret: string
@@ -102,7 +103,8 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     nowMs: () => performance.now(),
     dateMs: () => Date.now(),
   })
-  const desks = new DeskServer({ directory, selfTests })
+  const recorder = new CallRecorder({ configuration, logger, metrics })
+  const desks = new DeskServer({ directory, selfTests, operators: recorder.operators })
   const countedWindows = new WeakMap<Call, string>()
   const callDependencies: CallDependencies = {
     guards,
@@ -119,10 +121,12 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     transfers: transferPlaces({ directory, setUp: () => setUp }),
     changed: (call) => {
       countWindow(call)
+      recorder.changed(call)
       desks.tell(call)
     },
     ended: (call) => {
       countWindow(call)
+      recorder.ended(call)
       directory.remove(call)
       live.set(directory.size)
       desks.tell(call)
@@ -197,15 +201,17 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
 
   async function take(request: SipRequest, response: SipResponse): Promise<void> {
     settingUp += 1
+    const entry = recorder.begin(request, trunks.bySource(request.source_address))
     try {
       if (closed || (!isEmergency(request) && (directory.isFull || settingUp > SET_UPS_MAX)))
         response.send(503, 'Service Unavailable', { headers: { 'Retry-After': '5' } })
-      else await setUpCall(setUp, request, response, setUps.signal)
+      else await setUpCall(recorder.watching(setUp, entry), request, response, setUps.signal)
     } catch (error) {
       logger.error({ code: 'invite_failed', ...errorFields(error) }, 'an INVITE could not be handled')
       if (!response.finalResponseSent) response.send(500)
     } finally {
       settingUp -= 1
+      recorder.settled(entry, response)
     }
     if (response.finalResponseSent && response.status >= 300) counters.invites.inc({ outcome: 'refused' })
   }
@@ -257,6 +263,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
       giveUpSetUps()
       await registrations.close()
       if (isBusy) await new Promise((resolve) => setTimeout(resolve, BYE_MS_MAX))
+      await recorder.close()
       await desks.close()
       closeAll()
     },

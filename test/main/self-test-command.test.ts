@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createLogger } from '../../src/kit/log.ts'
 import { CallDirectory } from '../../src/sbc/call-directory.ts'
+import { CallJournal } from '../../src/sbc/call-journal.ts'
 import { DeskServer } from '../../src/sbc/desk-server.ts'
+import { OperatorAnswers } from '../../src/sbc/operator-answers.ts'
 import type { SelfTestSchedule } from '../../src/sbc/self-test-schedule.ts'
 import { loadConfiguration, DEFAULT_CONFIGURATION_FILE } from '../../src/main/configuration.ts'
 import { runSelfTestCommand, type SelfTestCommand } from '../../src/main/self-test-command.ts'
@@ -47,7 +49,13 @@ async function run(configuration: Configuration, more: Partial<SelfTestCommand> 
 }
 
 async function sbc(t: Test, now: SelfTestSchedule['now']): Promise<number> {
-  const server = new DeskServer({ directory: new CallDirectory(), selfTests: { now } })
+  const server = new DeskServer({
+    directory: new CallDirectory(),
+    selfTests: { now },
+    operators: new OperatorAnswers({
+      journal: new CallJournal({ dateMs: () => Date.now(), finished: () => undefined }),
+    }),
+  })
   const logger = createLogger({ role: 'test', level: 'silent' })
   await server.listen({ host: '127.0.0.1', port: 0, identity: sharedIdentity('sbc'), logger })
   t.teardown(() => server.close())

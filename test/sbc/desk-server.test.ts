@@ -3,9 +3,11 @@ import { ChannelClient } from '../../src/kit/channel.ts'
 import type { Role } from '../../src/kit/identity.ts'
 import { createLogger } from '../../src/kit/log.ts'
 import { CallDirectory } from '../../src/sbc/call-directory.ts'
+import { CallJournal } from '../../src/sbc/call-journal.ts'
 import type { Call } from '../../src/sbc/call.ts'
 import type { SelfTestSchedule } from '../../src/sbc/self-test-schedule.ts'
 import { DeskServer } from '../../src/sbc/desk-server.ts'
+import { OperatorAnswers } from '../../src/sbc/operator-answers.ts'
 import { randomLetters } from '../../src/sbc/letters.ts'
 import { parseSbcToDesk, type CallView, type DeskToSbc, type SbcToDesk } from '../../src/wire/call-protocol.ts'
 import { eventually } from '../fakes/eventually.ts'
@@ -60,7 +62,13 @@ async function listen(
   directory: CallDirectory,
   now: SelfTestSchedule['now'] = () => Promise.resolve([]),
 ): Promise<DeskServer> {
-  const server = new DeskServer({ directory, selfTests: { now } })
+  const server = new DeskServer({
+    directory,
+    selfTests: { now },
+    operators: new OperatorAnswers({
+      journal: new CallJournal({ dateMs: () => Date.now(), finished: () => undefined }),
+    }),
+  })
   await server.listen({ host: '127.0.0.1', port: 0, identity: sharedIdentity('sbc'), logger })
   t.teardown(() => server.close())
   return server

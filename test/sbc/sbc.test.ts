@@ -170,6 +170,7 @@ function options(of: {
       sbc: { host: '127.0.0.1', port: of.port },
       forms: [TEST_FORM],
       merchant: 'shop',
+      callRecords: null,
     },
     sipSecret: SECRET,
     identity: sharedIdentity('sbc'),
