@@ -26,6 +26,8 @@ export function answerInDialog(
   // Theirs is not answered yet: they are too early. Ours is not: both have to wait for different times.
   if (group.peerUpdate || (method === 'INVITE' && group.peerInvite?.pending === true)) return TOO_EARLY()
   if (method === 'INVITE' && (group.invitePending || group.descriptions.offer === 'ours')) return PENDING
+  // drachtio-srf takes an UPDATE for one to its own INVITE, and never answers it.
+  if (group.invitePending && group.active.state !== 'early') return PENDING
   if (request.body.length === 0) return undefined
   if (group.descriptions.offer === 'theirs') return TOO_EARLY()
   return group.descriptions.offer === 'ours' ? PENDING : undefined

@@ -22,6 +22,9 @@ const OWED_PRACKS_MAX = 64
 /** An application has one re-INVITE under way in a dialog (RFC 3261 section 14.1). */
 const WAITING_INVITES_MAX = 4
 
+/** A peer has one UPDATE under way in a dialog (RFC 3311 section 5.1). */
+const HELD_UPDATES_MAX = 4
+
 /** What a dialog needs of the INVITE that the peer sent last. */
 export type PeerInvite = {
   /** The application has not given a final answer. */
@@ -53,6 +56,8 @@ export class DialogGroup {
   leaving = false
   readonly #owedPracks: OwedPrack[] = []
   #afterRefresh: (() => void)[] | undefined
+  #outstanding = 0
+  readonly #heldUpdates: (() => void)[] = []
   readonly descriptions = new SessionDescriptions()
   /** Those that live in this dialog, once there was one. */
   subscriptions: Subscriptions | undefined
@@ -122,6 +127,29 @@ export class DialogGroup {
     this.#afterRefresh = undefined
     this.invitePending = false
     for (const send of waiting) send()
+  }
+
+  /** Another request than INVITE of the application goes out in this dialog; ends() follows its final answer. */
+  requestBegins(): void {
+    this.#outstanding += 1
+  }
+
+  requestEnds(): void {
+    this.#outstanding -= 1
+    if (this.#outstanding > 0) return
+    const held = this.#heldUpdates.splice(0)
+    // After the answer has been passed up, which the caller is about to do.
+    if (held.length > 0) queueMicrotask(() => held.forEach((pass) => pass()))
+  }
+
+  /**
+   * True when an UPDATE of the peer has to wait until the application's requests are answered: drachtio-srf takes it for
+   * one to them, and never answers it.
+   */
+  holdUpdate(pass: () => void): boolean {
+    if (this.#outstanding === 0 || this.#heldUpdates.length === HELD_UPDATES_MAX) return false
+    this.#heldUpdates.push(pass)
+    return true
   }
 
   /** Nothing of it runs any more. */

@@ -216,7 +216,8 @@ export class UserAgentClient {
     if (request.method === 'INVITE') {
       this.#invites.set(transactionId, outbound)
       this.#core.dialogs.reserve(idOf(outbound))
-    } else if (group === undefined && subscribes(request)) expectNotify(outbound, this.#core.dialogs)
+    } else if (group !== undefined) group.requestBegins()
+    else if (subscribes(request)) expectNotify(outbound, this.#core.dialogs)
     if (options.reachable) transaction.start()
     else {
       transaction.abandon()
@@ -339,10 +340,14 @@ export class UserAgentClient {
   }
 
   #final(outbound: OutboundRequest): void {
+    const again = outbound.progress === 'final'
     outbound.progress = 'final'
     outbound.ringing?.cancel()
     if (this.#invites.delete(outbound.transactionId)) this.#core.dialogs.release(idOf(outbound))
-    if (outbound.outgoing.request.method !== 'INVITE') return
+    if (outbound.outgoing.request.method !== 'INVITE') {
+      if (!again) outbound.group?.requestEnds()
+      return
+    }
     const group = outbound.group ?? this.#core.dialogs.byId(idOf(outbound))
     if (group !== undefined) group.invitePending = false
   }

@@ -235,7 +235,8 @@ export class UserAgentServer {
       group,
     }
     if (request.method === 'INVITE') group.peerInvite = this.#track(context.key, inbound)
-    this.#give(inbound, context.bytes, { earlyUpdate: early })
+    const give = (): void => this.#give(inbound, context.bytes, { earlyUpdate: early })
+    if (request.method !== 'UPDATE' || !group.holdUpdate(give)) give()
   }
 
   /** A fork that lost says goodbye; the application never knew of it. */
