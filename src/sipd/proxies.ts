@@ -71,6 +71,8 @@ export class Proxies {
     context: { readonly flow: Flow; readonly proxied: boolean },
   ): boolean {
     const { transactions } = this.#core
+    // Nearly every request: nothing is proxied, or this does not belong to it.
+    if (!context.proxied && (request.method !== 'CANCEL' || this.#contexts.size === 0)) return false
     const inviteKey = serverKey(request, envelope, 'INVITE')
     const cancelled = request.method === 'CANCEL' ? this.#contexts.get(inviteKey) : undefined
     const key = serverKey(request, envelope, request.method)
