@@ -90,7 +90,7 @@ t.test('in a call of ours a peer may send from an address that no trunk names', 
   if (from === undefined) throw new Error('no address')
   peer.respond(invite, from, { status: 200, tag: 'peer', body: SDP })
   const dialog = await calling
-  const ended = once(dialog as unknown as NodeJS.EventEmitter, 'destroy')
+  const ended = new Promise<void>((resolve) => dialog.on('destroy', () => resolve()))
   const field = (name: string): string => invite.headers.find(({ key }) => key === name)?.value ?? ''
   peer.request(from, {
     method: 'BYE',
