@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import type { Address, Flow } from './flow.ts'
+import { splitList } from './header-list.ts'
 import { header, listOf, valueOf, type Header, type SipMessage } from './message.ts'
 import { parseNameAddr, replaceLocalhost } from './name-addr.ts'
 import { formatHostPort, parseSipUri } from './uri.ts'
@@ -21,15 +22,34 @@ const SERVERS_OWN = new Set([
 
 const ADDRESSES_OF_OURS = new Set(['p-asserted-identity', 'p-preferred-identity', 'remote-party-id'])
 
+/** Headers with commas of their own, which may not be joined (RFC 3261 section 7.3.1). */
+const CHALLENGES = new Set(['www-authenticate', 'proxy-authenticate', 'authorization', 'proxy-authorization'])
+
 /** The headers of an application's message that go out as they are, `@localhost` in identities replaced. */
 export function applicationHeaders(message: SipMessage, flow: Flow): Header[] {
   const hostPort = formatHostPort(flow.local)
   const kept: Header[] = []
   for (const field of message.headers) {
     if (SERVERS_OWN.has(field.key)) continue
+    if (CHALLENGES.has(field.key)) {
+      kept.push(...splitChallenges(field))
+      continue
+    }
     kept.push(ADDRESSES_OF_OURS.has(field.key) ? { ...field, value: replaceLocalhost(field.value, hostPort) } : field)
   }
   return kept
+}
+
+/** One line for each challenge: drachtio-srf joins the lines that its application gives it. */
+function splitChallenges(field: Header): Header[] {
+  const challenges: string[] = []
+  for (const part of splitList(field.value)) {
+    const last = challenges.length - 1
+    // A new challenge begins with the name of its scheme; what goes on begins with a parameter.
+    if (last === -1 || /^[\w-]+\s+[\w-]+\s*=/.test(part)) challenges.push(part)
+    else challenges[last] = `${challenges[last] ?? ''}, ${part}`
+  }
+  return challenges.map((value) => ({ ...field, value }))
 }
 
 /** Content-Type: application/sdp for a body that begins like SDP; a body of unknown type is refused. */
