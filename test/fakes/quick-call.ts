@@ -62,8 +62,10 @@ export class QuickCall {
     readonly policy: 'follow' | 'refuse'
     readonly engine: FakeEngine
     readonly transfers: Partial<TransferPlaces>
+    readonly told: { readonly [Side in Party]: string }
   }) {
     this.engine = options.engine
+    for (const party of ['payer', 'agent'] as const) this.dialogs[party].local.sdp = options.told[party]
     this.#transfers = options.transfers
     const leg = (party: Party): Leg => ({
       party,
@@ -132,10 +134,8 @@ export class QuickCall {
     const answered = await media.answer('payer', quickSdp(AGENT_PORT), { live: false })
     if (offered.kind === 'failed' || answered.kind === 'failed') throw new Error('the call was not set up')
     const { policy = 'follow', transfers = {} } = options
-    const quick = new QuickCall({ media, callId, engine, policy, transfers })
-    quick.dialogs.payer.local.sdp = answered.value
-    quick.dialogs.agent.local.sdp = offered.value
-    return quick
+    const told = { payer: answered.value, agent: offered.value }
+    return new QuickCall({ media, callId, engine, policy, transfers, told })
   }
 
   /** Brings the window to a state and leaves it there. */
