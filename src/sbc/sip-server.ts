@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorFields, type Logger } from '../kit/log.ts'
 import { challengeRetry } from './challenge-retry.ts'
+import { proveInDialog } from './dialog-proof.ts'
 import { NonceCounts } from './digest.ts'
 import type { Library, SentRequest } from './sip-library.ts'
 import type { Credentials } from './trunk-secrets.ts'
@@ -71,6 +72,12 @@ export function hearRequests(dialog: SipDialog): void {
 export function hearAfterAck(callee: SipDialog, caller: SipDialog): void {
   const emitter = caller as unknown as { on(event: 'ack', listener: () => void): void }
   emitter.on('ack', () => hearRequests(callee))
+}
+
+/** The answer in the next ACK of the peer, to an offer in a 200 of ours; '' when there is none. */
+export function hearAnswer(dialog: SipDialog, listener: (sdp: string) => void): void {
+  const emitter = dialog as unknown as { once(event: 'ack', listener: (request: SipMessage) => void): void }
+  emitter.once('ack', (request) => listener(request.body))
 }
 
 function holdRequests(dialog: SipDialog, isHeld: boolean): void {
@@ -231,9 +238,7 @@ export class SipServer {
     for (let challenges = 0; ; challenges += 1) {
       const result = await this.#inviteOnce(uri, { ...options, headers }, { sent, provisional: progress.provisional })
       if (result.kind === 'answered') {
-        // In a dialog the library answers challenges by itself, with MD5.
-        if (credentials !== null)
-          Object.assign(result.dialog, { auth: { username: credentials.user, password: credentials.password } })
+        if (credentials !== null) proveInDialog(result.dialog, credentials, this.#nonceCounts)
         return result
       }
       if (challenges === CHALLENGES_MAX || state.isCancelled) return result
