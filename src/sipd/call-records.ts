@@ -1,7 +1,7 @@
 import type { ControlServer } from './control-server.ts'
 import { frameTime } from './frame-fields.ts'
 
-export type CallRole = 'uac' | 'uas' | 'proxy-uas'
+export type CallRole = 'uac' | 'uas' | 'proxy-uac' | 'proxy-uas'
 export type StopReason =
   | 'call-rejected'
   | 'call-canceled'

@@ -52,9 +52,10 @@ export class Proxies {
       return application.reply(frame.id, ['NOK', 'Server error: unable to find transaction to proxy'])
     const { request, envelope, transaction } = inbound
     const { transports } = this.#core
-    if (isLoop(request, loopDigest(request), (host, port) => transports.isOurs(host, port))) {
-      const response = buildResponse(request, { status: 482, to: taggedTo(request, envelope) })
-      transaction.respond(482, serialize(response))
+    const loop = isLoop(request, loopDigest(request), (host, port) => transports.isOurs(host, port))
+    if (loop || envelope.maxForwards === 0) {
+      const status = loop ? 482 : 483
+      transaction.respond(status, serialize(buildResponse(request, { status, to: taggedTo(request, envelope) })))
       return application.reply(frame.id, ['OK', 'done'])
     }
     const listener = { application, frameId: frame.id }

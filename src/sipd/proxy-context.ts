@@ -81,17 +81,17 @@ export class ProxyContext {
   }
 
   #branchTo(target: string): ProxyBranch {
-    const { request, transaction, given, order } = this.#options
+    const { request, transaction, given, order, listener } = this.#options
     const { request: copy, hop } = copyForTarget(request, target, given)
     const branch = new ProxyBranch(this.#core, this.#path, {
       hop,
-      build: (flow) =>
-        onFlow(copy, flow, {
-          loop: this.#loop,
-          recordRoute: order.remainInDialog
-            ? this.#recordRoute.entries(copy, { from: transaction.flow, to: flow })
-            : [],
-        }),
+      build: (flow) => {
+        const flows = { from: transaction.flow, to: flow }
+        const recordRoute = order.remainInDialog ? this.#recordRoute.entries(copy, flows) : []
+        const sent = onFlow(copy, flow, { loop: this.#loop, recordRoute })
+        if (this.#invite && listener !== undefined) this.#core.records.attempt('application', serialize(sent.request))
+        return sent
+      },
       invite: this.#invite,
       provisionalMs: order.provisionalMs,
       finalMs: order.finalMs,
@@ -120,12 +120,15 @@ export class ProxyContext {
       if (this.#invite) transaction.respond(response.status, bytes)
       return
     }
+    this.#report(response, flow)
     this.#final = 'success'
     this.#stopped = true
-    this.#report(response, flow)
     transaction.respond(response.status, bytes)
     for (const branch of this.#branches) if (branch.open) branch.cancel()
-    if (this.#invite && listener !== undefined) this.#core.records.start('application', 'proxy-uas', bytes)
+    if (this.#invite && listener !== undefined) {
+      this.#core.records.start('network', 'proxy-uac', serialize(response))
+      this.#core.records.start('application', 'proxy-uas', bytes)
+    }
     this.#done()
   }
 
@@ -196,7 +199,7 @@ export class ProxyContext {
 
   #report(response: SipResponse, flow: Flow): void {
     const { listener, order } = this.#options
-    if (listener === undefined || !order.fullResponse || this.#final === 'failure') return
+    if (listener === undefined || !order.fullResponse || this.#final !== 'none') return
     const bytes = serialize(response)
     listener.application.reply(listener.frameId, continueFields(bytes.length, flow), bytes)
   }

@@ -391,6 +391,29 @@ t.test(
   },
 )
 
+t.test('call records tell of both halves, and a request without hops left goes nowhere', async (t) => {
+  const { sipd, udp } = await serve(t)
+  const [caller, callee] = [await RawPeer.udp(), await RawPeer.udp()]
+  t.teardown(() => Promise.all([caller.close(), callee.close()]))
+  const records: string[] = []
+  const started = new Promise<void>((resolve) => {
+    void application(t, sipd, (srf) => {
+      srf.on('cdr:attempt', (source) => records.push(`attempt ${String(source)}`))
+      srf.on('cdr:start', (source, _, role) => {
+        records.push(`start ${String(source)} ${String(role)}`)
+        if (role === 'proxy-uas') resolve()
+      })
+      for (const method of ['invite', 'options'])
+        srf.use(method, (request) => void srf.proxyRequest(request, callee.uri, {}).catch(() => undefined))
+    }).then(() => caller.request(udp, { method: 'INVITE', body: SDP }))
+  })
+  callee.respond(await callee.nextRequest('INVITE'), udp, { status: 200, tag: 'b', body: SDP })
+  await started
+  t.same(records, ['attempt network', 'attempt application', 'start network proxy-uac', 'start application proxy-uas'])
+  caller.request(udp, { method: 'OPTIONS', headers: { 'max-forwards': '0' } })
+  await caller.nextResponse('OPTIONS', 483)
+})
+
 t.test('what cannot be proxied is refused to the application', async (t) => {
   const { sipd, udp } = await serve(t)
   const caller = await RawPeer.udp()
