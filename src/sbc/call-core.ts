@@ -21,7 +21,7 @@ export type CallEnd = {
 /** What the parts of a call use of its media and of its window. */
 export type CallMedia = Pick<
   MediaSession,
-  'isGuarded' | 'sdpOf' | 'audioOf' | 'offer' | 'answer' | 'reofferInWindow' | 'newSeat'
+  'isGuarded' | 'answerer' | 'sdpOf' | 'audioOf' | 'offer' | 'answer' | 'reofferInWindow' | 'newSeat'
 >
 export type CallWindow = Pick<PaymentWindow, 'payment' | 'isClosed' | 'info' | 'cancel'>
 

@@ -1,9 +1,10 @@
 import { errorFields } from '../kit/log.ts'
+import { hearAnswer } from './ack-answer.ts'
 import type { CallCore } from './call-core.ts'
 import type { Leg } from './leg.ts'
 import type { LegDescriptions } from './leg-descriptions.ts'
 import { otherParty, type Party } from './party.ts'
-import { holdsOther, readAudio, type AudioStream } from './sdp.ts'
+import { holdsOther, readAudio, voiceCodecs, withDirection, type AudioStream } from './sdp.ts'
 import { passableStatus } from './sip-reason.ts'
 import { turnsToFax } from './stream-choice.ts'
 import { refuse } from './refusal.ts'
@@ -28,8 +29,8 @@ export class CallModify {
   /** A re-INVITE or UPDATE with a description: hold, another address, another codec. Never rejects. */
   async take(leg: Leg, request: SipRequest, response: SipResponse): Promise<void> {
     if (request.body === '' && this.#core.rule(`${leg.party}-offerless`) === 'here') {
-      // An offerless re-INVITE is answered with what stands (RFC 3261 section 14.2).
-      const body = this.#descriptions.last(leg)
+      const body = this.#offerOf(leg)
+      hearAnswer(leg.dialog, (sdp) => sdp !== '' && void this.takeAnswer(leg, sdp))
       response.send(200, { body, headers: { 'Content-Type': 'application/sdp' } })
       return
     }
@@ -44,6 +45,28 @@ export class CallModify {
     } finally {
       this.#isBusy = false
     }
+  }
+
+  /**
+   * The leg's answer, in an ACK, to an offer in a 200 of ours. False when it is none that can be used, and what stood
+   * stands. The other party is told if anything changes for it. Never rejects.
+   */
+  async takeAnswer(leg: Leg, sdp: string): Promise<boolean> {
+    const core = this.#core
+    const { media } = core
+    const other = otherParty(leg.party)
+    const isNew = changesOther({ before: media.audioOf(leg.party), after: readAudio(sdp), other: media.audioOf(other) })
+    const taken = await core
+      .exclusive(async () => {
+        if (core.hasEnded()) return true
+        if (media.isGuarded) return (await media.reofferInWindow(leg.party, sdp)).kind === 'ok'
+        const offered = await media.offer(other, media.sdpOf(other), { live: true })
+        return offered.kind === 'ok' && (await media.answer(other, sdp, { live: true })).kind === 'ok'
+      })
+      .catch(() => false)
+    if (taken && isNew) this.#untold.set(leg.party, 'always')
+    if (taken && !media.isGuarded) this.tellLate()
+    return taken
   }
 
   /** What a party changed inside a window is told to the other now that the two are direct again. */
@@ -117,6 +140,21 @@ export class CallModify {
     response.send(200, { body, headers: { 'Content-Type': 'application/sdp' } })
   }
 
+  /**
+   * The offer that answers an offerless re-INVITE: what stands (RFC 3261 section 14.2), in the direction that the other
+   * party would have by itself, since the leg may want to end its own hold with it (RFC 6337 section 5.2.5).
+   */
+  #offerOf(leg: Leg): string {
+    const { media } = this.#core
+    const other = otherParty(leg.party)
+    const last = this.#descriptions.last(leg)
+    const said = media.audioOf(other)?.direction ?? 'sendrecv'
+    const isAnswer = media.answerer === other || said === 'recvonly'
+    const direction = media.isGuarded || isAnswer ? 'sendrecv' : said
+    if ((readAudio(last)?.direction ?? direction) === direction) return last
+    return this.#descriptions.next(leg, withDirection(last, direction)) ?? last
+  }
+
   async #tellOther(): Promise<void> {
     const core = this.#core
     for (const [party, when] of [...this.#untold]) {
@@ -145,6 +183,19 @@ export function changeOf(
   if (holdsOther(before)) return 'resume'
   const names = (audio: AudioStream): string => audio.codecs.map(({ name }) => name).join()
   return names(before) === names(after) ? 'address' : 'codecs'
+}
+
+/** Whether an answer to what stood changes anything for the other party: a hold, or a codec that it sends is gone. */
+function changesOther(descriptions: {
+  readonly before: AudioStream | null
+  readonly after: AudioStream | null
+  readonly other: AudioStream | null
+}): boolean {
+  const { before, after, other } = descriptions
+  if (after === null) return false
+  const spoken = other === null ? undefined : voiceCodecs(other)[0]
+  const isKnown = spoken === undefined || voiceCodecs(after).some(({ name }) => name === spoken.name)
+  return !isKnown || holdsOther(after) !== (before !== null && holdsOther(before))
 }
 
 const SAID_NOTHING = { kind: 'rejected' } as const

@@ -1,11 +1,13 @@
 import { randomInt } from 'node:crypto'
 import { isScanner } from '../kit/scanner-names.ts'
+import { hearAnswer } from './ack-answer.ts'
 import { agentName } from './agent-name.ts'
 import { Call } from './call.ts'
 import { calledNumber } from './called-number.ts'
 import { passedHeaders } from './header-policy.ts'
 import { ANONYMOUS_FROM, identityHeaders } from './identity-headers.ts'
 import type { Leg } from './leg.ts'
+import { offerInPlace, offerToCaller } from './late-offer.ts'
 import { calledMedia } from './leg-media.ts'
 import { randomLetters } from './letters.ts'
 import { MediaSession } from './media-session.ts'
@@ -92,12 +94,7 @@ async function begin(
   if (trunks.length === 0) return refuse(404)
   const hops = hopsOf(request)
   if (hops === 0) return refuse(483)
-  if (request.body === '') {
-    const headers = { Warning: '399 tonewall "an INVITE must carry an SDP offer"' }
-    response.send(488, 'Offerless INVITE Not Supported', { headers })
-    return null
-  }
-  if (readAudio(request.body) === null) return refuse(488)
+  if (request.body !== '' && readAudio(request.body) === null) return refuse(488)
   const engine = dependencies.engines.choose()
   if (engine === null) {
     unavailable(response, ENGINE_RETRY_SECONDS)
@@ -214,7 +211,10 @@ class OffersByMedia {
 async function offerOf(attempt: Attempt, callee: Trunk): Promise<Offered> {
   const { media, caller, request, calleeOrigin } = attempt
   media.use(callee.party, calledMedia(callee))
-  const offered = await media.offer(caller.party, request.body, { live: false })
+  const offered =
+    request.body === ''
+      ? await offerInPlace(media, caller)
+      : await media.offer(caller.party, request.body, { live: false })
   if (offered.kind === 'failed') return { kind: 'failed', status: offered.code === 'unusable' ? 488 : 503 }
   const sdp = hideOrigin(offered.value, calleeOrigin)
   return sdp === null ? { kind: 'failed', status: 503 } : { kind: 'ok', sdp }
@@ -225,14 +225,15 @@ async function answerOf(
   attempt: Attempt,
   options: { readonly result: Answered; readonly provisionals: Provisionals },
 ): Promise<Offered> {
-  const { media, caller, callerOrigin } = attempt
+  const { media, caller, callerOrigin, request } = attempt
   const { provisionals } = options
-  const body = options.result.response?.body ?? ''
+  const body = (options.result.response?.body ?? '') || provisionals.said
   // The answer was in a provisional response and is not said again (RFC 3261 section 13.2.1).
   if (body === '' && provisionals.answer !== null) return { kind: 'ok', sdp: provisionals.answer }
   const answer = await media.answer(caller.party, body, { live: provisionals.answer !== null })
-  if (answer.kind === 'failed') return { kind: 'failed', status: answer.code === 'unusable' ? 488 : 503 }
-  const sdp = hideOrigin(answer.value, callerOrigin)
+  const shown = answer.kind === 'ok' && request.body === '' ? await offerToCaller(media, caller) : answer
+  if (shown.kind === 'failed') return { kind: 'failed', status: shown.code === 'unusable' ? 488 : 503 }
+  const sdp = hideOrigin(shown.value, callerOrigin)
   return sdp === null ? { kind: 'failed', status: 488 } : { kind: 'ok', sdp }
 }
 
@@ -263,6 +264,7 @@ function connect(attempt: Attempt, options: { readonly callerDialog: SipDialog; 
   })
   dependencies.answered(call)
   hearAfterAck(result.dialog, callerDialog)
+  if (request.body === '') hearAnswer(callerDialog, (sdp) => void call.takeAnswer(caller.party, sdp))
   hearRequests(callerDialog)
   call.endIfHungUp()
   return call

@@ -134,6 +134,11 @@ export class Call implements GivingCall {
     })
   }
 
+  /** A party that was offered in our 200 has answered in its ACK; without an answer there is no call. */
+  async takeAnswer(party: Party, sdp: string): Promise<void> {
+    if (sdp === '' || !(await this.#modify.takeAnswer(this.#legs[party], sdp))) this.end('party_hung_up')
+  }
+
   async openWindow(options: { readonly form: string; readonly masking: Masking | null }): Promise<OpenResult> {
     const form = this.#dependencies.forms.find((candidate) => candidate.name === options.form)
     if (this.isEnded) return { kind: 'refused', code: 'call_ended' }

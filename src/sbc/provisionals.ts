@@ -8,13 +8,18 @@ import type { SipMessage } from './sip-server.ts'
 export class Provisionals {
   readonly #attempt: Attempt
   readonly #end: SetUpEnding
+  /** The caller offered nothing: it is told nothing either before the 200, which alone may offer (RFC 3261 section 13.2.1). */
+  readonly #isLate: boolean
   #turn: Promise<unknown> = Promise.resolve()
   /** The description that the caller was answered with, or null while it was not. */
   answer: string | null = null
+  /** The description that the callee answered with, when the caller was not told of it. */
+  said = ''
 
   constructor(attempt: Attempt, end: SetUpEnding) {
     this.#attempt = attempt
     this.#end = end
+    this.#isLate = attempt.request.body === ''
   }
 
   take(provisional: SipMessage & { readonly status: number }): void {
@@ -37,7 +42,8 @@ export class Provisionals {
     const answer = await media.answer(caller.party, provisional.body, { live: this.answer !== null })
     const body = answer.kind === 'ok' ? hideOrigin(answer.value, callerOrigin) : null
     if (this.#end.isOver()) return
-    if (body === null) {
+    if (this.#isLate && answer.kind === 'ok') this.said = provisional.body
+    if (body === null || this.#isLate) {
       response.send(status, reasonOf(status))
       return
     }

@@ -130,6 +130,19 @@ export function withEndpoint(sdp: string, endpoint: { readonly host: string; rea
   return writeSections({ ...sections, media })
 }
 
+/** The same description with another direction of its audio. */
+export function withDirection(sdp: string, direction: Direction): string {
+  const sections = readSections(sdp)
+  const audio = sections === null ? undefined : audioIn(sections)
+  if (sections === null || audio === undefined) return sdp
+  const isDirection = (line: string) => /^a=(sendrecv|sendonly|recvonly|inactive)$/.test(line)
+  const lines = [...audio.lines.filter((line) => !isDirection(line)), `a=${direction}`]
+  return writeSections({
+    session: sections.session.filter((line) => !isDirection(line)),
+    media: sections.media.map((section) => (section === audio ? { ...section, lines } : section)),
+  })
+}
+
 /** The first audio stream that is in use, else the first. */
 function audioIn(sections: Sections): Section | undefined {
   const audios = sections.media.filter((section) => section.kind === 'audio')

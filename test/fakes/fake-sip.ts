@@ -157,6 +157,15 @@ export class FakeDialog implements SipDialog {
     this.#events.on(event, listener as (...values: unknown[]) => void)
   }
 
+  once(event: 'ack', listener: (request: SipMessage) => void): void {
+    this.#events.once(event, listener)
+  }
+
+  /** The peer acknowledges a 200 of ours. */
+  ack(body = ''): void {
+    this.#events.emit('ack', new FakeMessage({ body }))
+  }
+
   /** The peer sends a request in the dialog; the response that it gets. */
   receive(
     event: SipDialogEvent,

@@ -257,7 +257,6 @@ t.test('what cannot be taken is refused with the status that says why, before an
     [{ uri: 'sip:sbc.example.com' }, 404, 'nobody called'],
     [{ uri: 'sip:9911@sbc' }, 404, 'a route back to the same side'],
     [{ headers: { 'Max-Forwards': '0' } }, 483, 'no hops left'],
-    [{ body: '' }, 488, 'no offer'],
     [{ body: 'nonsense' }, 488, 'no description'],
     [{ body: payer.sdp().replace('m=audio', 'm=video') }, 488, 'no audio'],
     [{ engines: deadEngines }, 503, 'no engine'],
