@@ -88,15 +88,17 @@ export function transferPlaces(parts: {
 }
 
 /**
- * A target at the transferor's own PBX goes back to that trunk; any other goes where calls of the transferor go by its
- * number, and to the PBX when no route says otherwise.
+ * A target at a PBX of the transferor's side goes there, to the transferor's own before others; any other goes where
+ * calls of the transferor go by its number. A dialog that is to be replaced and is none of ours is the transferor's PBX's.
  */
 export function trunksFor(order: Pick<PlaceOrder, 'target' | 'from'>, trunks: Trunks): readonly Trunk[] {
   const { target, from } = order
-  const isAtHome =
-    from.targets.some(({ host }) => host.toLowerCase() === target.host) ||
-    trunks.bySource(target.host)?.name === from.name
-  return isAtHome || target.replaces !== null ? [from] : trunks.route({ from: from.name, number: target.number })
+  const isAt = (trunk: Trunk): boolean =>
+    trunk.targets.some(({ host }) => host.toLowerCase() === target.host) ||
+    trunks.bySource(target.host)?.name === trunk.name
+  const beside = trunks.all().filter((trunk) => trunk.side === from.side && trunk.name !== from.name)
+  const home = [from, ...beside].find(isAt) ?? (target.replaces === null ? undefined : from)
+  return home === undefined ? trunks.route({ from: from.name, number: target.number }) : [home]
 }
 
 function headersFor(trunk: Trunk, order: PlaceOrder): Readonly<Record<string, string>> {

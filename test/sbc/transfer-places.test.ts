@@ -16,6 +16,12 @@ const trunks = new Trunks({
       sources: ['10.0.0.0/24'],
       target: { host: 'PBX.example.com', port: 5060 },
     }),
+    testTrunk({
+      name: 'branch',
+      side: 'contact-centre',
+      sources: ['10.1.0.1'],
+      target: { host: '10.1.0.1', port: 5060 },
+    }),
   ],
   routes: [{ from: 'centre', prefix: '0', to: [{ trunk: 'carrier', priority: 1, weight: 1 }] }],
 })
@@ -33,6 +39,9 @@ const names = (value: string) => trunksFor({ target: target(value), from: centre
 t.test('a target at the PBX goes back there, any other by the number, and Replaces where its dialog is', (t) => {
   t.same(names('<sip:201@pbx.example.com>'), ['centre'])
   t.same(names('<sip:201@10.0.0.77>'), ['centre'], 'one of its source addresses')
+  t.same(names('<sip:201@10.1.0.1>'), ['branch'], 'another PBX')
+  t.same(names('<sip:089123@192.0.2.1>'), ['carrier'], 'by its number, whatever the host says')
+  t.same(names('<sip:5@192.0.2.1>'), [], 'nobody chooses a carrier by its address')
   t.same(names('<sip:089123@sbc.example.com>'), ['carrier'])
   t.same(names('<tel:089123>'), ['carrier'])
   t.same(names('<sip:201@elsewhere.example.com>'), [], 'no route')

@@ -124,24 +124,19 @@ t.test('a call that changes while it lasts, both sides sipp', { timeout: FILE_MS
       const steps: readonly [SippStep[], SippStep[]] = [[['asks', info]], [['is-asked', asked]]]
       await connected(t, site, from === 'carrier' ? steps : [steps[1], steps[0]])
     })
-
-    await t.test(`REFER of the ${from} is refused, and the call goes on`, async (t) => {
-      const refer = {
-        METHOD: 'REFER',
-        HEADER: 'Refer-To: <sip:19005550100@127.0.0.9>',
-        BODY: '',
-        STATUS: '405',
-        ANSWERED: '^SIP/2.0 405 Method Not Allowed.*Allow: INVITE',
-      }
-      // The carrier hangs up, so only it has to wait for the other to have been refused.
-      const { agent } = await connected(
-        t,
-        site,
-        from === 'carrier' ? [[['asks', refer]], []] : [[['talks', { TALKMS: '300' }]], [['asks', refer]]],
-      )
-      t.notOk(agent.includes('REFER'), 'the other side hears nothing of it')
-    })
   }
+
+  await t.test('REFER of the carrier is refused, and the call goes on', async (t) => {
+    const refer = {
+      METHOD: 'REFER',
+      HEADER: 'Refer-To: <sip:19005550100@127.0.0.9>',
+      BODY: '',
+      STATUS: '405',
+      ANSWERED: '^SIP/2.0 405 Method Not Allowed.*Allow: INVITE',
+    }
+    const { agent } = await connected(t, site, [[['asks', refer]], []])
+    t.notOk(agent.includes('REFER'), 'the other side hears nothing of it')
+  })
 
   await t.test('OPTIONS inside a call is answered', async (t) => {
     const options = {
