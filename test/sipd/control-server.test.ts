@@ -112,11 +112,14 @@ t.test(
     peer.request(udp, { method: 'INVITE', body: SDP })
     const invite = await other.next()
     const transactionId = invite.split('|')[8] ?? ''
-    t.same(await other.ask(`8|proxy|${transactionId}||||serial|||sip:a@127.0.0.1\r\nINVITE sip:a SIP/2.0\r\n\r\n`), [
-      'response',
-      '8',
-      'NOK',
-      'Server error: proxy is not supported',
-    ])
+    other.send(`8|proxy|${transactionId}||fullResponse||serial|||${peer.uri}\r\nINVITE ${peer.uri} SIP/2.0\r\n\r\n`)
+    peer.respond(await peer.nextRequest('INVITE'), udp, { status: 486, tag: 'b' })
+    const [final = '', ...sip] = (await other.next()).split('\r\n')
+    const fields = final.split('|')
+    t.same(fields.slice(1, 5), ['response', '8', 'OK', 'network'])
+    t.same(fields.slice(6, 9), ['udp', '127.0.0.1', String(peer.address.port)])
+    t.same(fields.slice(10), ['', '', 'continue'])
+    t.match(sip[0], /^SIP\/2\.0 486 /)
+    t.same((await other.next()).split('|').slice(1), ['response', '8', 'OK', 'done'])
   },
 )
