@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import type { WrittenConfiguration } from '../../src/main/configuration-defaults.ts'
 import { startSupervisor } from '../../src/main/supervisor.ts'
 import type { Configuration, HostPort } from '../../src/wire/configuration.ts'
 import { freePort } from './free-port.ts'
@@ -31,8 +32,11 @@ export type SipSite = {
   ) => Promise<{ readonly callee: SippResult; readonly caller: SippResult }>
 }
 
-/** Starts it for one test file; everything is ended with the test. */
-export async function startSipSite(t: Test): Promise<SipSite> {
+/** Starts it for one test file; everything is ended with the test. `change` alters the configuration. */
+export async function startSipSite(
+  t: Test,
+  change: (written: WrittenConfiguration) => WrittenConfiguration = (written) => written,
+): Promise<SipSite> {
   const folder = mkdtempSync(join(tmpdir(), 'tonewall-sipp-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const [carrier, agent, tcpAgent] = [
@@ -44,26 +48,28 @@ export async function startSipSite(t: Test): Promise<SipSite> {
     folder,
     certificates: sharedCertificates(),
     guards: 1,
-    change: (written) => ({
-      ...written,
-      // A stranger is to be told so; test/sipd/admission.test.ts has those who hear nothing.
-      sip: { ...written.sip, strangers: 'refuse' },
-      trunks: [
-        { name: 'carrier', side: 'carrier', sources: [carrier.host], target: carrier },
-        { name: 'agents', side: 'contact-centre', sources: [agent.host], target: agent },
-        {
-          name: 'tcp-agents',
-          side: 'contact-centre',
-          sources: [tcpAgent.host],
-          target: { ...tcpAgent, transport: 'tcp' },
-        },
-      ],
-      routes: [
-        { from: 'carrier', prefix: UDP_NUMBER.slice(0, 1), to: 'agents' },
-        { from: 'carrier', prefix: TCP_NUMBER.slice(0, 1), to: 'tcp-agents' },
-        { from: 'agents', prefix: UDP_NUMBER.slice(0, 1), to: 'carrier' },
-      ],
-    }),
+    change: (written) =>
+      change({
+        ...written,
+        // A stranger is to be told so; test/sipd/admission.test.ts has those who hear nothing.
+        sip: { ...written.sip, strangers: 'refuse' },
+        trunks: [
+          { name: 'carrier', side: 'carrier', sources: [carrier.host], target: carrier, health: null },
+          { name: 'agents', side: 'contact-centre', sources: [agent.host], target: agent, health: null },
+          {
+            name: 'tcp-agents',
+            side: 'contact-centre',
+            sources: [tcpAgent.host],
+            target: { ...tcpAgent, transport: 'tcp' },
+            health: null,
+          },
+        ],
+        routes: [
+          { from: 'carrier', prefix: UDP_NUMBER.slice(0, 1), to: 'agents' },
+          { from: 'carrier', prefix: TCP_NUMBER.slice(0, 1), to: 'tcp-agents' },
+          { from: 'agents', prefix: UDP_NUMBER.slice(0, 1), to: 'carrier' },
+          ],
+      }),
   })
   const started = await startSupervisor({ configurationFile: file, say: (line) => t.comment(line) })
   if (started.kind === 'refused') throw new Error(started.texts.join('\n'))

@@ -78,6 +78,6 @@ export async function writeTestConfiguration(options: {
   const file = join(options.folder, 'tonewall.yaml')
   writeFileSync(file, stringify(options.change?.(written) ?? written, { aliasDuplicateObjects: false }))
   const loaded = loadConfiguration(file)
-  if (loaded.kind === 'refused') throw new Error('the test configuration was refused')
+  if (loaded.kind === 'refused') throw new Error(`the test configuration was refused: ${JSON.stringify(loaded.problems)}`)
   return { file, configuration: loaded.configuration }
 }
