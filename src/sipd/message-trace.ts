@@ -34,6 +34,10 @@ const SEQUENCE_MAX = 999_999_999
 /** What V8 takes for a message beside its text, roughly. */
 const MESSAGE_BYTES = 300
 
+const LOOK_EVERY_MS = 100
+/** When it is full, so much is kept. */
+const ROOM_SHARE = 0.95
+
 type TracedCall = { readonly messages: TracedMessage[]; bytes: number; endedAtMs: number | null }
 
 /** The last messages of each call, by Call-ID, ended ones for some minutes. When room is short, those that ended first go first. */
@@ -44,6 +48,7 @@ export class MessageTrace {
   readonly #ended = new Map<string, TracedCall>()
   #bytes = 0
   #sequence = 0
+  #nextLookMs = 0
 
   constructor(limits: TraceLimits = TRACE_LIMITS) {
     this.#limits = limits
@@ -64,7 +69,9 @@ export class MessageTrace {
       this.#live.get(seen.callId) ?? this.#ended.get(seen.callId) ?? (isInvite ? this.#begin(seen.callId) : null)
     if (call === null) return
     this.#sequence = (this.#sequence % SEQUENCE_MAX) + 1
-    call.messages.push({ sequence: this.#sequence, ...facts, text: seen.text })
+    // Written out: an object that is spread takes more memory, and there are tens of thousands.
+    const { atMs, direction, transport, local, remote } = facts
+    call.messages.push({ sequence: this.#sequence, atMs, direction, transport, local, remote, text: seen.text })
     this.#grow(call, seen.text.length + MESSAGE_BYTES)
     if (call.messages.length > this.#limits.callMessagesMax) {
       const [gone] = call.messages.splice(this.#limits.callFirstKept, 1)
@@ -96,15 +103,20 @@ export class MessageTrace {
     this.#bytes += bytes
   }
 
+  /** Looked for now and then, and a little more than must be: to look at every message is dearer than to keep it. */
   #forget(nowMs: number): void {
+    const isFull = this.#bytes > this.#limits.bytesMax
+    if (!isFull && nowMs < this.#nextLookMs && nowMs >= this.#nextLookMs - LOOK_EVERY_MS) return
+    this.#nextLookMs = nowMs + LOOK_EVERY_MS
+    const bytesMax = isFull ? this.#limits.bytesMax * ROOM_SHARE : this.#limits.bytesMax
     for (const [callId, { bytes, endedAtMs }] of this.#ended) {
       const isOld = endedAtMs !== null && nowMs - endedAtMs > this.#limits.endedKeptMs
-      if (!isOld && this.#bytes <= this.#limits.bytesMax) break
+      if (!isOld && this.#bytes <= bytesMax) break
       this.#ended.delete(callId)
       this.#bytes -= bytes
     }
     for (const [callId, { bytes }] of this.#live) {
-      if (this.#bytes <= this.#limits.bytesMax) break
+      if (this.#bytes <= bytesMax) break
       this.#live.delete(callId)
       this.#bytes -= bytes
     }
