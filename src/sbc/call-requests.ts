@@ -1,7 +1,7 @@
 import type { CallCore } from './call-core.ts'
 import type { Leg } from './leg.ts'
 import { otherParty } from './party.ts'
-import { ALLOWED_METHODS, refuse } from './refusal.ts'
+import { capabilities, refuse } from './refusal.ts'
 import { passableStatus } from './sip-reason.ts'
 import type { SipRequest, SipResponse } from './sip-server.ts'
 
@@ -72,7 +72,7 @@ export class CallRequests {
 
   options(leg: Leg, response: SipResponse): void {
     if (this.#core.rule(`${leg.party}-options`) === 'here')
-      response.send(200, { headers: { Allow: ALLOWED_METHODS, Accept: 'application/sdp' } })
+      response.send(200, { headers: { ...capabilities(leg.trunk), Accept: 'application/sdp' } })
   }
 
   /** A REFER that the other party is to follow, who knows the target better than the sbc does. */

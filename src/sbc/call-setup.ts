@@ -15,6 +15,7 @@ import { userOf } from './name-address.ts'
 import { hangUp, placeLeg, type LegResult, type Offered } from './outgoing-leg.ts'
 import type { Party } from './party.ts'
 import { Provisionals } from './provisionals.ts'
+import { capabilities } from './refusal.ts'
 import { passRejection, reject } from './rejection.ts'
 import { hideOrigin, readAudio } from './sdp.ts'
 import type { Attempt, SetUpDependencies } from './set-up-attempt.ts'
@@ -179,7 +180,7 @@ async function ring(attempt: Attempt, trunks: readonly Trunk[]): Promise<Call | 
     }
     const answering = dependencies.sip.answer(request, response, {
       sdp: shown.sdp,
-      headers: { 'Content-Type': 'application/sdp' },
+      headers: { ...capabilities(attempt.caller), 'Content-Type': 'application/sdp' },
     })
     const callerDialog = await Promise.race([answering, aborted(end.signal)])
     if (callerDialog === null) {
@@ -287,6 +288,7 @@ function requestHeaders(attempt: Attempt, callee: Trunk): SipHeaders {
     ...(identity.isAnonymous ? { From: ANONYMOUS_FROM } : {}),
     'Max-Forwards': String(hops - 1),
     'User-Agent': 'Tonewall',
+    ...capabilities(callee),
     'Content-Type': 'application/sdp',
   }
 }

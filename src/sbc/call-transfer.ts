@@ -175,7 +175,7 @@ export class CallTransfer {
     const origin = newOrigin()
     const told = await seat.offered(request.body, trunk.media)
     const sdp = told.kind === 'ok' ? this.#descriptions.next({ origin }, told.value) : null
-    const dialog = sdp === null ? null : await this.#places.answer(request, response, sdp)
+    const dialog = sdp === null ? null : await this.#places.answer(invite, sdp)
     if (sdp === null) refuse(response, '488')
     const status =
       dialog === null ? 488 : await this.#sit(transfer, seat, { trunk, dialog, origin, name: invite.agent })

@@ -6,7 +6,7 @@ import type { Configuration } from '../wire/configuration.ts'
 import type { Call, CallDependencies } from './call.ts'
 import { CallDirectory } from './call-directory.ts'
 import { CallRecorder } from './call-recorder.ts'
-import { ALLOWED_METHODS } from './refusal.ts'
+import { capabilities } from './refusal.ts'
 import { setUpCall, type SetUpDependencies } from './call-setup.ts'
 import { DeskServer } from './desk-server.ts'
 import { EnginePool } from './engine-pool.ts'
@@ -152,11 +152,10 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
         giveUpSetUps()
       },
       options: (request, response) => {
-        if (trunks.bySource(request.source_address) === null) response.send(403)
-        else
-          response.send(200, {
-            headers: { Allow: ALLOWED_METHODS, Accept: 'application/sdp', 'Accept-Encoding': 'identity' },
-          })
+        const trunk = trunks.bySource(request.source_address)
+        const accepted = { Accept: 'application/sdp', 'Accept-Encoding': 'identity' }
+        if (trunk === null) response.send(403)
+        else response.send(200, { headers: { ...capabilities(trunk), ...accepted } })
       },
       invite: (request, response) => void take(request, response),
     },

@@ -3,6 +3,7 @@ import type { CallDirectory } from './call-directory.ts'
 import type { Leg } from './leg.ts'
 import { placeLeg, type LegResult, type Offered } from './outgoing-leg.ts'
 import type { DialogName, ReferTarget } from './refer-target.ts'
+import { capabilities } from './refusal.ts'
 import type { SetUpDependencies } from './set-up-attempt.ts'
 import type { SipDialog, SipRequest, SipResponse } from './sip-server.ts'
 import type { Trunk, Trunks } from './trunks.ts'
@@ -43,7 +44,7 @@ export type TransferPlaces = {
   /** The call and leg that a dialog on the same side belongs to, or null when it is none of ours. */
   find(dialog: DialogName, from: Trunk): { readonly call: GivingCall; readonly leg: Leg } | null
   /** Answers an INVITE with 200; null: it was cancelled meanwhile. */
-  answer(request: SipRequest, response: SipResponse, sdp: string): Promise<SipDialog | null>
+  answer(invite: Pick<ReplacingInvite, 'request' | 'response' | 'trunk'>, sdp: string): Promise<SipDialog | null>
 }
 
 /** No longer chain of transfers is followed (RFC 3261 section 20.22). */
@@ -82,8 +83,11 @@ export function transferPlaces(parts: {
       const found = directory.findLeg(dialog)
       return found !== null && found.leg.trunk.side === from.side ? found : null
     },
-    answer: (request, response, sdp) =>
-      setUp().sip.answer(request, response, { sdp, headers: { 'Content-Type': 'application/sdp' } }),
+    answer: ({ request, response, trunk }, sdp) =>
+      setUp().sip.answer(request, response, {
+        sdp,
+        headers: { ...capabilities(trunk), 'Content-Type': 'application/sdp' },
+      }),
   }
 }
 
@@ -110,6 +114,7 @@ function headersFor(trunk: Trunk, order: PlaceOrder): Readonly<Record<string, st
     'Max-Forwards': String(HOPS),
     'User-Agent': 'Tonewall',
     'Content-Type': 'application/sdp',
+    ...capabilities(trunk),
     ...(replaces === null ? {} : { Replaces: replaces.value }),
     ...(isSameSide && /^[^\r\n]+$/.test(referredBy) ? { 'Referred-By': referredBy } : {}),
   }

@@ -112,7 +112,7 @@ export class QuickCall {
             this.orders.push(order)
             return this.placing(order)
           },
-          answer: (_request, response, sdp) => {
+          answer: ({ response }, sdp) => {
             response.send(200, { body: sdp })
             return Promise.resolve(this.newDialog)
           },
