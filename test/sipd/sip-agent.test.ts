@@ -73,6 +73,39 @@ t.test('when the application is gone its calls end after the grace: BYE, 503, an
   peer.respond(await peer.nextRequest('BYE'), udp, { status: 200 })
 })
 
+t.test(
+  'an application that comes back gets new calls; what it left has ended, subscriptions without a word',
+  async (t) => {
+    const { sipd, udp } = await serve(t, { applicationGraceMs: 50 })
+    const peer = await RawPeer.udp()
+    t.teardown(() => peer.close())
+    const routes = (srf: Application): void => {
+      answering(srf)
+      srf.use('subscribe', (request, response) => void srf.createUAS(request, response, {}))
+    }
+    const first = await application(t, sipd, routes)
+    const invite = peer.request(udp, { method: 'INVITE', body: SDP })
+    const response = await peer.nextResponse('INVITE', 200)
+    peer.inDialog(udp, { invite, response }, { method: 'ACK', cseq: 1 })
+    const subscribe = peer.request(udp, { method: 'SUBSCRIBE', headers: { event: 'presence' } })
+    const subscribed = await peer.nextResponse('SUBSCRIBE', 202)
+    first.disconnect()
+    await application(t, sipd, routes)
+    const bye = await peer.nextRequest('BYE')
+    peer.respond(bye, udp, { status: 200 })
+    for (const [method, dialog] of [
+      ['INFO', { invite, response }],
+      ['SUBSCRIBE', { invite: subscribe, response: subscribed }],
+    ] as const) {
+      peer.inDialog(udp, dialog, { method, cseq: 2, headers: { event: 'presence' } })
+      t.equal((await peer.nextResponse(method, 200, 699)).status, 481, method)
+    }
+    peer.request(udp, { method: 'INVITE', body: SDP })
+    await peer.nextResponse('INVITE', 200)
+    t.equal(peer.log.filter((message) => message.kind === 'request').length, 1, 'nothing but the BYE')
+  },
+)
+
 t.test('close() ends every call and is quick although nobody answers', async (t) => {
   const { sipd, udp } = await serve(t)
   const peer = await RawPeer.udp()
