@@ -33,6 +33,26 @@ async function main(command: Command): Promise<number> {
         write: (text) => process.stdout.write(text),
       })
     }
+    case 'calls':
+    case 'trace': {
+      const loaded = loadConfiguration(command.configurationFile)
+      if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
+      const ending = new AbortController()
+      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => ending.abort())
+      const output = {
+        say: (line: string) =>
+          process.stderr.write(`${line}
+`),
+        write: (text: string) => process.stdout.write(text),
+        isTerminal: process.stdout.isTTY,
+      }
+      if (command.kind === 'calls') {
+        const { runCallsCommand } = await import('./main/calls-command.ts')
+        return runCallsCommand(command, loaded.configuration, output, ending.signal)
+      }
+      const { runTraceCommand } = await import('./main/trace-command.ts')
+      return runTraceCommand(command, loaded.configuration, output, ending.signal)
+    }
     case 'check-config': {
       const loaded = loadConfiguration(command.file)
       if (loaded.kind === 'refused') return refuse(command.file, loaded.problems)

@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
+import type { CallsCommand } from './calls-command.ts'
 import { DEFAULT_CONFIGURATION_FILE } from './configuration.ts'
 import type { SelfTestCommand } from './self-test-command.ts'
+import type { TraceCommand } from './trace-command.ts'
 import { readTrunkCheck, type TrunkCheckCommand } from './trunk-check-options.ts'
 import { isRoleName, ROLE_NAMES, type RoleName } from './role-name.ts'
 
@@ -17,6 +19,10 @@ export const USAGE = `usage: tonewall COMMAND
                                       learn from one call how a trunk sends keys, and which settings fit it
   selftest [--name GUARD] [--json FILE] [--config FILE]
                                       have the running site test its guards with a canary call; exit 0 only if all pass
+  calls [--watch] [--json] [--config FILE]
+                                      show who is talking through the running site
+  trace CALL [--follow] [--json] [--config FILE]
+                                      show the SIP messages of a call; CALL as in calls, or a SIP Call-ID
   check-config FILE                   name line, key and cure of whatever does not fit
   version                             say which version this is
   help                                say this
@@ -51,6 +57,8 @@ export type Command =
     }
   | TrunkCheckCommand
   | SelfTestCommand
+  | CallsCommand
+  | TraceCommand
   | { readonly kind: 'check-config'; readonly file: string }
   | { readonly kind: 'version' }
   | { readonly kind: 'help' }
@@ -75,10 +83,15 @@ const OPTIONS = {
   port: { type: 'string' },
   'rtp-port': { type: 'string' },
   from: { type: 'string' },
+  watch: { type: 'boolean' },
+  follow: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
 } as const
 type OptionName = keyof typeof OPTIONS
+
+/** Commands whose --json stands alone: they write to standard output. */
+const JSON_ALONE: ReadonlySet<string> = new Set(['calls', 'trace'])
 
 /** Which options each command takes. */
 const TAKES: Readonly<Record<string, readonly OptionName[]>> = {
@@ -86,6 +99,8 @@ const TAKES: Readonly<Record<string, readonly OptionName[]>> = {
   run: ['config', 'name'],
   'trunk-check': ['call', 'accept', 'keys', 'seconds', 'json', 'address', 'port', 'rtp-port', 'from', 'config'],
   selftest: ['name', 'json', 'config'],
+  calls: ['watch', 'json', 'config'],
+  trace: ['follow', 'json', 'config'],
   'check-config': [],
   version: [],
   help: [],
@@ -93,9 +108,14 @@ const TAKES: Readonly<Record<string, readonly OptionName[]>> = {
 
 /** Reads the command line, without program names. */
 export function parseCommandLine(given: readonly string[]): Command {
+  const options: { readonly [Name in OptionName]: { readonly type: 'string' | 'boolean' } } = JSON_ALONE.has(
+    given.find((argument) => !argument.startsWith('-')) ?? '',
+  )
+    ? { ...OPTIONS, json: { type: 'boolean' } }
+    : OPTIONS
   const { values, positionals, tokens } = parseArgs({
     args: [...given],
-    options: OPTIONS,
+    options,
     allowPositionals: true,
     strict: false,
     tokens: true,
@@ -111,10 +131,10 @@ export function parseCommandLine(given: readonly string[]): Command {
     const option = token.name
     if (!isOption(option)) return refused(`there is no option ${token.rawName}`)
     if (!takes.includes(option)) return refused(`${name} takes no option ${token.rawName}`)
-    if (OPTIONS[option].type === 'string' && (token.value ?? '') === '') {
+    if (options[option].type === 'string' && (token.value ?? '') === '') {
       return refused(`${token.rawName} needs a value`)
     }
-    if (OPTIONS[option].type === 'boolean' && token.value !== undefined) {
+    if (options[option].type === 'boolean' && token.value !== undefined) {
       return refused(`${token.rawName} takes no value`)
     }
   }
@@ -138,6 +158,19 @@ export function parseCommandLine(given: readonly string[]): Command {
     case 'selftest':
       if (operand !== undefined) return refused(`selftest takes no ${operand}; a guard is named with --name`)
       return { kind: 'selftest', configurationFile, guard: text('name'), json: text('json') }
+    case 'calls':
+      if (operand !== undefined) return refused(`calls takes no ${operand}`)
+      return { kind: 'calls', configurationFile, json: values.json === true, watch: values.watch === true }
+    case 'trace':
+      if (operand === undefined || more.length > 0) return refused('trace needs one call: see `tonewall calls`')
+      if (!/^[\x21-\x7e]{1,200}$/.test(operand)) return refused('that is no id of a call')
+      return {
+        kind: 'trace',
+        configurationFile,
+        call: operand,
+        json: values.json === true,
+        follow: values.follow === true,
+      }
     case 'check-config':
       if (operand === undefined || more.length > 0) return refused('check-config needs one file')
       return { kind: 'check-config', file: operand }

@@ -1,14 +1,10 @@
 import { writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
-import { ChannelClient } from '../kit/channel.ts'
-import { readIdentity, type Identity } from '../kit/identity.ts'
-import { parseSbcToDesk, type DeskToSbc, type SbcToDesk } from '../wire/call-protocol.ts'
 import type { Configuration } from '../wire/configuration.ts'
+import type { SbcToOperator } from '../wire/operator-protocol.ts'
 import type { SelfTestResult } from '../wire/self-test-protocol.ts'
+import { openOperatorLink } from './operator-link.ts'
 import { adviceOf, selfTestTable } from './self-test-table.ts'
 
-/** On one machine the answer comes at once; through a firewall that drops, never. */
-const CONNECT_MS_MAX = 3_000
 /** A test takes four seconds, one that fails in every step fifteen. */
 const TEST_MS_MAX = 20_000
 
@@ -57,43 +53,10 @@ export async function runSelfTestCommand(
 }
 
 async function askForTests(command: SelfTestCommand, configuration: Configuration): Promise<Outcome> {
-  const { folder } = configuration.certificates
-  const { host, port } = configuration.sbc
-  let identity: Identity
+  const link = await openOperatorLink(configuration)
+  if (link.kind === 'failed') return link
+  const { client } = link
   try {
-    identity = readIdentity({ folder, role: 'operator' })
-  } catch (error) {
-    return failed(
-      `The operator's certificate cannot be read (${codeOf(error)}). ca.crt, operator.crt and operator.key belong into ${folder}; ` +
-        'in development `tonewall start` makes them.',
-    )
-  }
-  if (!(await isListening(host, port))) {
-    return failed(`No sbc answers at ${host}:${port}. Start the site, or name its configuration with --config FILE.`)
-  }
-  let opened = (): void => undefined
-  const isOpen = new Promise<boolean>((resolve) => {
-    opened = () => resolve(true)
-  })
-  const client = new ChannelClient<DeskToSbc, SbcToDesk>({
-    host,
-    port,
-    identity,
-    peer: 'sbc',
-    parse: parseSbcToDesk,
-    message: () => undefined,
-    opened,
-  })
-  try {
-    const timer = new AbortController()
-    const tooLate = wait(CONNECT_MS_MAX, timer.signal)
-    const isConnected = await Promise.race([isOpen, tooLate])
-    timer.abort()
-    if (!isConnected) {
-      return failed(
-        `${host}:${port} does not take the operator's certificate, or is no sbc. Both must be signed by the same authority: compare ca.crt in ${folder} with the sbc's.`,
-      )
-    }
     const count = command.guard === null ? Math.max(configuration.guards.length, 1) : 1
     const answer = await client.request(
       { type: 'selftest.run', guard: command.guard },
@@ -108,7 +71,7 @@ async function askForTests(command: SelfTestCommand, configuration: Configuratio
   }
 }
 
-function refusal(message: SbcToDesk, guard: string | null, configuration: Configuration): string {
+function refusal(message: SbcToOperator, guard: string | null, configuration: Configuration): string {
   if (message.type !== 'selftest.refused') return 'The sbc answered something else. Is it of the same version?'
   switch (message.code) {
     case 'unknown_guard':
@@ -118,30 +81,6 @@ function refusal(message: SbcToDesk, guard: string | null, configuration: Config
     case 'busy':
       return 'Somebody else is having the guards tested now. Try again in a moment.'
   }
-}
-
-/** Whether anybody takes connections there; TLS would hide the difference between nobody and a wrong certificate. */
-function isListening(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: CONNECT_MS_MAX })
-    const done = (listens: boolean) => () => {
-      socket.destroy()
-      resolve(listens)
-    }
-    socket.once('connect', done(true))
-    socket.once('timeout', done(false))
-    socket.once('error', done(false))
-  })
-}
-
-function wait(ms: number, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), ms)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve(false)
-    })
-  })
 }
 
 function failed(text: string): Outcome {

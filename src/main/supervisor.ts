@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { makeDevelopmentAuthority } from '../../certs/development-authority.ts'
 import { problemLine } from '../kit/configuration-file.ts'
@@ -46,6 +46,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   if (secrets.length > 0) {
     return { kind: 'refused', texts: secrets.map(({ file, problem }) => `the secret in ${file} ${problem}`) }
   }
+  if (!madeRecordFolder(configuration)) {
+    return { kind: 'refused', texts: [`${configuration.callRecords ?? ''} cannot be made: call records go there`] }
+  }
   const { folder, development } = configuration.certificates
   if (development) {
     const { made } = makeDevelopmentAuthority(folder)
@@ -62,6 +65,17 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   if (options.signal?.aborted === true) return { kind: 'refused', texts: ['ended before anything was started'] }
   const texts = await supervisor.startAll()
   return texts.length > 0 ? { kind: 'refused', texts } : { kind: 'started', supervisor }
+}
+
+/** The sbc may write below the folder for call records, which must be there when it is granted. */
+function madeRecordFolder({ callRecords }: Configuration): boolean {
+  if (callRecords === null) return true
+  try {
+    mkdirSync(callRecords, { recursive: true, mode: 0o700 })
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The processes of one site on one machine. Who closes whom: the supervisor closes all, calls first, media last. */

@@ -78,8 +78,29 @@ t.test('what is not known is named', (t) => {
     ['run operator', /no role operator/],
     ['run sbc desk', /no role sbc desk/],
     ['check-config', /needs one file/],
+    ['calls x', /calls takes no x/],
+    ['calls --json=x', /--json takes no value/],
+    ['trace', /needs one call/],
+    ['trace a b', /needs one call/],
+    ['trace a --watch', /trace takes no option --watch/],
+    ['selftest --json', /--json needs a value/],
     ['help me', /takes no me/],
   ]
   for (const [line, text] of refusals) t.match(read(line), { kind: 'refused', text }, line === '' ? 'nothing' : line)
+  t.end()
+})
+
+t.test('calls and traces are asked for with switches alone', (t) => {
+  const configurationFile = DEFAULT_CONFIGURATION_FILE
+  t.same(read('calls'), { kind: 'calls', configurationFile, json: false, watch: false })
+  t.same(read('calls --watch --json'), { kind: 'calls', configurationFile, json: true, watch: true })
+  t.same(read('trace --json a4-b@x'), { kind: 'trace', configurationFile, call: 'a4-b@x', json: true, follow: false })
+  t.same(read('trace x --follow --config y'), {
+    kind: 'trace',
+    configurationFile: 'y',
+    call: 'x',
+    json: false,
+    follow: true,
+  })
   t.end()
 })
