@@ -22,6 +22,10 @@ const EVENT_TYPE = 101
 const IN_FLIGHT_MS = 40
 const STORED_MS = 10_000
 const CLOSED_MS = 15_000
+/** The whole product starts in it, beside other tests. */
+const FILE_MS_MAX = 90_000
+
+t.setTimeout(FILE_MS_MAX)
 
 t.test(
   'keys that a payer presses over SRTP become a token, and nothing of them leaves on the agent’s SRTP',
