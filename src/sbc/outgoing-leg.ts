@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { TrunkTarget } from '../wire/configuration.ts'
 import { escapeUser } from './name-address.ts'
 import { retryAfterSeconds } from './rejection.ts'
@@ -115,7 +114,8 @@ async function invite(
   const { signal } = order
   const { trunk, target } = to
   const { out } = trunk.numbers
-  const heard = new AbortController()
+  const silent = Promise.withResolvers<typeof SILENT>()
+  const silence = setTimeout(() => silent.resolve(SILENT), dependencies.firstProvisionalMs ?? FIRST_PROVISIONAL_MS)
   let outgoing: OutgoingInvite | null = null
   let hasRung = false
   const given = { up: false }
@@ -133,20 +133,17 @@ async function invite(
         if (given.up) sent.cancel()
       },
       provisional: (response) => {
-        heard.abort()
+        // Somebody is there: only the end of the INVITE, or of the attempt, is waited for.
+        clearTimeout(silence)
         if (given.up) return
         hasRung ||= response.status > 100
         order.provisional(response)
       },
     },
   )
-  const silent = delay(dependencies.firstProvisionalMs ?? FIRST_PROVISIONAL_MS, SILENT, { signal: heard.signal }).catch(
-    // Somebody is there: only the end of the INVITE, or of the attempt, is waited for.
-    () => new Promise<never>(() => undefined),
-  )
   const cancelled = abortOf(signal)
-  const result = await Promise.race([inviting, silent, cancelled.happened])
-  heard.abort()
+  const result = await Promise.race([inviting, silent.promise, cancelled.happened])
+  clearTimeout(silence)
   cancelled.forget()
   if (result === SILENT || result === CANCELLED) {
     given.up = true
