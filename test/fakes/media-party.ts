@@ -3,6 +3,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DtlsKeys } from './dtls-keys.ts'
+import { isStun, type IceAgent } from './ice-agent.ts'
 import { MASTER_OCTETS, SrtpStream, type SrtpSuite } from './srtp.ts'
 
 const PACKET_MS = 20
@@ -32,6 +33,8 @@ export type PartyMedia = {
   /** Keys of a DTLS handshake that was made on `port`. */
   readonly dtls?: DtlsKeys
   readonly port?: number
+  /** Answers connectivity checks on the port of its media, and sends them with check(). */
+  readonly ice?: IceAgent
 }
 
 /**
@@ -45,6 +48,7 @@ export class MediaParty {
   failures = 0
   readonly #socket: Socket
   readonly #mark: number
+  readonly #ice: IceAgent | null
   readonly #crypto: readonly { readonly tag: number; readonly suite: SrtpSuite; readonly master: Buffer }[]
   #out: SrtpStream | null = null
   #in: SrtpStream | null = null
@@ -62,6 +66,7 @@ export class MediaParty {
     this.#socket = socket
     this.family = options.family ?? 'ipv4'
     this.#mark = options.mark
+    this.#ice = options.ice ?? null
     this.#crypto = (options.suites ?? []).map((suite, index) => ({
       tag: index + 1,
       suite,
@@ -71,7 +76,11 @@ export class MediaParty {
       this.#in = new SrtpStream({ suite: 'AES_CM_128_HMAC_SHA1_80', master: options.dtls.in })
       this.#out = new SrtpStream({ suite: 'AES_CM_128_HMAC_SHA1_80', master: options.dtls.out })
     }
-    socket.on('message', (datagram, from) => this.#take(datagram, from.port))
+    socket.on('message', (datagram, from) => {
+      if (!isStun(datagram)) return this.#take(datagram, from.port)
+      const answer = this.#ice?.take(datagram, from) ?? null
+      if (answer !== null) socket.send(answer, from.port, from.address)
+    })
   }
 
   static async open(options: PartyMedia): Promise<MediaParty> {
@@ -161,6 +170,12 @@ export class MediaParty {
 
   sendOne(target: { readonly host: string; readonly port: number }): void {
     this.#send(this.nextPacket(), target)
+  }
+
+  /** Sends a connectivity check. */
+  check(told: string): void {
+    const { host, port } = endpointOf(told)
+    if (this.#ice !== null) this.#socket.send(this.#ice.check(), port, host)
   }
 
   /** What the next packets hold in place of the mark; null: the mark again. */
