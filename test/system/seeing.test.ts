@@ -8,6 +8,7 @@ import { runTraceCommand } from '../../src/main/trace-command.ts'
 import type { CallRecord } from '../../src/sbc/call-record.ts'
 import type { CallTrace, LiveCall } from '../../src/wire/operator-protocol.ts'
 import { needlesOf, searchBytes } from '../fakes/canary-search.ts'
+import { askedMetrics } from '../fakes/deployed-metrics.ts'
 import { eventually } from '../fakes/eventually.ts'
 import { SiteLine } from '../fakes/site-line.ts'
 import { Site } from '../fakes/site.ts'
@@ -23,6 +24,14 @@ function collected(): { readonly output: CommandOutput; readonly text: () => str
     output: { say: (line) => (text += `${line}\n`), write: (more) => (text += more), isTerminal: false },
     text: () => text,
   }
+}
+
+/** What each process says at its metrics port. */
+function metricsOf(site: Site): readonly Promise<string>[] {
+  const { metrics, guards } = site.configuration
+  return [...Object.values(metrics.ports), ...guards.map(({ metricsPort }) => metricsPort)].map(async (port) =>
+    (await fetch(`http://${metrics.host}:${port}/metrics`, { signal: AbortSignal.timeout(3_000) })).text(),
+  )
 }
 
 t.test('a call with a window is seen in every way, and no key is in any', { timeout: TEST_MS_MAX }, async (t) => {
@@ -109,6 +118,12 @@ t.test('a call with a window is seen in every way, and no key is in any', { time
   const { media } = JSON.parse(written) as CallRecord
   t.ok((media?.payer.packets ?? 0) > 50 && (media?.agent.packets ?? 0) > 50, 'packets of both legs were counted')
   await eventually(() => captured.length >= trace.messages.length)
+
+  const exposed = (await Promise.all(metricsOf(site))).join('\n')
+  for (const name of askedMetrics())
+    t.match(exposed, new RegExp(`^# TYPE ${name} `, 'm'), `${name} of the dashboard and the alerts is exposed`)
+  t.match(exposed, /^tonewall_sbc_calls_total\{direction="inbound",outcome="answered",role="sbc"\} 1$/m)
+
   const needles = needlesOf(CANARY, { forMemory: false })
   for (const text of [ladder.text(), json.text(), written, Buffer.concat(captured).toString('latin1')]) {
     t.same(searchBytes(Buffer.from(text, 'latin1'), needles), [])
