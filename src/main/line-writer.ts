@@ -6,8 +6,8 @@ const WAITING_CHARACTERS_MAX = 8_192
 const UNHURRIED = /^\{"level":[1-3]0,/
 
 /**
- * Log lines on their way out. A system call for each line took a fifth of what the sbc spent on a call, so what is only
- * told for the record waits a moment for others; warnings and errors go at once, and take along what waits.
+ * Log lines on their way out. A system call for each line was a fifth of a profile of the sbc by wall time, so what is
+ * only told for the record waits a moment for others; warnings and errors go at once, and take along what waits.
  */
 export class LineWriter {
   readonly #write: (text: string) => void
