@@ -106,7 +106,7 @@ export class SippPair {
       caller: readCounts(file('caller.csv')),
       callee: readCounts(file('callee.csv')),
       rings: readRings(file('rings.log')),
-      error: firstLine(file('caller-errors.log')) || firstLine(file('callee-errors.log')),
+      error: firstError(file('caller-errors.log')) || firstError(file('callee-errors.log')),
     }
   }
 
@@ -147,8 +147,9 @@ function textOf(file: string): string {
   }
 }
 
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? ''
+/** Of an error file, whose first line says nothing: when and what, without the message that follows. */
+function firstError(text: string): string {
+  return text.split('\n').find((line) => /^\d{4}-\d\d-\d\d\t/.test(line)) ?? ''
 }
 
 /** Looks without binding: a probe that bound the port could take it from sipp. */
