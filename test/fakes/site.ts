@@ -147,6 +147,7 @@ function withLines(
   const lines = agents.map((target, line) => ({
     name: lineName(line),
     side: 'contact-centre' as const,
+    health: null,
     sources: [target.host],
     target,
   }))

@@ -41,9 +41,16 @@ export async function writeTestConfiguration(options: {
     certificates: { folder: options.certificates ?? 'certs', development: true },
     logLevel: 'info',
     sip: { udp: [{ host, port: sipPort }], tcp: [{ host, port: sipPort }], control: { host, port: await freePort() } },
+    // Peers of tests answer calls and nothing else; test/system/routing.test.ts has some that are asked.
     trunks: [
-      { name: 'carrier', side: 'carrier', sources: [carrier.host], target: carrier },
-      { name: 'contact-centre', side: 'contact-centre', sources: [contactCentre.host], target: contactCentre },
+      { name: 'carrier', side: 'carrier', sources: [carrier.host], target: carrier, health: null },
+      {
+        name: 'contact-centre',
+        side: 'contact-centre',
+        sources: [contactCentre.host],
+        target: contactCentre,
+        health: null,
+      },
     ],
     routes: [
       { from: 'carrier', to: 'contact-centre' },
@@ -78,6 +85,7 @@ export async function writeTestConfiguration(options: {
   const file = join(options.folder, 'tonewall.yaml')
   writeFileSync(file, stringify(options.change?.(written) ?? written, { aliasDuplicateObjects: false }))
   const loaded = loadConfiguration(file)
-  if (loaded.kind === 'refused') throw new Error(`the test configuration was refused: ${JSON.stringify(loaded.problems)}`)
+  if (loaded.kind === 'refused')
+    throw new Error(`the test configuration was refused: ${JSON.stringify(loaded.problems)}`)
   return { file, configuration: loaded.configuration }
 }
