@@ -89,7 +89,8 @@ async function begin(
   }
   if (!isEmergency && !hasProvedItself(dependencies, caller, request, response)) return null
   // Waiting, even for nothing, would miss a CANCEL that is here already.
-  if (request.has('Replaces') && (await takeReplacing(dependencies.calls, caller, { request, response }))) return null
+  const isForCall = request.has('Replaces') || request.has('Join')
+  if (isForCall && (await takeReplacing(dependencies.calls, caller, { request, response }))) return null
   const routed = number === '' ? [] : dependencies.trunks.route({ from: caller.name, number })
   const trunks = routed.filter(({ party }) => party !== caller.party)
   if (trunks.length === 0) return refuse(404)
