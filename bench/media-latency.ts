@@ -176,7 +176,7 @@ function summarise(arms: readonly Arm[], rounds: ArmRounds, dropped: number): Be
     })),
     notes: [
       `The same arm against itself (A/A) gives ${words(same.p50)} at p50 and ${words(same.p99)} at p99: differences inside that are noise.`,
-      'Inside a window the look-ahead of 40 ms is part of the delay, by design.',
+      'Inside a window the look-ahead is part of the delay, by design.',
       SEEN_BEFORE,
     ],
   }

@@ -122,7 +122,7 @@ function summarise(arms: readonly Arm[], rounds: ArmRounds, dropped: number): Be
   return {
     bench: 'switch',
     question: 'What does it cost to put the guard into a live call and to take it out again?',
-    method: `${SWITCHES_A_CALL} windows in each call, no keys. openMs is from the order to the proof that the guard stands between the parties; the first packet must have crossed it, so it includes the wait for that packet and the look-ahead of 40 ms. Packets that were sent within 500 ms of a switch and never came are counted, in both directions.`,
+    method: `${SWITCHES_A_CALL} windows in each call, no keys. openMs is from the order to the proof that the guard stands between the parties; the first packet must have crossed it, so it includes the wait for that packet and the look-ahead. Packets that were sent within 500 ms of a switch and never came are counted, in both directions.`,
     at: new Date().toISOString(),
     machine: describeMachine(),
     data: { rounds: rounds.get('PCMU')?.length ?? 0, dropped, arms: perArm },

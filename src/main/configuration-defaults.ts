@@ -11,8 +11,8 @@ import type {
   SipTlsConfiguration,
 } from '../wire/configuration.ts'
 
-/** Two packets of 20 ms: the masker decides on whole tones and talk stays natural. */
-export const LOOK_AHEAD_MS = 40
+/** One packet of 20 ms and 10 ms of jitter, as the masker's own default (bench leak-knee). */
+export const LOOK_AHEAD_MS = 30
 /** What one core serves with its timing kept. */
 const WINDOWS_MAX = 100
 const TRIES = 3

@@ -29,7 +29,7 @@ t.test('what is left out gets its default', (t) => {
       logLevel: 'info',
       sip: { server: 'embedded' },
       trunks: [
-        { lookAheadMs: 40, masking: 'talk-through', agentHeader: null, targets: [{ transport: 'udp', priority: 1 }] },
+        { lookAheadMs: 30, masking: 'talk-through', agentHeader: null, targets: [{ transport: 'udp', priority: 1 }] },
       ],
       routes: [{ prefix: '' }],
       guards: [{ windowsMax: 100 }],

@@ -28,8 +28,11 @@ export type MaskerOptions = {
 
 export type Drain = { readonly kind: 'drained'; readonly packets: readonly Buffer[] } | { readonly kind: 'key-down' }
 
-/** With 20 ms packets this shows the gate 20 to 40 ms of what follows; issue of the bench's look-ahead knee. */
-export const LOOK_AHEAD_MS = 40
+/**
+ * One packet of 20 ms and 10 ms of jitter: the gate knows speech from a tone when it has heard the packet that follows. No key leaks with
+ * less, even with none; but 6 % of speech would be silenced instead of 0.3 % (bench leak-knee).
+ */
+export const LOOK_AHEAD_MS = 30
 
 /** More than any sender sends in the longest look-ahead; a flood must not grow memory. */
 const HELD_PACKETS_MAX = 256
