@@ -67,8 +67,14 @@ export function ladderLines(step: Step, beginMs: number): readonly string[] {
   const cells = step.side === 'payer' ? [arrow, empty] : [empty, arrow]
   return [
     row(time, `|${cells.join('|')}|${summary.facts === '' ? '' : `  ${summary.facts}`}`),
-    ...summary.details.map((detail) => row('', `|${empty}|${empty}|    ${detail}`)),
+    ...summary.details.map((detail) => row('', `|${inSide(detail, step.side)}|`)),
   ]
+}
+
+/** Below the arrow of its side, across the middle line where it is long. */
+function inSide(detail: string, side: 'payer' | 'agent'): string {
+  const width = 2 * GAP - 1
+  return side === 'payer' ? ` ${detail}`.padEnd(width) : `${detail} `.padStart(width)
 }
 
 function arrowOf(title: string, pointsRight: boolean): string {
