@@ -21,7 +21,8 @@ async function main(command: Command): Promise<number> {
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
       const { configuration } = loaded
       const first = command.role === 'guard' ? (configuration.guards[0]?.name ?? command.role) : command.role
-      return runRole({ role: command.role, name: command.name ?? first, configuration })
+      const { configurationFile } = command
+      return runRole({ role: command.role, name: command.name ?? first, configuration, configurationFile })
     }
     case 'selftest': {
       const loaded = loadConfiguration(command.configurationFile)
@@ -52,6 +53,18 @@ async function main(command: Command): Promise<number> {
       }
       const { runTraceCommand } = await import('./main/trace-command.ts')
       return runTraceCommand(command, loaded.configuration, output, ending.signal)
+    }
+    case 'drain': {
+      const loaded = loadConfiguration(command.configurationFile)
+      if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
+      const { runDrainCommand } = await import('./main/drain-command.ts')
+      return runDrainCommand(command, loaded.configuration, (line) => process.stdout.write(`${line}\n`))
+    }
+    case 'reload': {
+      const loaded = loadConfiguration(command.configurationFile)
+      if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
+      const { runReloadCommand } = await import('./main/reload-command.ts')
+      return runReloadCommand(command, loaded.configuration, (line) => process.stdout.write(`${line}\n`))
     }
     case 'check-config': {
       const loaded = loadConfiguration(command.file)

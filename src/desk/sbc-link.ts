@@ -74,6 +74,9 @@ export class SbcLink {
       case 'call':
       case 'selftest.report':
       case 'selftest.refused':
+      case 'site.state':
+      case 'site.reloaded':
+      case 'site.refused':
         this.#logger.error({ code: 'reply_not_fitting' }, 'the sbc answered an order with something else')
         return { kind: 'refused', code: 'sbc_timeout' }
     }
@@ -101,6 +104,9 @@ export class SbcLink {
       case 'refused':
       case 'selftest.report':
       case 'selftest.refused':
+      case 'site.state':
+      case 'site.reloaded':
+      case 'site.refused':
         this.#logger.warn({ code: 'answer_unasked' }, 'the sbc sent an answer that belongs to no order')
     }
   }

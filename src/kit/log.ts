@@ -90,12 +90,15 @@ export function errorFields(error: unknown): LogFields {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
+/** A logger whose level can be changed while it is used. */
+export type LevelledLogger = Logger & { setLevel(level: LogLevel): void }
+
 /** One JSON line per event on standard output (pino), through the allow-list above. */
 export function createLogger(options: {
   readonly role: string
   readonly level: LogLevel
   readonly stream?: { write(line: string): void }
-}): Logger {
+}): LevelledLogger {
   const base = {
     level: options.level,
     base: { role: options.role, pid: process.pid },
@@ -107,5 +110,8 @@ export function createLogger(options: {
     info: (fields, text) => sink.info(allowListed(fields), text),
     warn: (fields, text) => sink.warn(allowListed(fields), text),
     error: (fields, text) => sink.error(allowListed(fields), text),
+    setLevel: (level) => {
+      sink.level = level
+    },
   }
 }

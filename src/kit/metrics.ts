@@ -40,6 +40,9 @@ export class Metrics {
   gauge(name: string, help: string): Gauge
   gauge<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Gauge<Label>
   gauge(name: string, help: string, labelNames: readonly string[] = []): Gauge {
+    // One that is set up anew while the process lives, after a reload, goes on with the gauge that is there.
+    const known = this.registry.getSingleMetric(name)
+    if (known instanceof Gauge) return known
     return new Gauge({ name, help, labelNames: [...labelNames], registers: [this.registry] })
   }
 

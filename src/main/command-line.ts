@@ -1,9 +1,12 @@
 import { parseArgs } from 'node:util'
 import type { CallsCommand } from './calls-command.ts'
 import { DEFAULT_CONFIGURATION_FILE } from './configuration.ts'
+import type { DrainCommand } from './drain-command.ts'
+import type { ReloadCommand } from './reload-command.ts'
 import type { SelfTestCommand } from './self-test-command.ts'
 import type { TraceCommand } from './trace-command.ts'
 import { readTrunkCheck, type TrunkCheckCommand } from './trunk-check-options.ts'
+import { DRAIN_SECONDS_MAX } from '../wire/site-protocol.ts'
 import { isRoleName, ROLE_NAMES, type RoleName } from './role-name.ts'
 
 export const USAGE = `usage: tonewall COMMAND
@@ -23,6 +26,9 @@ export const USAGE = `usage: tonewall COMMAND
                                       show who is talking through the running site
   trace CALL [--follow] [--json] [--config FILE]
                                       show the SIP messages of a call; CALL as in calls, or a SIP Call-ID
+  drain [--deadline SECONDS] [--undo] [--config FILE]
+                                      have the running site take no new calls, and end when the last one has ended
+  reload [FILE] [--config FILE]       have the running site take its file, or another, without dropping a call
   check-config FILE                   name line, key and cure of whatever does not fit
   version                             say which version this is
   help                                say this
@@ -59,6 +65,8 @@ export type Command =
   | SelfTestCommand
   | CallsCommand
   | TraceCommand
+  | DrainCommand
+  | ReloadCommand
   | { readonly kind: 'check-config'; readonly file: string }
   | { readonly kind: 'version' }
   | { readonly kind: 'help' }
@@ -85,6 +93,8 @@ const OPTIONS = {
   from: { type: 'string' },
   watch: { type: 'boolean' },
   follow: { type: 'boolean' },
+  deadline: { type: 'string' },
+  undo: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
 } as const
@@ -101,6 +111,8 @@ const TAKES: Readonly<Record<string, readonly OptionName[]>> = {
   selftest: ['name', 'json', 'config'],
   calls: ['watch', 'json', 'config'],
   trace: ['follow', 'json', 'config'],
+  drain: ['deadline', 'undo', 'config'],
+  reload: ['config'],
   'check-config': [],
   version: [],
   help: [],
@@ -171,6 +183,17 @@ export function parseCommandLine(given: readonly string[]): Command {
         json: values.json === true,
         follow: values.follow === true,
       }
+    case 'drain':
+      if (operand !== undefined) return refused(`drain takes no ${operand}`)
+      return drainCommand({ configurationFile, deadline: text('deadline'), undo: values.undo === true })
+    case 'reload':
+      if (more.length > 0) return refused('reload takes one file at most')
+      // Where the site listens is read from --config, or from the file itself: neither can change in a reload.
+      return {
+        kind: 'reload',
+        configurationFile: text('config') ?? operand ?? DEFAULT_CONFIGURATION_FILE,
+        file: operand ?? null,
+      }
     case 'check-config':
       if (operand === undefined || more.length > 0) return refused('check-config needs one file')
       return { kind: 'check-config', file: operand }
@@ -198,6 +221,19 @@ function startCommand(options: {
   if (options.once && options.noCall) return refused('--once makes a call, --no-call forbids it')
   const call = options.noCall ? null : { transport, codec, masking }
   return { kind: 'start', configurationFile, call, onceReport: report }
+}
+
+function drainCommand(options: {
+  readonly configurationFile: string
+  readonly deadline: string | null
+  readonly undo: boolean
+}): Command {
+  const { configurationFile, deadline, undo } = options
+  if (undo && deadline !== null) return refused('--undo takes calls again, and has no --deadline')
+  const seconds = deadline === null ? null : Number(deadline)
+  if (seconds !== null && !(Number.isInteger(seconds) && seconds >= 1 && seconds <= DRAIN_SECONDS_MAX))
+    return refused(`--deadline is a whole number of seconds from 1 to ${DRAIN_SECONDS_MAX}`)
+  return { kind: 'drain', configurationFile, seconds, undo }
 }
 
 function oneOf<const Choice extends string>(choices: readonly Choice[], text: string): Choice | null {

@@ -64,7 +64,7 @@ async function within(isOpen: Promise<boolean>, ms: number): Promise<boolean> {
 }
 
 /** Whether anybody takes connections there; TLS would hide the difference between nobody and a wrong certificate. */
-function isListening(host: string, port: number): Promise<boolean> {
+export function isListening(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: CONNECT_MS_MAX })
     const done = (listens: boolean) => () => {

@@ -2,22 +2,25 @@ import { readFileSync, writeSync } from 'node:fs'
 import { readIdentity, type Identity } from '../kit/identity.ts'
 import { createLogger, errorFields, type Logger } from '../kit/log.ts'
 import { Metrics, serveMetrics } from '../kit/metrics.ts'
+import type { Sipd } from '../sipd/sipd.ts'
 import type { TlsListeners } from '../sipd/transports.ts'
 import type { Configuration, HostPort, SipTlsConfiguration } from '../wire/configuration.ts'
 import { readSecret } from './development-secrets.ts'
 import { LineWriter } from './line-writer.ts'
-import { parseSupervisorMessage, type RoleMessage } from './role-message.ts'
+import { RoleControl, type RunningRole } from './role-control.ts'
+import type { RoleMessage } from './role-message.ts'
 import type { RoleName } from './role-name.ts'
+import { SupervisorLink } from './supervisor-link.ts'
 
-/** The supervisor waits a little longer; without one, systemd does. */
-const CLOSE_MS_MAX = 4_500
 const STANDARD_OUTPUT = 1
 
 /** What every role's entry point is given beside its part of the configuration. */
-type RoleTools = { readonly identity: Identity; readonly logger: Logger; readonly metrics: Metrics }
-
-/** `addresses` are for people. */
-type RunningRole = { readonly addresses: readonly string[]; close(): Promise<void> }
+type RoleTools = {
+  readonly identity: Identity
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly control: RoleControl
+}
 
 /**
  * Runs one role in this process until it is told to end: by `close` from the supervisor, by the supervisor's death, or,
@@ -27,18 +30,22 @@ export async function runRole(options: {
   readonly role: RoleName
   readonly name: string
   readonly configuration: Configuration
+  /** Where the configuration was read from. */
+  readonly configurationFile: string
 }): Promise<number> {
-  const { role, name, configuration } = options
+  const { role, name, configuration, configurationFile } = options
+  const link = new SupervisorLink()
   const lines = new LineWriter(writeOut)
   process.on('exit', () => lines.flush())
   const logger = createLogger({ role: name, level: configuration.logLevel, stream: lines })
   exitWhenBroken(logger)
+  const control = new RoleControl({ link, logger, configurationFile, configuration })
   let running: RunningRole
   try {
     const metrics = new Metrics(role)
     metrics.collectProcess()
     const identity = readIdentity({ folder: configuration.certificates.folder, role })
-    running = await start(role, name, configuration, { identity, logger, metrics })
+    running = await start(role, name, configuration, { identity, logger, metrics, control })
     await serveMetrics(metrics, metricsAddress(role, name, configuration))
   } catch (error) {
     const failure = failureMessage(error)
@@ -50,11 +57,11 @@ export async function runRole(options: {
       },
       'cannot start',
     )
-    await tell(failure)
+    await link.tell(failure)
     return 1
   }
-  endWhenTold(running, logger)
-  await tell({ type: 'ready', addresses: running.addresses })
+  control.obey(running)
+  await link.tell({ type: 'ready', addresses: running.addresses })
   return 0
 }
 
@@ -83,12 +90,23 @@ async function start(
         traces: { sbc: configuration.sbc, identity: tools.identity },
         homer: configuration.homer,
       })
-      return { addresses: [], close: () => sipd.close() }
+      return {
+        addresses: [],
+        apply: (next) => Promise.resolve(applyToSipd(sipd, next)),
+        close: () => sipd.close(),
+      }
     }
     case 'sbc': {
       const { startSbc } = await import('../sbc/sbc.ts')
-      const sbc = await startSbc({ ...tools, configuration, sipSecret: readSecret(sip.secretFile) })
-      return { addresses: [], close: () => sbc.close() }
+      const { control } = tools
+      const sbc = await startSbc({
+        ...tools,
+        configuration,
+        sipSecret: readSecret(sip.secretFile),
+        drained: () => control.drained(),
+        reload: (file) => control.reload(file),
+      })
+      return { addresses: [], apply: (next) => Promise.resolve(sbc.apply(next)), close: () => sbc.close() }
     }
     case 'vault': {
       const { startVault } = await import('../cde/vault/vault.ts')
@@ -118,6 +136,17 @@ async function start(
 /** Who may send requests: the sources of all trunks, and their targets as far as these are addresses. */
 function peerAddresses(trunks: Configuration['trunks']): readonly string[] {
   return trunks.flatMap(({ sources, targets }) => [...sources, ...targets.map(({ host }) => host)])
+}
+
+/** Certificates are read again: their files may have been renewed. A line for people when they cannot be used. */
+function applyToSipd(sipd: Sipd, { trunks, sip }: Configuration): string | null {
+  const admission = { sources: peerAddresses(trunks), strangers: sip.strangers }
+  try {
+    sipd.apply(sip.tls === null ? { admission } : { admission, tls: readTls(sip.tls) })
+    return null
+  } catch {
+    return 'the certificate or the key of sip.tls cannot be read or used'
+  }
 }
 
 /** Throws the system's error, with its code, when a file cannot be read. */
@@ -161,30 +190,6 @@ function exitWhenBroken(logger: Logger): void {
   process.on('unhandledRejection', broken)
 }
 
-function endWhenTold(running: RunningRole, logger: Logger): void {
-  let ending = false
-  const end = (): void => {
-    if (ending) return
-    ending = true
-    setTimeout(() => process.exit(1), CLOSE_MS_MAX)
-    running.close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ code: 'close_failed', ...errorFields(error) }, 'did not close in order')
-        process.exit(1)
-      },
-    )
-  }
-  process.on('message', (value) => {
-    const message = parseSupervisorMessage(value)
-    if (message?.type === 'close') end()
-    else if (message?.type === 'ping') void tell({ type: 'pong' })
-  })
-  process.on('disconnect', end)
-  process.on('SIGTERM', end)
-  process.on('SIGINT', end)
-}
-
 /** The port is in the system's own errors, or in an `address` with its host in those of a role. */
 function failureMessage(error: unknown): RoleMessage & { readonly type: 'failed' } {
   const code = errorFields(error).errorCode
@@ -198,12 +203,4 @@ function failureMessage(error: unknown): RoleMessage & { readonly type: 'failed'
     host: typeof host === 'string' ? host : null,
     port: typeof number === 'number' ? number : null,
   }
-}
-
-/** Waits until the message is handed over, since an exit would lose it. Without a supervisor nobody listens. */
-function tell(message: RoleMessage): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.send === undefined || !process.connected) resolve()
-    else process.send(message, () => resolve())
-  })
 }

@@ -5,7 +5,7 @@ import { runDemonstration, type DemonstrationReport } from '../demo/demonstratio
 import type { Configuration } from '../wire/configuration.ts'
 import type { Command } from './command-line.ts'
 import { readSecret } from './development-secrets.ts'
-import { startSupervisor, type Supervisor } from './supervisor.ts'
+import { outcomeLines, startSupervisor, type Supervisor } from './supervisor.ts'
 import { productVersion } from './version.ts'
 
 /**
@@ -23,10 +23,12 @@ type StartCommand = Command & { readonly kind: 'start' }
 export async function runStart(command: StartCommand, say: (line: string) => void): Promise<number> {
   say(`Tonewall ${productVersion()} on Node ${process.versions.node}`)
   const ending = endBySignal()
+  const drained = new AbortController()
   const started = await startSupervisor({
     configurationFile: command.configurationFile,
     say,
     signal: ending.asked,
+    drained: () => drained.abort(),
   })
   if (started.kind === 'refused') {
     for (const text of started.texts) say(text)
@@ -43,8 +45,12 @@ export async function runStart(command: StartCommand, say: (line: string) => voi
   }
   if (command.onceReport === null && !ending.asked.aborted) {
     say('Running. Ctrl-C ends every call with BYE, and every process.')
-    await new Promise<void>((done) => ending.asked.addEventListener('abort', () => done()))
+    process.on('SIGHUP', () => void reload(supervisor, say))
+    await new Promise<void>((done) => {
+      for (const signal of [ending.asked, drained.signal]) signal.addEventListener('abort', () => done())
+    })
   }
+  if (drained.signal.aborted) say('Drained: the site ends.')
   if (ending.asked.aborted) say('Ending. Ctrl-C once more ends at once.')
   await supervisor.close()
   say('Ended.')
@@ -61,8 +67,16 @@ function endBySignal(): { readonly asked: AbortSignal; readonly killed: AbortSig
     if (!asked.signal.aborted) firstMs = performance.now()
     asked.abort()
   }
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, hear)
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, hear)
+  // A terminal that is closed says so by SIGHUP. To a service it means to read its configuration again.
+  process.on('SIGHUP', process.stdin.isTTY ? hear : () => undefined)
   return { asked: asked.signal, killed: killed.signal }
+}
+
+/** Without a terminal, SIGHUP has the site read its file again. */
+async function reload(supervisor: Supervisor, say: (line: string) => void): Promise<void> {
+  if (process.stdin.isTTY) return
+  for (const line of outcomeLines(await supervisor.reload(null))) say(line)
 }
 
 function sayWhereItListens(supervisor: Supervisor, say: (line: string) => void): void {

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { makeDevelopmentAuthority } from '../../certs/development-authority.ts'
 import { problemLine } from '../kit/configuration-file.ts'
+import type { ReloadOutcome } from '../sbc/site-orders.ts'
 import type { Configuration } from '../wire/configuration.ts'
 import { loadConfiguration } from './configuration.ts'
 import { ensureDevelopmentSecrets } from './development-secrets.ts'
@@ -10,13 +11,17 @@ import { checkPorts, portProblemText } from './port-check.ts'
 import { ProcessLog, warningText } from './process-log.ts'
 import { processPlans, type ProcessPlan } from './process-plan.ts'
 import { roleCommand } from './role-command.ts'
-import { WatchedProcess, type FirstStart, type ProcessEvent } from './watched-process.ts'
+import { reloadSite } from './site-reload.ts'
+import { WatchedProcess, type FirstStart, type ProcessEvent, type RoleOrder } from './watched-process.ts'
 
 /** All calls are ended with BYE and all data is safe within this, or the rest is killed. */
 const CLOSE_MS_MAX = 5_000
 /** Time kept back of it for those who close after the sbc. */
 const CLOSE_REST_MS = 1_500
 const PING_MS_MAX = 500
+/** A role reads a few files for it. */
+const APPLY_MS_MAX = 10_000
+const RESTART_MS_MAX = 20_000
 /** What a child needs of our environment; all else, secrets included, stays here. */
 const ENVIRONMENT_KEPT = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR']
 /** Debian keeps rtpengine in /usr/bin, upstream's own packages in /usr/sbin, which a user's PATH may leave out. */
@@ -33,6 +38,8 @@ export type SupervisorOptions = {
   readonly say: (line: string) => void
   /** Ends everything when it is aborted, during the start too. */
   readonly signal?: AbortSignal
+  /** The site takes no calls any more, and has none. */
+  readonly drained?: () => void
 }
 
 /** Makes what development needs, starts every process of the configuration in order, and watches them. */
@@ -80,21 +87,60 @@ function madeRecordFolder({ callRecords }: Configuration): boolean {
 
 /** The processes of one site on one machine. Who closes whom: the supervisor closes all, calls first, media last. */
 export class Supervisor {
-  readonly configuration: Configuration
+  configuration: Configuration
   /** What the processes said for people, such as the URL of the agents' page, by process name. */
   readonly addresses = new Map<string, readonly string[]>()
-  readonly #plans: readonly ProcessPlan[]
+  #plans: readonly ProcessPlan[]
+  #configurationFile: string
   readonly #options: SupervisorOptions
   readonly #processes = new Map<string, WatchedProcess>()
   readonly #logs: ProcessLog[] = []
   #waiters: (() => void)[] = []
+  readonly #applying = new Map<string, (problem: string | null) => void>()
+  #isReloading = false
+  /** What new processes are started with before the site has taken it. */
+  #next: Basis | null = null
   #closing: Promise<void> | null = null
 
   constructor(configuration: Configuration, plans: readonly ProcessPlan[], options: SupervisorOptions) {
     this.configuration = configuration
     this.#plans = plans
     this.#options = options
+    this.#configurationFile = options.configurationFile
     for (const plan of plans) this.#processes.set(plan.name, this.#watch(plan))
+  }
+
+  /** Takes another configuration, null: the site's own file as it is now, without dropping a call; or changes nothing. */
+  async reload(file: string | null): Promise<ReloadOutcome> {
+    if (this.#isReloading || this.#isClosing)
+      return { kind: 'refused', texts: ['another reload is under way, or the site is ending'] }
+    this.#isReloading = true
+    try {
+      return await reloadSite(
+        {
+          configuration: this.configuration,
+          roles: rolesToTell(this.#plans),
+          apply: (name, configuration) => this.#apply(name, configuration),
+          add: (plans, configuration, from) => this.#add(plans, { configuration, file: from }),
+          remove: (plans) => this.#remove(plans),
+          settle: (configuration, from) => {
+            this.configuration = configuration
+            this.#configurationFile = from
+            this.#plans = processPlans(configuration)
+            this.#next = null
+          },
+          restart: async (name) => {
+            const notPid = this.pidOf(name)
+            this.#processes.get(name)?.tell({ type: 'close' })
+            await this.untilReady({ name, ...(notPid === null ? {} : { notPid }), deadlineMs: RESTART_MS_MAX })
+          },
+        },
+        file ?? this.#configurationFile,
+      )
+    } finally {
+      this.#isReloading = false
+      this.#next = null
+    }
   }
 
   /** The process's id, or null while it does not run or there is none of that name. */
@@ -176,8 +222,77 @@ export class Supervisor {
     for (const log of this.#logs) log.close()
   }
 
+  /** Has a role take a configuration; a line for people when it did not. */
+  async #apply(name: string, configuration: Configuration): Promise<string | null> {
+    const answered = new Promise<string | null>((resolve) => this.#applying.set(name, resolve))
+    if (this.#processes.get(name)?.tell({ type: 'apply', configuration }) !== true) {
+      this.#applying.delete(name)
+      return 'it does not run now: try again when it is back'
+    }
+    const deadline = AbortSignal.timeout(APPLY_MS_MAX)
+    const late = new Promise<string>((resolve) =>
+      deadline.addEventListener('abort', () => resolve('it did not answer in time: look at its log')),
+    )
+    const problem = await Promise.race([answered, late])
+    this.#applying.delete(name)
+    return problem
+  }
+
+  async #add(plans: readonly ProcessPlan[], basis: Basis): Promise<readonly string[]> {
+    this.#next = basis
+    for (const stage of stagesOf(plans, 'stage')) {
+      const outcomes = await Promise.all(
+        stage.map(async (plan) => {
+          const process = this.#watch(plan)
+          this.#processes.set(plan.name, process)
+          return { plan, outcome: await process.start() }
+        }),
+      )
+      const texts = outcomes.flatMap(({ plan, outcome }) =>
+        outcome.kind === 'ready' ? [] : [this.#failureText(plan, outcome)],
+      )
+      if (texts.length === 0) continue
+      await this.#remove(plans)
+      return texts
+    }
+    return []
+  }
+
+  async #remove(plans: readonly ProcessPlan[]): Promise<void> {
+    await Promise.all(
+      plans.map(async ({ name }) => {
+        await this.#processes.get(name)?.close({ deadlineMs: CLOSE_MS_MAX })
+        this.#processes.delete(name)
+      }),
+    )
+  }
+
+  #hear(plan: ProcessPlan, message: RoleOrder): void {
+    switch (message.type) {
+      case 'applied':
+        this.#applying.get(plan.name)?.(message.problem)
+        return
+      case 'drained':
+        this.#options.drained?.()
+        return
+      case 'reload':
+        void this.reload(message.file).then((outcome) => {
+          for (const line of outcomeLines(outcome)) this.#options.say(line)
+          const isDone = outcome.kind === 'reloaded'
+          const lines = outcome.kind === 'reloaded' ? outcome.keys : outcome.texts
+          this.#processes.get(plan.name)?.tell({ type: 'reloaded', isDone, lines })
+        })
+    }
+  }
+
+  /** What a process is started with: a new one with what is being reloaded, all others with what the site runs with. */
+  #basisOf(plan: ProcessPlan): Basis {
+    const current = { configuration: this.configuration, file: this.#configurationFile }
+    return this.#plans.some(({ name }) => name === plan.name) ? current : (this.#next ?? current)
+  }
+
   #watch(plan: ProcessPlan): WatchedProcess {
-    const { configurationFile, say } = this.#options
+    const { say } = this.#options
     const logFile = join(this.configuration.dataFolder, 'logs', `${plan.name}.log`)
     const log = new ProcessLog({
       file: logFile,
@@ -188,18 +303,27 @@ export class Supervisor {
       },
     })
     this.#logs.push(log)
-    const common = { environment: childEnvironment(), log, event: (event: ProcessEvent) => this.#tell(plan, event) }
+    const common = {
+      environment: childEnvironment(),
+      log,
+      event: (event: ProcessEvent) => this.#tell(plan, event),
+      heard: (message: RoleOrder) => this.#hear(plan, message),
+    }
     if (plan.program.kind === 'role') {
       const { role } = plan.program
-      const command = roleCommand({ role, name: plan.name, configurationFile, configuration: this.configuration })
+      const command = (): readonly string[] => {
+        const { configuration, file } = this.#basisOf(plan)
+        return roleCommand({ role, name: plan.name, configurationFile: file, configuration })
+      }
       return new WatchedProcess({ ...common, command: process.execPath, arguments: command, probe: null })
     }
-    const rtpengine = this.configuration.rtpengines.find(({ name }) => name === plan.name)
+    const { arguments: rtpengineArguments } = plan.program
+    const rtpengine = this.#basisOf(plan).configuration.rtpengines.find(({ name }) => name === plan.name)
     return new WatchedProcess({
       ...common,
       // The kernel kills it when the supervisor is gone, however that came about.
       command: 'setpriv',
-      arguments: ['--pdeathsig', 'KILL', 'rtpengine', ...plan.program.arguments],
+      arguments: () => ['--pdeathsig', 'KILL', 'rtpengine', ...rtpengineArguments],
       probe: () =>
         rtpengine === undefined ? Promise.resolve(false) : pingRtpengine(rtpengine, { deadlineMs: PING_MS_MAX }),
     })
@@ -234,6 +358,22 @@ export class Supervisor {
   #wake(): void {
     for (const waiter of this.#waiters.splice(0)) waiter()
   }
+}
+
+/** A configuration, and the file that it was read from. */
+type Basis = { readonly configuration: Configuration; readonly file: string }
+
+/** The sbc first: it alone can refuse what a file says, such as a password that cannot be read. */
+function rolesToTell(plans: readonly ProcessPlan[]): readonly string[] {
+  const roles = plans.filter(({ program }) => program.kind === 'role').map(({ name }) => name)
+  return [...roles.filter((name) => name === 'sbc'), ...roles.filter((name) => name !== 'sbc')]
+}
+
+/** What became of a reload, for people. */
+export function outcomeLines(outcome: ReloadOutcome): readonly string[] {
+  if (outcome.kind === 'refused') return ['The configuration was not taken, and nothing was changed:', ...outcome.texts]
+  if (outcome.keys.length === 0) return ['The configuration is what the site runs with.']
+  return [`The configuration was taken: ${outcome.keys.join(', ')}.`]
 }
 
 function stagesOf(plans: readonly ProcessPlan[], key: 'stage' | 'closeStage'): readonly (readonly ProcessPlan[])[] {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { ProcessLog } from './process-log.ts'
 import { restartDelay } from './restart-delay.ts'
-import { parseRoleMessage, type RoleMessage } from './role-message.ts'
+import { parseRoleMessage, type RoleMessage, type SupervisorMessage } from './role-message.ts'
 
 /** From start to ready; a noisy machine needs several seconds for the first start. */
 const READY_MS_MAX = 20_000
@@ -36,13 +36,18 @@ export type FirstStart =
 
 export type WatchedProcessOptions = {
   readonly command: string
-  readonly arguments: readonly string[]
+  /** A function is asked at each start: what a process is given may have changed. */
+  readonly arguments: readonly string[] | (() => readonly string[])
   readonly environment: Readonly<Record<string, string>>
   /** A role speaks over IPC; null: something foreign, which is ready when `probe` says so and ends by SIGTERM. */
   readonly probe: (() => Promise<boolean>) | null
   readonly log: ProcessLog
   readonly event: (event: ProcessEvent) => void
+  /** What a role says beside how it is. */
+  readonly heard?: (message: RoleOrder) => void
 }
+
+export type RoleOrder = Extract<RoleMessage, { readonly type: 'drained' | 'reload' | 'applied' }>
 
 export type ProcessEvent =
   | { readonly type: 'ready'; readonly pid: number; readonly again: boolean; readonly tookMs: number }
@@ -84,6 +89,13 @@ export class WatchedProcess {
     })
   }
 
+  /** Says something to a role. False when it does not run. */
+  tell(message: SupervisorMessage): boolean {
+    if (this.#child === null || this.#state !== 'ready') return false
+    send(this.#child, message)
+    return true
+  }
+
   /** Asks it to end, waits, and kills it when the deadline passes. Safe to call twice. */
   async close(options: { readonly deadlineMs: number }): Promise<void> {
     this.#clearTimers()
@@ -117,9 +129,10 @@ export class WatchedProcess {
     this.#lastHeardMs = this.#startedMs
     // A session of its own: Ctrl-C at a terminal reaches the supervisor alone, which ends the others in order.
     const environment = Object.entries(this.#options.environment).map(([name, value]) => `${name}=${value}`)
+    const { arguments: given } = this.#options
     const child = spawn(
       '/bin/sh',
-      ['-c', LAUNCH, 'sh', ...environment, this.#options.command, ...this.#options.arguments],
+      ['-c', LAUNCH, 'sh', ...environment, this.#options.command, ...(typeof given === 'function' ? given() : given)],
       {
         stdio: ['ignore', 'pipe', 'pipe', ...(probe === null ? (['ipc'] as const) : [])],
         detached: true,
@@ -157,6 +170,11 @@ export class WatchedProcess {
         return
       case 'failed':
         this.#failure = message
+        return
+      case 'drained':
+      case 'reload':
+      case 'applied':
+        this.#options.heard?.(message)
         return
       case 'pong':
     }
@@ -225,6 +243,6 @@ export class WatchedProcess {
   }
 }
 
-function send(child: ChildProcess, message: { readonly type: 'ping' | 'close' }): void {
+function send(child: ChildProcess, message: SupervisorMessage): void {
   if (child.connected) child.send(message, () => undefined)
 }

@@ -4,15 +4,17 @@ import { errorFields, type Logger } from '../kit/log.ts'
 import { parseDeskToSbc, type DeskToSbc, type OrderRefusal, type SbcToDesk } from '../wire/call-protocol.ts'
 import { parseOperatorToSbc, type OperatorToSbc, type SbcToOperator } from '../wire/operator-protocol.ts'
 import { parseSipdToSbc, type SbcToSipd, type SipdToSbc } from '../wire/trace-protocol.ts'
+import { siteOrderShape, type SiteOrder } from '../wire/site-protocol.ts'
 import type { Call } from './call.ts'
 import type { CallDirectory } from './call-directory.ts'
 import type { OperatorAnswers, SipdChannel } from './operator-answers.ts'
 import type { SelfTestSchedule } from './self-test-schedule.ts'
+import type { SiteOrders } from './site-orders.ts'
 
 /** A call takes about 700 bytes of a frame, which holds a megabyte; calls beyond these follow one by one. */
 const CALLS_IN_SNAPSHOT_MAX = 500
 
-type CallOrder = Exclude<DeskToSbc, { type: 'calls.watch' | 'selftest.run' }>
+type CallOrder = Exclude<DeskToSbc, { type: 'calls.watch' | 'selftest.run' } | SiteOrder>
 
 type Told = SbcToOperator | SbcToSipd
 type Heard = OperatorToSbc | SipdToSbc
@@ -25,6 +27,7 @@ export class DeskServer {
   readonly #watchers = new Set<Channel<Told, Heard>>()
   readonly #directory: CallDirectory
   readonly #selfTests: Pick<SelfTestSchedule, 'now'>
+  readonly #site: Pick<SiteOrders, 'answer'> | undefined
   readonly #operators: OperatorAnswers
   #listener: ChannelListener | null = null
 
@@ -32,9 +35,12 @@ export class DeskServer {
     readonly directory: CallDirectory
     readonly selfTests: Pick<SelfTestSchedule, 'now'>
     readonly operators: OperatorAnswers
+    /** Without it no orders of that kind are taken. */
+    readonly site?: Pick<SiteOrders, 'answer'>
   }) {
     this.#directory = options.directory
     this.#selfTests = options.selfTests
+    this.#site = options.site
     this.#operators = options.operators
   }
 
@@ -68,6 +74,7 @@ export class DeskServer {
               channel?.send({ type: 'calls', calls: calls.slice(0, CALLS_IN_SNAPSHOT_MAX) })
               for (const call of calls.slice(CALLS_IN_SNAPSHOT_MAX)) channel?.send({ type: 'call', call })
             } else if (message.type === 'selftest.run') void this.#test(message.guard, peer, reply)
+            else if (isSiteOrder(message)) void this.#answerSite(message, peer, reply)
             else if (message.type === 'calls.list' || message.type === 'call.trace')
               void this.#operators.answer(message).then(reply)
             // sipd answers questions, and says nothing by itself.
@@ -106,6 +113,12 @@ export class DeskServer {
     else reply({ type: 'selftest.report', results })
   }
 
+  async #answerSite(order: SiteOrder, peer: Role, reply: Reply<SbcToDesk>): Promise<void> {
+    if (peer !== 'operator' || this.#site === undefined)
+      return reply({ type: 'site.refused', code: 'not_operator', texts: [] })
+    reply(await this.#site.answer(order))
+  }
+
   async #order(message: CallOrder, reply: Reply<SbcToDesk>): Promise<void> {
     const call = this.#directory.find(message.callId)
     if (call === null) {
@@ -128,6 +141,11 @@ function sipdChannel(channel: Channel<Told, Heard>): SipdChannel {
       return message.type === 'trace.messages' ? { kind: 'reply', message, body } : { kind: 'closed' }
     },
   }
+}
+
+/** Its type says what it is; the whole shape was checked when it came in. */
+function isSiteOrder(message: { readonly type: string }): message is SiteOrder {
+  return siteOrderShape(message)
 }
 
 async function carryOut(call: Call, message: CallOrder): Promise<OrderRefusal | null> {

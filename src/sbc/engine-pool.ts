@@ -43,12 +43,12 @@ type Watched = {
  * forgotten its calls, which shows in its uptime.
  */
 export class EnginePool {
-  readonly #engines: readonly Watched[]
+  readonly #engines: Watched[] = []
   readonly #lost: (name: string, how: EngineLoss) => void
   readonly #logger: Logger
   readonly #prefix: string
   readonly #isPreferred: (name: string) => boolean
-  readonly #probes: readonly EngineProbe[]
+  readonly #probes: EngineProbe[] = []
   #waiting: (() => void)[] = []
   #timer: NodeJS.Timeout | null = null
   #next = 0
@@ -64,22 +64,21 @@ export class EnginePool {
     readonly logger: Logger
   }) {
     this.#isPreferred = options.isPreferred ?? (() => true)
-    this.#engines = options.engines.map((engine) => ({
-      name: engine.name,
-      control: new RtpengineControl({ host: engine.host, port: engine.port, logger: options.logger }),
-      isUp: false,
-      lives: 0,
-      silent: 0,
-      uptimeS: 0,
-      isSwept: false,
-    }))
     this.#lost = options.lost
     this.#logger = options.logger
     this.#prefix = options.callIdPrefix
-    this.#probes = this.#engines.map(
-      (engine) =>
-        new EngineProbe({ host: engine.control.host, port: engine.control.port, gone: () => this.#gone(engine) }),
-    )
+    this.add(options.engines)
+  }
+
+  /** Those that are not known yet; each is asked from the next round on. */
+  add(engines: readonly RtpengineConfiguration[]): void {
+    for (const { name, host, port } of engines) {
+      if (this.find(name) !== null) continue
+      const control = new RtpengineControl({ host, port, logger: this.#logger })
+      const engine: Watched = { name, control, isUp: false, lives: 0, silent: 0, uptimeS: 0, isSwept: false }
+      this.#engines.push(engine)
+      this.#probes.push(new EngineProbe({ host, port, gone: () => this.#gone(engine) }))
+    }
   }
 
   /** Asks every engine once, so that the answer to `choose` is known, then goes on asking. */

@@ -133,7 +133,8 @@ const TESTED_WITHIN_MS = 4_000
 
 /** The guards beside each rtpengine. */
 export class GuardPool {
-  readonly links: readonly GuardLink[]
+  readonly #links: GuardLink[] = []
+  readonly #linkOf: (guard: GuardConfiguration) => GuardLink
   readonly #service: GuardService
 
   constructor(options: {
@@ -146,7 +147,19 @@ export class GuardPool {
   }) {
     this.#service = options.service ?? new GuardService({ isTested: false })
     const { identity, owner, logger } = options
-    this.links = options.guards.map((guard) => new GuardLink({ guard, identity, owner, logger }))
+    this.#linkOf = (guard) => new GuardLink({ guard, identity, owner, logger })
+    this.add(options.guards)
+  }
+
+  get links(): readonly GuardLink[] {
+    return this.#links
+  }
+
+  /** Those that are not known yet. The value is the links to them. */
+  add(guards: readonly GuardConfiguration[]): readonly GuardLink[] {
+    const added = guards.filter(({ name }) => !this.#links.some((link) => link.name === name)).map(this.#linkOf)
+    this.#links.push(...added)
+    return added
   }
 
   /** A guard beside this rtpengine that is in service and takes one more window, or null. */

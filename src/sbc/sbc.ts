@@ -9,6 +9,7 @@ import { CallRecorder } from './call-recorder.ts'
 import { capabilities } from './refusal.ts'
 import { setUpCall, type SetUpDependencies } from './call-setup.ts'
 import { DeskServer } from './desk-server.ts'
+import { Drain, DRAIN_RETRY_AFTER_S } from './drain.ts'
 import { EnginePool } from './engine-pool.ts'
 import { GuardPool } from './guard-link.ts'
 import { GuardService } from './guard-service.ts'
@@ -16,6 +17,7 @@ import { lettersOf } from './letters.ts'
 import { RescueSlots } from './rescue-slots.ts'
 import { runSelfTest } from './self-test.ts'
 import { SelfTestSchedule } from './self-test-schedule.ts'
+import { SiteOrders, type Reload } from './site-orders.ts'
 import { Registrations } from './registration.ts'
 import { SipServer, type SipRequest, type SipResponse } from './sip-server.ts'
 import { calledNumber } from './called-number.ts'
@@ -36,11 +38,20 @@ export type SbcOptions = {
   readonly identity: Identity
   readonly logger: Logger
   readonly metrics: Metrics
+  /** A drain is over: the process, or the site that it belongs to, may end. */
+  readonly drained?: () => void
+  /** An operator wants the site to take a configuration. */
+  readonly reload?: Reload
 }
+
+/** What of a configuration the sbc works by. */
+type SbcConfiguration = SbcOptions['configuration']
 
 export type Sbc = {
   /** Where desks connect. */
   readonly port: number
+  /** Takes what can change while calls live; a line for people when nothing was taken. */
+  apply(configuration: SbcConfiguration): string | null
   /** Ends every call with BYE, then everything else. Safe to call twice. */
   close(): Promise<void>
 }
@@ -57,6 +68,7 @@ const BYE_MS_MAX = 1_500
 /** Starts an sbc. Rejects with the system's error when its port for desks is taken, or a password cannot be read. */
 export async function startSbc(options: SbcOptions): Promise<Sbc> {
   const { configuration, identity, logger, metrics } = options
+  let active: SbcConfiguration = configuration
   const directory = new CallDirectory()
   const counters = {
     invites: metrics.counter('tonewall_sbc_invites_total', 'INVITEs that opened a dialog or were refused', ['outcome']),
@@ -95,7 +107,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
         ...pair,
         callIdPrefix,
         merchant: configuration.merchant,
-        lookAheadMs: Math.min(LOOK_AHEAD_MS_MAX, ...configuration.trunks.map(({ lookAheadMs }) => lookAheadMs)),
+        lookAheadMs: Math.min(LOOK_AHEAD_MS_MAX, ...active.trunks.map(({ lookAheadMs }) => lookAheadMs)),
         logger,
       }),
     logger,
@@ -104,11 +116,23 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     dateMs: () => Date.now(),
   })
   const recorder = new CallRecorder({ configuration, logger, metrics })
-  const desks = new DeskServer({ directory, selfTests, operators: recorder.operators })
+  const drain = new Drain({
+    count: () => ({ calls: directory.size, ringing: settingUp }),
+    drained: () => options.drained?.(),
+    logger,
+  })
+  const site = new SiteOrders({
+    drain,
+    reload: (file) =>
+      options.reload?.(file) ?? Promise.resolve({ kind: 'refused', texts: ['This sbc cannot be reloaded.'] }),
+  })
+  const desks = new DeskServer({ directory, selfTests, site, operators: recorder.operators })
   const countedWindows = new WeakMap<Call, string>()
   const callDependencies: CallDependencies = {
     guards,
-    forms: configuration.forms,
+    get forms() {
+      return active.forms
+    },
     merchant: configuration.merchant,
     logger,
     rescue: {
@@ -129,11 +153,12 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
       recorder.ended(call)
       directory.remove(call)
       live.set(directory.size)
+      drain.check()
       desks.tell(call)
     },
   }
-  const trunks = new Trunks({ trunks: configuration.trunks, routes: configuration.routes })
-  const secrets = readTrunkSecrets(configuration.trunks)
+  let trunks = new Trunks(configuration)
+  let secrets = readTrunkSecrets(configuration.trunks)
   const nowMs = (): number => performance.now()
   const health = new TargetHealth({ trunks: trunks.all(), logger, metrics, nowMs })
   const gauges = setInterval(() => {
@@ -155,15 +180,15 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
         const trunk = trunks.bySource(request.source_address)
         const accepted = { Accept: 'application/sdp', 'Accept-Encoding': 'identity' }
         if (trunk === null) response.send(403)
+        else if (drain.isOn) refuseInDrain(response)
         else response.send(200, { headers: { ...capabilities(trunk), ...accepted } })
       },
       invite: (request, response) => void take(request, response),
     },
   })
-  const { emergencyNumbers } = configuration.sip
-  const peers = { trunks: trunks.all(), sip, secrets, chance: Math.random }
-  const probe = new TargetProbe({ ...peers, health })
-  const registrations = new Registrations({ ...peers, logger, metrics })
+  const peers = () => ({ trunks: trunks.all(), sip, secrets, chance: Math.random })
+  let probe = new TargetProbe({ ...peers(), health })
+  let registrations = new Registrations({ ...peers(), logger, metrics })
   const failovers = metrics.counter(
     'tonewall_sbc_failovers_total',
     'Calls that were offered to a further target, by its trunk',
@@ -174,14 +199,22 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     leg: {
       sip,
       health,
-      secrets,
+      get secrets() {
+        return secrets
+      },
       chance: Math.random,
       failedOver: (trunk) => failovers.inc({ trunk: trunk.name }),
     },
-    trunks,
-    secrets,
+    get trunks() {
+      return trunks
+    },
+    get secrets() {
+      return secrets
+    },
     limits: new SourceLimits({ nowMs, metrics }),
-    emergencyNumbers,
+    get emergencyNumbers() {
+      return active.sip.emergencyNumbers
+    },
     engines,
     calls: directory,
     callIdPrefix,
@@ -202,7 +235,8 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     settingUp += 1
     const entry = recorder.begin(request, trunks.bySource(request.source_address))
     try {
-      if (closed || (!isEmergency(request) && (directory.isFull || settingUp > SET_UPS_MAX)))
+      if (drain.isOn && isNewCall(request)) refuseInDrain(response)
+      else if (closed || (!isEmergency(request) && (directory.isFull || settingUp > SET_UPS_MAX)))
         response.send(503, 'Service Unavailable', { headers: { 'Retry-After': '5' } })
       else await setUpCall(recorder.watching(setUp, entry), request, response, setUps.signal)
     } catch (error) {
@@ -210,6 +244,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
       if (!response.finalResponseSent) response.send(500)
     } finally {
       settingUp -= 1
+      drain.check()
       recorder.settled(entry, response)
     }
     if (response.finalResponseSent && response.status >= 300) counters.invites.inc({ outcome: 'refused' })
@@ -218,7 +253,38 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
   /** Such a call is taken while anything at all is taken. */
   function isEmergency(request: SipRequest): boolean {
     const trunk = trunks.bySource(request.source_address)
-    return trunk !== null && calledNumber(request.uri, trunk, emergencyNumbers).isEmergency
+    return trunk !== null && calledNumber(request.uri, trunk, active.sip.emergencyNumbers).isEmergency
+  }
+
+  /** One that takes the place of a party is part of a call that lives (RFC 3891). */
+  function isNewCall(request: SipRequest): boolean {
+    return !isEmergency(request) && !request.has('Replaces')
+  }
+
+  function apply(next: SbcConfiguration): string | null {
+    try {
+      secrets = readTrunkSecrets(next.trunks)
+    } catch {
+      return 'a password file of a trunk cannot be read: one that is new needs a restart'
+    }
+    // From here on nothing can fail.
+    const isRegisteredElsewhere = registrationsOf(active) !== registrationsOf(next)
+    active = next
+    trunks = new Trunks(next)
+    health.use(trunks.all())
+    probe.close()
+    probe = new TargetProbe({ ...peers(), health })
+    if (isRegisteredElsewhere) {
+      const left = registrations
+      // The old bindings are taken back first, or they would take the new ones with them.
+      void left.close().then(() => {
+        if (!closed && registrations === left) registrations = new Registrations({ ...peers(), logger, metrics })
+      })
+    }
+    engines.add(next.rtpengines)
+    selfTests.add(guards.add(next.guards))
+    logger.info({ count: next.trunks.length }, 'took another configuration')
+    return null
   }
 
   function giveUpSetUps(): void {
@@ -243,6 +309,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
   await sip.waitConnected()
 
   function closeAll(): void {
+    drain.close()
     clearInterval(gauges)
     selfTests.close()
     probe.close()
@@ -253,6 +320,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
 
   return {
     port: desks.port,
+    apply,
     close: async () => {
       if (closed) return
       closed = true
@@ -267,4 +335,18 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
       closeAll()
     },
   }
+}
+
+/** Who the sbc is at which carrier; a change of anything else leaves it registered. */
+function registrationsOf({ trunks }: SbcConfiguration): string {
+  return JSON.stringify(
+    trunks.map(
+      ({ name, registration, credentials, targets }) => registration && [name, registration, credentials, targets],
+    ),
+  )
+}
+
+/** Callers go elsewhere, and health checks by OPTIONS see it. */
+function refuseInDrain(response: SipResponse): void {
+  response.send(503, 'Service Unavailable', { headers: { 'Retry-After': String(DRAIN_RETRY_AFTER_S) } })
 }

@@ -49,7 +49,7 @@ type Watched = {
  */
 export class SelfTestSchedule {
   readonly #options: SelfTestScheduleOptions
-  readonly #watched: readonly Watched[]
+  readonly #watched: Watched[] = []
   readonly #tests: { inc(labels: { readonly code: SelfTestResult['code'] }): void }
   readonly #guards: { set(labels: { readonly state: 'in' | 'out' | 'untested' }, count: number): void }
   readonly #timer: NodeJS.Timeout
@@ -58,18 +58,16 @@ export class SelfTestSchedule {
 
   constructor(options: SelfTestScheduleOptions) {
     this.#options = options
-    this.#watched = options.links.map((link) => ({
-      link,
-      running: null,
-      failures: 0,
-      dueMs: 0,
-      lives: 0,
-      last: null,
-    }))
     const { metrics } = options
     this.#tests = metrics.counter('tonewall_selftest_total', 'Self-tests of a guard with its rtpengine', ['code'])
     this.#guards = metrics.gauge('tonewall_selftest_guards', 'Guards by whether they are in service', ['state'])
     this.#timer = setInterval(() => this.look(), LOOK_EVERY_MS)
+    this.add(options.links)
+  }
+
+  /** Guards that are new; they are tested as soon as they are there. */
+  add(links: readonly GuardLink[]): void {
+    for (const link of links) this.#watched.push({ link, running: null, failures: 0, dueMs: 0, lives: 0, last: null })
     this.#count()
   }
 

@@ -27,10 +27,20 @@ export class TargetHealth {
     this.#logger = options.logger
     this.#nowMs = options.nowMs
     this.#up = gaugeOf(options.metrics)
-    for (const trunk of options.trunks)
+    this.use(options.trunks)
+  }
+
+  /** Takes these trunks for those that there are. What is known of targets that stay is kept. */
+  use(trunks: readonly Trunk[]): void {
+    const known = new Map(this.#states)
+    this.#states.clear()
+    this.#up.reset()
+    for (const trunk of trunks)
       for (const target of trunk.targets) {
-        this.#states.set(keyOf(trunk, target), { isUp: true, against: 0, avoidUntilMs: Number.NEGATIVE_INFINITY })
-        this.#up.set({ trunk: trunk.name, target: targetName(target) }, 1)
+        const key = keyOf(trunk, target)
+        const state = known.get(key) ?? { isUp: true, against: 0, avoidUntilMs: Number.NEGATIVE_INFINITY }
+        this.#states.set(key, state)
+        this.#up.set({ trunk: trunk.name, target: targetName(target) }, state.isUp ? 1 : 0)
       }
   }
 

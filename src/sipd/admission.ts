@@ -22,8 +22,8 @@ const MINUTE_MS = 60_000
  * server is here, and it comes back with thousands of tries.
  */
 export class Admission {
-  readonly #policy: AdmissionPolicy
-  readonly #known: BlockList
+  #policy: AdmissionPolicy
+  #known: BlockList
   readonly #logger: Logger
   readonly #clock: Clock
   readonly #dropped: { inc(labels: { readonly why: DropReason }): void }
@@ -45,6 +45,12 @@ export class Admission {
       'Requests and connections that were dropped without an answer: no source of a trunk, or a known scanner',
       ['why'],
     )
+  }
+
+  /** Another policy; what is connected stays so. */
+  use(policy: AdmissionPolicy): void {
+    this.#known = blockList(policy.sources)
+    this.#policy = policy
   }
 
   /** False for a connection that is to be closed at once. */

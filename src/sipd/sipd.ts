@@ -46,6 +46,8 @@ export type Sipd = {
     readonly tls: readonly Address[]
     readonly control: Address
   }
+  /** Who is heard from now on, and with which certificate new TLS connections are made. Throws when that is unusable. */
+  apply(changed: { readonly admission: AdmissionPolicy; readonly tls?: TlsListeners }): void
   /** Ends every call with BYE, then closes all sockets, within 2 s. May be called twice. */
   close(): Promise<void>
 }
@@ -146,6 +148,10 @@ export async function startSipd(options: SipdOptions): Promise<Sipd> {
       tcp: transports.addresses('tcp'),
       tls: transports.addresses('tls'),
       control: control.address,
+    },
+    apply: (changed) => {
+      if (changed.tls !== undefined) transports.renew(changed.tls.identity)
+      admission?.use(changed.admission)
     },
     close: () => {
       closing ??= (async () => {

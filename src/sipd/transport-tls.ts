@@ -3,6 +3,7 @@ import {
   connect,
   createServer,
   createSecureContext,
+  Server,
   TLSSocket,
   type ConnectionOptions,
   type SecureContext,
@@ -40,25 +41,21 @@ export function secureStream(options: {
   readonly identity: TlsIdentity
   readonly handshakeMs: number
   readonly onRefused: (refusal: TlsRefusal) => void
-}): StreamTerms {
+}): StreamTerms & { readonly renew: (identity: TlsIdentity) => void } {
   const { identity, onRefused } = options
-  const context: SecureContext = createSecureContext({
-    cert: identity.certificate,
-    key: identity.key,
-    ca: identity.authority,
-    minVersion: VERSION_MIN,
-  })
+  let context = contextOf(identity)
+  const servers: Server[] = []
   return {
+    renew: (renewed) => {
+      context = contextOf(renewed)
+      for (const server of servers) server.setSecureContext(fieldsOf(renewed))
+    },
     name: 'tls',
     accepted: 'secureConnection',
     connected: 'secureConnect',
     createServer: () => {
       const server = createServer({
-        secureContext: context,
-        cert: identity.certificate,
-        key: identity.key,
-        ca: identity.authority,
-        minVersion: VERSION_MIN,
+        ...fieldsOf(identity),
         requestCert: identity.mutual,
         rejectUnauthorized: identity.mutual,
         handshakeTimeout: options.handshakeMs,
@@ -78,6 +75,7 @@ export function secureStream(options: {
           remote: (below instanceof Socket ? sources.get(below) : undefined) ?? NOBODY,
         })
       })
+      servers.push(server)
       return server
     },
     connect: ({ remote, localHost, names }) => {
@@ -117,4 +115,13 @@ function codeOf(error: unknown): string | undefined {
   if (typeof error === 'string') return error
   if (!(error instanceof Error)) return undefined
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** Throws when certificate and key do not belong together, or are none. */
+function contextOf(identity: TlsIdentity): SecureContext {
+  return createSecureContext(fieldsOf(identity))
+}
+
+function fieldsOf({ certificate, key, authority }: TlsIdentity) {
+  return { cert: certificate, key, ca: authority, minVersion: VERSION_MIN }
 }

@@ -37,6 +37,7 @@ export type TlsListeners = { readonly addresses: readonly TlsAddress[]; readonly
 
 /** All listening sockets, and the choice between them. */
 export class Transports {
+  #renew: (identity: TlsIdentity) => void = () => undefined
   readonly #opened: Transport[] = []
   readonly #interfaces: readonly InterfaceAddress[] = interfaceAddresses()
 
@@ -83,6 +84,7 @@ export class Transports {
         handshakeMs: options.limits.tcpConnectMs,
         onRefused: options.onRefused ?? (() => undefined),
       })
+      transports.#renew = terms.renew
       for (const address of tls.addresses) {
         const opened = await transports.#openStream(address, terms, options)
         if (address.name !== undefined) transports.#names.set(opened.local.port, address.name)
@@ -92,6 +94,11 @@ export class Transports {
       throw error
     }
     return transports
+  }
+
+  /** New TLS connections are made with this certificate. Throws, and changes nothing, when it is unusable. */
+  renew(identity: TlsIdentity): void {
+    this.#renew(identity)
   }
 
   addresses(name: TransportName): Address[] {

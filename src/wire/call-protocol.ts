@@ -1,3 +1,4 @@
+import { siteOrderShape, siteReplyShape } from './site-protocol.ts'
 import { selfTestReportShape, selfTestRunShape } from './self-test-protocol.ts'
 import { either, epochMs, integer, list, literal, nullable, parser, record, text, truth, type Shaped } from './shape.ts'
 import {
@@ -95,6 +96,7 @@ export const deskToSbcShape = either(
   record({ type: literal('window.cancel'), callId: callIdShape }),
   /** For the role operator only. */
   selfTestRunShape,
+  siteOrderShape,
 )
 export type DeskToSbc = Shaped<typeof deskToSbcShape>
 export const parseDeskToSbc = parser(deskToSbcShape)
@@ -123,6 +125,7 @@ export const sbcToDeskShape = either(
   record({ type: literal('done'), callId: callIdShape, windowId: nullable(windowIdShape) }),
   record({ type: literal('refused'), code: orderRefusalShape }),
   selfTestReportShape,
+  siteReplyShape,
 )
 export type SbcToDesk = Shaped<typeof sbcToDeskShape>
 export const parseSbcToDesk = parser(sbcToDeskShape)

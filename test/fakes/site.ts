@@ -23,6 +23,8 @@ export type SiteOptions = {
   readonly guards?: number
   /** How long no key must be heard before a window ends; the schema allows 500 ms and more. */
   readonly coolDownMs?: number
+  /** Called when a drain is over; the site itself goes on. */
+  readonly drained?: () => void
   /** Alters the configuration before it is written. */
   readonly change?: (written: WrittenConfiguration) => WrittenConfiguration
 }
@@ -30,6 +32,7 @@ export type SiteOptions = {
 /** The whole product as processes of their own, on free ports of loopback, with its data in a temporary folder. */
 export class Site {
   readonly supervisor: Supervisor
+  readonly configurationFile: string
   readonly configuration: Configuration
   /** Sees and orders every call. */
   readonly desk: DeskClient
@@ -41,6 +44,7 @@ export class Site {
 
   private constructor(parts: {
     readonly supervisor: Supervisor
+    readonly configurationFile: string
     readonly configuration: Configuration
     readonly agents: readonly HostPort[]
     readonly folder: string
@@ -50,6 +54,7 @@ export class Site {
     const tokenFile = users.find((user) => user.role === 'all')?.tokenFile
     if (tokenFile === undefined) throw new Error('the test configuration has no supervisor')
     this.supervisor = supervisor
+    this.configurationFile = parts.configurationFile
     this.configuration = configuration
     this.agents = agents
     this.#folder = folder
@@ -73,12 +78,17 @@ export class Site {
         return options.change?.(lines) ?? lines
       },
     })
-    const started = await startSupervisor({ configurationFile: file, say: options.say })
+    const { say, drained } = options
+    const started = await startSupervisor({
+      configurationFile: file,
+      say,
+      ...(drained === undefined ? {} : { drained }),
+    })
     if (started.kind === 'refused') {
       rmSync(folder, { recursive: true, force: true })
       throw new Error(started.texts.join('\n'))
     }
-    return new Site({ supervisor: started.supervisor, configuration, agents, folder })
+    return new Site({ supervisor: started.supervisor, configurationFile: file, configuration, agents, folder })
   }
 
   /** Where payers call, and what number reaches the agent of a line. */
