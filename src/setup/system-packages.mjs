@@ -14,7 +14,12 @@ const NEEDS = [
     for: ['start', 'test', 'bench'],
   },
   { name: 'sip-tester', program: 'sipp', why: 'plays carrier and agent in tests and benches', for: ['test', 'bench'] },
-  { name: 'kamailio', program: 'kamailio', why: 'is the proxy that calls are compared with', for: ['test', 'bench'] },
+  {
+    name: 'kamailio',
+    program: 'kamailio',
+    why: 'is a carrier in tests, and the proxy that calls are compared with',
+    for: ['test', 'bench'],
+  },
   { name: 'chromium', program: 'chromium', why: "opens the agent's page in the tests", for: ['test'] },
   {
     name: 'asterisk-core-sounds-en-wav',
