@@ -1,5 +1,5 @@
 import { errorFields } from '../kit/log.ts'
-import type { CallCore } from './call-core.ts'
+import type { CallCore, CallMedia } from './call-core.ts'
 import type { CallModify } from './call-modify.ts'
 import type { CallRequests } from './call-requests.ts'
 import type { Leg } from './leg.ts'
@@ -18,7 +18,13 @@ const RING_MS_MAX = 120_000
 /** A transferor hangs up when it hears of success; one that does not is hung up on. */
 const LEAVE_MS_MAX = 2_000
 
-type Transfer = { readonly leg: Leg; readonly givenUp: AbortController; hasLeft: boolean }
+type Transfer = {
+  readonly leg: Leg
+  /** Where the seat is; when the call has been moved to another rtpengine, it is there no more. */
+  readonly media: CallMedia
+  readonly givenUp: AbortController
+  hasLeft: boolean
+}
 /** A leg that may take a party's place, and its name as desks are shown it. */
 type Newcomer = {
   readonly trunk: Trunk
@@ -117,7 +123,7 @@ export class CallTransfer {
   }
 
   async #during(leg: Leg, action: (transfer: Transfer) => Promise<boolean>): Promise<void> {
-    const transfer: Transfer = { leg, givenUp: new AbortController(), hasLeft: false }
+    const transfer: Transfer = { leg, media: this.#core.media, givenUp: new AbortController(), hasLeft: false }
     this.#current = transfer
     const ringing = setTimeout(() => transfer.givenUp.abort(), RING_MS_MAX)
     const { logger, callId } = this.#core
@@ -143,7 +149,7 @@ export class CallTransfer {
     const { leg } = transfer
     const known = target.replaces === null ? null : this.#places.find(target.replaces.dialog, leg.trunk)
     if (known !== null) return known.call.giveAway(known.leg, (given, name) => this.#takeOver(transfer, given, name))
-    const seat = this.#core.media.newSeat(leg.party)
+    const seat = transfer.media.newSeat(leg.party)
     const origin = newOrigin()
     const placed = await this.#places.place({
       target,
@@ -171,7 +177,7 @@ export class CallTransfer {
 
   async #takeIn(transfer: Transfer, invite: ReplacingInvite): Promise<boolean> {
     const { request, response, trunk } = invite
-    const seat = this.#core.media.newSeat(transfer.leg.party)
+    const seat = transfer.media.newSeat(transfer.leg.party)
     const origin = newOrigin()
     const told = await seat.offered(request.body, trunk.media)
     const sdp = told.kind === 'ok' ? this.#descriptions.next({ origin }, told.value) : null
@@ -189,7 +195,7 @@ export class CallTransfer {
   /** A leg of another call of ours, which is under way to this one: it is offered its new place by re-INVITE. */
   async #takeOver(transfer: Transfer, given: Leg, name: string): Promise<number> {
     const before = given.dialog.local.sdp
-    const seat = this.#core.media.newSeat(transfer.leg.party)
+    const seat = transfer.media.newSeat(transfer.leg.party)
     const offer = await seat.offer(given.trunk.media)
     const moved =
       offer.kind === 'ok'
@@ -221,6 +227,7 @@ export class CallTransfer {
     const { trunk, dialog, origin, name } = newcomer
     const status = await core.exclusive(async () => {
       if (core.hasEnded() || transfer.givenUp.signal.aborted || !dialog.connected) return 487
+      if (core.media !== transfer.media) return 500
       const rule = core.rule(`${leg.party}-seated`)
       if (rule !== 'seat' && rule !== 'seat-cancel' && rule !== 'seat-masked') return 603
       // Who did not order the window must not get what is typed into it.

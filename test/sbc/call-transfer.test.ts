@@ -135,6 +135,20 @@ t.test('a payer on hold is taken off hold for the new agent, and told of a codec
   quick.close()
 })
 
+t.test('a call that is moved to another rtpengine while somebody rings stays with the agent who has it', async (t) => {
+  const quick = await QuickCall.start()
+  const phone = ringing(quick)
+  await quick.dialogs.agent.receive('refer', TARGET).final()
+  quick.call.loseMedia()
+  await eventually(() => quick.dialogs.payer.offered.length === 1 && quick.otherEngine.heardBy('payer') === 'agent')
+  phone.finish()
+  await eventually(() => Number(reported(quick.dialogs.agent).at(-1)) >= 400 || quick.call.isEnded)
+  t.equal(quick.call.isEnded, false)
+  t.equal(quick.newDialog.byes.length, 1)
+  t.equal(quick.call.view().agent, 'anna')
+  quick.close()
+})
+
 t.test('what cannot be followed is refused: no target, two at a time, no wish to be told is heard', async (t) => {
   const quick = await QuickCall.start()
   const { agent } = quick.dialogs
