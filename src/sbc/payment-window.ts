@@ -15,7 +15,6 @@ const PROOF_MS_MAX = 500
 const PROOF_EVERY_MS = 5
 /** After a guard was lost, how often another is looked for; a supervisor starts one again within a second. */
 const RECOVER_EVERY_MS = 250
-/** After the rtpengine was lost, nobody hears anything until a guard is found. */
 const MASK_AGAIN_MS = 50
 const WINDOW_ID_LETTERS = 16
 
