@@ -121,7 +121,7 @@ export class PaymentWindow {
   async #inTurn(untilMs: number, action: () => Promise<'ok' | OrderRefusal>): Promise<'ok' | OrderRefusal> {
     let started = false
     const turn = this.#options.exclusive(() => {
-      // While it waited, it may have been cancelled, or the media lost: then it is masked, and not opened.
+      // It may have been cancelled meanwhile, or the media lost.
       const isOver = this.#isEnded() || this.#payment.failure !== null || this.#state() !== 'opening'
       if (isOver || performance.now() >= untilMs) return Promise.resolve('media_unavailable' as const)
       started = true
@@ -305,8 +305,8 @@ export class PaymentWindow {
   #guardLost(hold: GuardHold): void {
     if (this.#isEnded() || this.#hold !== hold) return
     this.#hold = null
-    // While the parties are being connected it is drained and silent, and no longer needed: that decides.
     const rule = ruleOf('guard-lost', windowStateOf(this.#payment, this.#options.media.isGuarded))
+    // While the parties are being connected it is silent and no longer needed: whether that succeeds decides.
     if (rule === 'remask' && this.#connecting !== hold) this.#loseGuard()
   }
 
