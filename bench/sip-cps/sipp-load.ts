@@ -127,7 +127,19 @@ async function sipp(load: SippLoad, folder: string, given: readonly string[]): P
       ...['--cpu-list', load.cores ?? '0', 'sipp'],
       ...given,
       // A resolution of 10 ms, as sipp has it by itself, would send calls in bursts.
-      ...['-bind_local', '-t', 'u1', '-nostdin', '-timer_resol', '1', '-trace_stat', '-fd', '1', '-mp', '6000'],
+      ...[
+        '-bind_local',
+        '-t',
+        'u1',
+        '-nostdin',
+        '-timer_resol',
+        '1',
+        '-trace_stat',
+        '-fd',
+        '1',
+        '-mp',
+        String(await freePort()),
+      ],
     ],
     { cwd: folder, stdio: 'ignore' },
   )
