@@ -11,6 +11,8 @@ import { weightedOrder } from './weighted-order.ts'
 
 /** A target that is there says 100 at once; SIP's own 32 s (RFC 3261 Timer B) are longer than any caller waits. */
 const FIRST_PROVISIONAL_MS = 4_000
+/** After its 100 a target has this long to ring or to refuse: the slowest mobile networks abroad take half of it. */
+const PROGRESS_MS = 32_000
 /** So many targets are tried for one call: with the time above, what a caller will wait for. */
 const TRIES_MAX = 6
 /** Others are tried first for so long after a target did not answer an INVITE, or could not be reached. */
@@ -29,6 +31,7 @@ export type LegDependencies = {
   /** 0 to below 1, for targets that share calls. */
   readonly chance: () => number
   readonly firstProvisionalMs?: number
+  readonly progressMs?: number
   /** A target was given up, and another one is tried. */
   readonly failedOver?: (trunk: Trunk) => void
 }
@@ -61,8 +64,8 @@ export type LegResult =
 
 /**
  * Places one outgoing leg: an INVITE of our own to one target after the other, until one takes the call. The next is
- * tried after 503, 408 and 430, when a target cannot be reached, and when it says nothing at all for 4 s; never once it
- * rang (a provisional response other than 100), since somebody may be lifting the receiver, and what it says then is
+ * tried after 503, 408 and 430, when a target cannot be reached, when it says nothing at all for 4 s, and when it says no
+ * more than 100 for 32 s; never once it rang (a provisional response other than 100), since somebody may be lifting the receiver, and what it says then is
  * final. Targets that are known to be away are left out, unless no other is left. Never rejects.
  */
 export async function placeLeg(dependencies: LegDependencies, order: LegOrder): Promise<LegResult> {
@@ -79,7 +82,8 @@ export async function placeLeg(dependencies: LegDependencies, order: LegOrder): 
     if (result.kind === 'answered') return { ...result, trunk }
     last = result
     if (hasRung || !isOfTarget(result.status)) return result
-    health.avoid(trunk, target, avoidedMs(result))
+    const forMs = avoidedMs(result)
+    if (forMs > 0) health.avoid(trunk, target, forMs)
   }
   return last
 }
@@ -91,8 +95,9 @@ function isOfTarget(status: number): boolean {
 
 function avoidedMs(result: { readonly status: number; readonly response: SipMessage | null }): number {
   const seconds = retryAfterSeconds(result.response)
-  if (seconds !== null) return Number(seconds) * 1_000
-  return result.status === 503 ? AVOID_REFUSING_MS : AVOID_SILENT_MS
+  if (result.status === 503) return seconds === null ? AVOID_REFUSING_MS : Number(seconds) * 1_000
+  // A proxy that says 408 or 430 means whoever is behind it, and takes other calls.
+  return result.response === null ? AVOID_SILENT_MS : 0
 }
 
 type Try = { readonly trunk: Trunk; readonly target: TrunkTarget }
@@ -115,7 +120,9 @@ async function invite(
   const { trunk, target } = to
   const { out } = trunk.numbers
   const silent = Promise.withResolvers<typeof SILENT>()
-  const silence = setTimeout(() => silent.resolve(SILENT), dependencies.firstProvisionalMs ?? FIRST_PROVISIONAL_MS)
+  const after = (ms: number): NodeJS.Timeout => setTimeout(() => silent.resolve(SILENT), ms)
+  let silence = after(dependencies.firstProvisionalMs ?? FIRST_PROVISIONAL_MS)
+  let hasTried = false
   let outgoing: OutgoingInvite | null = null
   let hasRung = false
   const given = { up: false }
@@ -133,10 +140,12 @@ async function invite(
         if (given.up) sent.cancel()
       },
       provisional: (response) => {
-        // Somebody is there: only the end of the INVITE, or of the attempt, is waited for.
-        clearTimeout(silence)
         if (given.up) return
         hasRung ||= response.status > 100
+        // Once it rings, only the end of the INVITE, or of the attempt, is waited for.
+        if (hasRung || !hasTried) clearTimeout(silence)
+        if (!hasRung && !hasTried) silence = after(dependencies.progressMs ?? PROGRESS_MS)
+        hasTried = true
         order.provisional(response)
       },
     },

@@ -11,7 +11,9 @@ import { testTrunk } from '../fakes/test-trunk.ts'
 type Written = Parameters<typeof testTrunk>[0]
 
 /** Trunks that are called one after the other: `one` has two targets, `two` has one. */
-function bench(options: { readonly silentMs?: number; readonly two?: Partial<Written> } = {}) {
+function bench(
+  options: { readonly silentMs?: number; readonly progressMs?: number; readonly two?: Partial<Written> } = {},
+) {
   const trunks = new Trunks({
     trunks: [
       testTrunk({
@@ -45,6 +47,7 @@ function bench(options: { readonly silentMs?: number; readonly two?: Partial<Wri
     secrets: { credentials: () => null },
     chance: () => 0,
     firstProvisionalMs: options.silentMs ?? 20_000,
+    progressMs: options.progressMs ?? 20_000,
     failedOver: (trunk) => moved.push(trunk.name),
   }
   const order: LegOrder = {
@@ -119,6 +122,32 @@ t.test('a target that says nothing is cancelled and left for the next; what it a
   second.answer(dialog())
   t.match(await placed, { kind: 'answered', trunk: { name: 'one' } })
   t.same(heard, [100, 180], 'nobody hears the one that was given up')
+})
+
+t.test('a target that says 100 and no more is left as well, but not one that rings', async (t) => {
+  const { sent, place, heard } = bench({ progressMs: 40 })
+  const placed = place()
+  const first = await sent(1)
+  first.provisional(100)
+  const second = await sent(2)
+  t.ok(first.cancelled)
+  second.provisional(183)
+  await new Promise((resolve) => setTimeout(resolve, 80))
+  second.answer(dialog())
+  t.match(await placed, { kind: 'answered' })
+  t.same(heard, [100, 183])
+})
+
+t.test('a proxy that says 408 for whoever is behind it is not avoided by the next call', async (t) => {
+  const { sent, place } = bench()
+  const first = place()
+  ;(await sent(1)).reject(408)
+  ;(await sent(2)).answer(dialog())
+  await first
+  const second = place()
+  t.match((await sent(3)).uri, '192.0.2.1')
+  ;(await sent(3)).answer(dialog())
+  await second
 })
 
 t.test('an answer that crosses the cancelling is hung up', async (t) => {
