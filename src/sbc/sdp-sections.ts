@@ -1,3 +1,5 @@
+import { remembered } from './remembered.ts'
+
 /** A description (RFC 8866) as its session part and its media sections, each with its m= line first. */
 export type Sections = { readonly session: readonly string[]; readonly media: readonly Section[] }
 export type Section = {
@@ -22,7 +24,9 @@ export function sdpLines(sdp: string): readonly string[] | null {
 }
 
 /** Null when it is no description, has no media, or is beyond the limits. */
-export function readSections(sdp: string): Sections | null {
+export const readSections: (sdp: string) => Sections | null = remembered(parseSections)
+
+function parseSections(sdp: string): Sections | null {
   const lines = sdpLines(sdp)
   if (lines === null || lines[0] !== 'v=0') return null
   const starts = lines.flatMap((line, index) => (line.startsWith('m=') ? [index] : []))

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { remembered } from './remembered.ts'
 import { readSections, sdpLines, writeSections, type Section, type Sections } from './sdp-sections.ts'
 
 /**
@@ -38,7 +39,9 @@ const STATIC_TYPES: ReadonlyMap<number, string> = new Map([
 ])
 
 /** Reads the first audio stream that is in use, else the first; null when there is none that can be read. */
-export function readAudio(sdp: string): AudioStream | null {
+export const readAudio: (sdp: string) => AudioStream | null = remembered(parseAudio)
+
+function parseAudio(sdp: string): AudioStream | null {
   const sections = readSections(sdp)
   const audio = sections === null ? undefined : audioIn(sections)
   if (sections === null || audio === undefined) return null
