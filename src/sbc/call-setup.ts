@@ -189,7 +189,10 @@ async function ring(attempt: Attempt, trunks: readonly Trunk[]): Promise<Call | 
       void answering.then((late) => late !== null && hangUp(late))
       return null
     }
-    return connect(attempt, { callerDialog, result })
+    const call = connect(attempt, { callerDialog, result })
+    // Its rtpengine died while the answer was on its way, before anybody knew of the call.
+    if (engine.lives !== lives) call.loseMedia()
+    return call
   } finally {
     end.forget()
   }
