@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve, sep } from 'node:path'
 import type { ConfigurationProblem, KeyPath, ProblemAt } from '../kit/configuration-file.ts'
 import type { Configuration } from '../wire/configuration.ts'
 import { collide, listenAddresses } from './listen-address.ts'
+import { isMissing } from './missing-file.ts'
 import { checkRoutes, checkTrunks } from './trunk-configuration-check.ts'
 
 /** An rtpengine takes four ports a call: RTP and RTCP on either side, and four more while a window is open. */
@@ -156,7 +156,7 @@ function checkForms(configuration: Configuration, report: Report): void {
 /** Secrets are made when missing, but only below the data folder; nobody wants them made somewhere else. */
 function checkFiles(configuration: Configuration, report: Report): void {
   const mustExist = (file: string, path: KeyPath): void => {
-    if (isBelow(configuration.dataFolder, file) || existsSync(file)) return
+    if (isBelow(configuration.dataFolder, file) || !isMissing(file)) return
     report(path, 'there is no such file', 'make it, or leave the key out to have one made in the data folder')
   }
   mustExist(configuration.sip.secretFile, ['sip', 'secretFile'])
@@ -165,19 +165,19 @@ function checkFiles(configuration: Configuration, report: Report): void {
   })
   const { tls } = configuration.desk
   for (const key of ['certificate', 'key'] as const) {
-    if (tls !== null && !existsSync(tls[key])) {
+    if (tls !== null && isMissing(tls[key])) {
       report(['desk', 'tls', key], 'there is no such file', 'name a PEM file, or write tls: null')
     }
   }
   const { tls: sipTls } = configuration.sip
   for (const key of ['certificate', 'key', 'authority'] as const) {
     const name = sipTls?.[key] ?? null
-    if (name !== null && !existsSync(name)) {
+    if (name !== null && isMissing(name)) {
       report(['sip', 'tls', key], 'there is no such file', 'name a PEM file, or write tls: null')
     }
   }
   const { folder, development } = configuration.certificates
-  if (!development && !existsSync(folder)) {
+  if (!development && isMissing(folder)) {
     report(['certificates', 'folder'], 'there is no such folder', 'name the certificates, or say development: true')
   }
 }

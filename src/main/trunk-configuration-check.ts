@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import type { Configuration, SipTransport, TrunkConfiguration } from '../wire/configuration.ts'
 import type { Report } from './configuration-check.ts'
+import { isMissing } from './missing-file.ts'
 
 /** What a schema cannot say of trunks: sides, addresses, transports that are served, files that exist. */
 export function checkTrunks(configuration: Configuration, report: Report): void {
@@ -68,14 +68,14 @@ function checkTransports(configuration: Configuration, trunk: TrunkConfiguration
 
 function checkSecrets(trunk: TrunkConfiguration, report: Report): void {
   const { credentials, registration, authentication } = trunk
-  if (credentials !== null && !existsSync(credentials.passwordFile)) {
+  if (credentials !== null && isMissing(credentials.passwordFile)) {
     report(['credentials', 'passwordFile'], ...NO_FILE)
   }
   if (registration !== null && credentials === null) {
     report(['registration'], 'has nothing to answer the challenge of a registrar with', 'add credentials')
   }
   authentication?.users.forEach(({ passwordFile }, at) => {
-    if (!existsSync(passwordFile)) report(['authentication', 'users', at, 'passwordFile'], ...NO_FILE)
+    if (isMissing(passwordFile)) report(['authentication', 'users', at, 'passwordFile'], ...NO_FILE)
   })
 }
 
