@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
-import { describeMachine } from './harness/results.ts'
+import { describeMachine, readResult } from './harness/results.ts'
 import { FULL_MEASURE, measureCapture } from './leak/capture.ts'
 import { goalsOf, percent, worstBound } from './leak/leak-goals.ts'
 import type { LeakResult, ScenarioOutcome } from './leak/leak-result.ts'
@@ -20,6 +20,8 @@ export type LeakOptions = {
   readonly only: string | null
   /** Without SIP, rtpengine and the guard's process. */
   readonly offline: boolean
+  /** Only those; all else is kept from the last result. */
+  readonly live: boolean
   readonly say: (line: string) => void
 }
 
@@ -42,25 +44,22 @@ const AGAIN_MAX = 40
 /** Can anybody who holds the agent's side of a call name the keys that the customer pressed? */
 export async function benchLeak(options: LeakOptions): Promise<LeakResult> {
   const { say, only } = options
+  if (options.live) return withLiveHalf(readResult('leak') as LeakResult, say)
   const startedMs = performance.now()
   const scenarios = await runScenarios(options)
   const whole = only === null
   const speech = whole ? measureAfter('speech of five languages, without a key', () => measureSpeech({})) : null
   const capture = whole ? measureAfter('capture of keys by the guard', () => measureCapture(FULL_MEASURE)) : null
-  const isLive = whole && !options.offline
-  const live = { say, seed: SEED, voices: isLive ? loadVoices({ secondsMax: LIVE_VOICE_SECONDS }) : [] }
-  const realPath = isLive ? await measureRealPath(live) : null
-  const peer = isLive ? await measurePeer(live) : null
   const machine = describeMachine()
-  const figures = { scenarios, realPath, speech, capture }
-  return {
+  const figures = { scenarios, realPath: null, speech, capture }
+  const offline: LeakResult = {
     bench: 'leak',
     question: "Can anybody who holds the agent's side of a call name the keys that the customer pressed?",
     method: METHOD,
     at: new Date().toISOString(),
     machine: { ...machine, versions: { ...machine.versions, ...receiverVersions() } },
     data: {
-      minutes: Math.round((performance.now() - startedMs) / 6_000) / 10,
+      minutes: minutesSince(startedMs),
       scenarios: scenarios.length,
       only: only ?? 'all',
     },
@@ -69,14 +68,35 @@ export async function benchLeak(options: LeakOptions): Promise<LeakResult> {
     notes: NOTES,
     seed: SEED,
     ...figures,
-    peer: peer?.rows ?? [],
-    peerSettings: peer?.sweep ?? [],
+    peer: [],
+    peerSettings: [],
   }
+  return whole && !options.offline ? withLiveHalf(offline, say) : offline
 
   function measureAfter<Measure>(what: string, measure: () => Measure): Measure {
     say(what)
     return measure()
   }
+}
+
+/** The whole product and its peer, both in one run, beside an offline half that may be of an earlier one. */
+async function withLiveHalf(offline: LeakResult, say: LeakOptions['say']): Promise<LeakResult> {
+  const startedMs = performance.now()
+  const live = { say, seed: SEED, voices: loadVoices({ secondsMax: LIVE_VOICE_SECONDS }) }
+  const realPath = await measureRealPath(live)
+  const peer = await measurePeer(live)
+  return {
+    ...offline,
+    data: { ...offline.data, live: { at: new Date().toISOString(), minutes: minutesSince(startedMs) } },
+    goals: goalsOf({ ...offline, realPath }),
+    realPath,
+    peer: peer.rows,
+    peerSettings: peer.sweep,
+  }
+}
+
+function minutesSince(startedMs: number): number {
+  return Math.round((performance.now() - startedMs) / 6_000) / 10
 }
 
 async function runScenarios(options: LeakOptions): Promise<readonly ScenarioOutcome[]> {

@@ -8,6 +8,8 @@ export type BenchOptions = {
   /** Only scenarios whose name holds this; nothing is written then. */
   readonly only: string | null
   readonly offline: boolean
+  /** Only what needs SIP, rtpengine and the guard's process; the rest is kept from the last run. */
+  readonly live: boolean
 }
 
 export type BenchOptionsParse =
@@ -16,12 +18,13 @@ export type BenchOptionsParse =
 /** A million keys of one scenario take twenty minutes. */
 const NUMBERS = { '--rounds': 200, '--keys': 1_000_000, '--minutes': 600 } as const
 
-/** Reads `[NAME ...] [--rounds N] [--keys N] [--minutes N] [--only TEXT] [--offline]`. */
+/** Reads `[NAME ...] [--rounds N] [--keys N] [--minutes N] [--only TEXT] [--offline | --live]`. */
 export function parseBenchOptions(words: readonly string[], known: readonly string[]): BenchOptionsParse {
   const names: string[] = []
   const numbers = new Map<string, number>()
   let only: string | null = null
   let offline = false
+  let live = false
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index] ?? ''
     if (word === '--rounds' || word === '--keys' || word === '--minutes') {
@@ -35,12 +38,15 @@ export function parseBenchOptions(words: readonly string[], known: readonly stri
       index += 1
       if (only === '') return { kind: 'refused', why: '--only takes a part of a name' }
     } else if (word === '--offline') offline = true
+    else if (word === '--live') live = true
     else if (known.includes(word)) names.push(word)
     else {
       return { kind: 'refused', why: `there is no bench ${JSON.stringify(word)}; there are: ${known.join(', ')}` }
     }
   }
+  if (live && (offline || only !== null))
+    return { kind: 'refused', why: '--live goes with neither --offline nor --only' }
   const number = (word: string): number | null => numbers.get(word) ?? null
   const options = { rounds: number('--rounds'), keys: number('--keys'), minutes: number('--minutes') }
-  return { kind: 'options', options: { names, ...options, only, offline } }
+  return { kind: 'options', options: { names, ...options, only, offline, live } }
 }

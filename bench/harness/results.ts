@@ -51,6 +51,11 @@ export function describeMachine(): Machine {
   }
 }
 
+/** The last result of a bench, as it was written. Throws when there is none. */
+export function readResult(bench: string): unknown {
+  return JSON.parse(readFileSync(join(RESULTS_FOLDER, `${bench}.json`), 'utf8'))
+}
+
 export function writeResult(result: BenchResult): string {
   mkdirSync(RESULTS_FOLDER, { recursive: true })
   const file = join(RESULTS_FOLDER, `${result.bench}.json`)

@@ -6,11 +6,11 @@ const KNOWN = ['leak', 'switch']
 t.test('names, numbers and a part of a name are read in any order', (t) => {
   t.same(parseBenchOptions(['--keys', '500', 'leak', '--only', 'talk-over', '--offline', '--minutes', '3'], KNOWN), {
     kind: 'options',
-    options: { names: ['leak'], rounds: null, keys: 500, minutes: 3, only: 'talk-over', offline: true },
+    options: { names: ['leak'], rounds: null, keys: 500, minutes: 3, only: 'talk-over', offline: true, live: false },
   })
   t.same(parseBenchOptions([], KNOWN), {
     kind: 'options',
-    options: { names: [], rounds: null, keys: null, minutes: null, only: null, offline: false },
+    options: { names: [], rounds: null, keys: null, minutes: null, only: null, offline: false, live: false },
   })
   t.end()
 })

@@ -110,7 +110,7 @@ t.test('a call without keys or RTP says so and advises nothing', (t) => {
 
 t.test('the look-ahead reaches back over the latest event, and the cool-down over the latest INFO', (t) => {
   const late = (eventLagMs: number) => report([{ ...BOTH, tone: { ...tone, eventLagMs } }])
-  t.match(setting(late(20), 'lookAheadMs'), { value: 40, isDefault: true })
+  t.match(setting(late(20), 'lookAheadMs'), { value: 30, isDefault: true })
   t.match(setting(late(63), 'lookAheadMs'), { value: 80, isDefault: false })
   t.match(setting(late(63), 'masking'), { value: 'talk-through' })
   t.match(setting(late(300), 'masking'), { value: 'hard', reason: /later than any look-ahead/ })
