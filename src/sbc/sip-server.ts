@@ -74,12 +74,6 @@ export function hearAfterAck(callee: SipDialog, caller: SipDialog): void {
   emitter.on('ack', () => hearRequests(callee))
 }
 
-/** The answer in the next ACK of the peer, to an offer in a 200 of ours; '' when there is none. */
-export function hearAnswer(dialog: SipDialog, listener: (sdp: string) => void): void {
-  const emitter = dialog as unknown as { once(event: 'ack', listener: (request: SipMessage) => void): void }
-  emitter.once('ack', (request) => listener(request.body))
-}
-
 function holdRequests(dialog: SipDialog, isHeld: boolean): void {
   Object.assign(dialog, { queueRequests: isHeld })
 }
