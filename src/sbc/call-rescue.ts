@@ -144,11 +144,13 @@ export class CallRescue {
     // Each of them offers once, so that each is told an offer and no answer; the last one to answer stays the same.
     const rounds = [answerer, offerer] as const
     const offers = { payer: '', agent: '' }
+    const said = { payer: left.sdpOf('payer'), agent: left.sdpOf('agent') }
     for (const from of rounds) {
       const to = otherParty(from)
       const live = from !== answerer
-      const offered = await media.offer(from, left.sdpOf(from), { live })
-      const answered = offered.kind === 'ok' ? await media.answer(from, left.sdpOf(to), { live }) : offered
+      const offered = await media.offer(from, said[from], { live })
+      if (offered.kind === 'ok') said[to] = asAnswer(said[to], offered.value)
+      const answered = offered.kind === 'ok' ? await media.answer(from, said[to], { live }) : offered
       if (offered.kind === 'failed' || answered.kind === 'failed') {
         void media.delete()
         return null
@@ -170,13 +172,19 @@ export class CallRescue {
     const [payer, agent] = await Promise.all([this.#tell('payer', offers.payer), this.#tell('agent', offers.agent)])
     if (call.hasEnded() || payer === null || agent === null) return false
     const answers = { payer, agent }
-    const changed = (['payer', 'agent'] as const).filter((party) => differ(before[party], answers[party]))
+    const changed = (['payer', 'agent'] as const).filter(
+      (party) => differ(before[party], answers[party]) || hasKeys(answers[party]),
+    )
     for (const party of media.isGuarded ? changed : []) await media.reofferInWindow(party, answers[party])
     if (changed.length === 0 || media.isGuarded) return true
-    const offerer = otherParty(media.answerer)
-    const offered = await media.offer(offerer, answers[offerer], { live: true })
-    const answered = await media.answer(offerer, answers[media.answerer], { live: true })
-    return offered.kind === 'ok' && answered.kind === 'ok'
+    // Each party answered an offer of ours; so it is told to rtpengine, since keys depend on who offered them (RFC 4568).
+    const { answerer } = media
+    for (const from of [answerer, otherParty(answerer)]) {
+      const offered = await media.offer(from, answers[from], { live: true })
+      const answered = await media.answer(from, answers[otherParty(from)], { live: true })
+      if (offered.kind === 'failed' || answered.kind === 'failed') return false
+    }
+    return true
   }
 
   /** The party's own description as it answers, or null when it takes none of ours. */
@@ -203,6 +211,31 @@ export class CallRescue {
 /** Whether an answer says something that rtpengine was not told: another address, key, direction or codec. */
 export function differ(known: string, said: string): boolean {
   return material(known) !== material(said)
+}
+
+/**
+ * What a party is going to answer to an offer, as far as its last description says it: of its keys the one whose suite is
+ * offered, by the offer's tag (RFC 4568 section 5.1.2). Without that rtpengine would take it for another one.
+ */
+export function asAnswer(sdp: string, offer: string): string {
+  const offered = [...offer.matchAll(/^a=crypto:(\d+) (\S+) /gm)]
+  let taken = false
+  return sdp
+    .split(/\r?\n/)
+    .flatMap((line) => {
+      const [, suite, rest] = /^a=crypto:\d+ (\S+) (.*)$/.exec(line) ?? []
+      if (suite === undefined) return [line]
+      const tag = offered.find(([, , name]) => name === suite)?.[1]
+      if (taken || tag === undefined) return []
+      taken = true
+      return [`a=crypto:${tag} ${suite} ${rest ?? ''}`]
+    })
+    .join('\r\n')
+}
+
+/** SRTP by SDES (RFC 4568) or by DTLS (RFC 5763). */
+function hasKeys(sdp: string): boolean {
+  return /^a=(crypto|fingerprint):/m.test(sdp)
 }
 
 function material(sdp: string): string {
