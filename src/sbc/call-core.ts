@@ -40,6 +40,8 @@ export type CallCore = {
   leg(party: Party): Leg
   /** What becomes of an event, as the window stands now. */
   rule(event: WindowEvent): Rule
+  /** Whether a request of the leg may have been sent inside of a window that has closed. */
+  isLate(leg: Leg): boolean
   /** The leg takes the place of its party's; `name`: of the agent, as desks know it. */
   replace(leg: Leg, name: string): void
   hasEnded(): boolean

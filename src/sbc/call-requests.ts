@@ -4,6 +4,7 @@ import { otherParty } from './party.ts'
 import { capabilities, refuse } from './refusal.ts'
 import { passableStatus } from './sip-reason.ts'
 import type { SipRequest, SipResponse } from './sip-server.ts'
+import { ruleOf, type Rule } from './window-events.ts'
 
 /** DTMF in SIP itself; in a window it goes to the guard and nowhere else. */
 const DTMF_INFO = /^\s*application\/dtmf(-relay)?\s*(;|$)/i
@@ -29,13 +30,14 @@ export class CallRequests {
 
   async info(leg: Leg, request: SipRequest, response: SipResponse): Promise<void> {
     const dtmf = DTMF_INFO.exec(request.get('Content-Type') ?? '')
-    const rule = this.#core.rule(`${leg.party}-${dtmf === null ? 'info' : 'key'}`)
+    const rule = this.#ruleOf(leg, dtmf === null ? 'info' : 'key')
     if (rule === 'relay') {
       await this.#relay(leg, 'INFO', request, response)
       return
     }
     // Whatever the payer says in SIP inside a window stays on this side; a key goes to the guard unread.
     response.send(200)
+    if (rule !== 'guard') return
     // A proxy that sends a request again by another way gives it a new branch; the CSeq stays (RFC 3261 section 8.2.2.2).
     const sequence = request.get('CSeq') ?? null
     const isNew = sequence === null || sequence !== this.#lastKeySequence
@@ -45,7 +47,7 @@ export class CallRequests {
   }
 
   async message(leg: Leg, request: SipRequest, response: SipResponse): Promise<void> {
-    const rule = this.#core.rule(`${leg.party}-message`)
+    const rule = this.#ruleOf(leg, 'message')
     if (rule !== 'relay') return refuse(response, rule)
     if (request.body.length > MESSAGE_BYTES_MAX) response.send(413)
     else await this.#relay(leg, 'MESSAGE', request, response)
@@ -82,6 +84,12 @@ export class CallRequests {
     this.#awaitsReport = true
     const { status } = await this.#relay(leg, 'REFER', request, response, { 'Refer-To': target })
     if (status >= 300) this.#awaitsReport = false
+  }
+
+  /** A payer whose leg has come from another call may have sent it inside of a window there. */
+  #ruleOf(leg: Leg, kind: 'key' | 'info' | 'message'): Rule {
+    const rule = this.#core.rule(`${leg.party}-${kind}`)
+    return rule === 'relay' && this.#core.isLate(leg) ? ruleOf(`payer-${kind}`, 'just-closed') : rule
   }
 
   /** Nothing of the request is copied but its body, the body's type, and the headers that are given. */

@@ -10,6 +10,7 @@ import { CallRescue, type RescuedCall, type RescuePlaces } from './call-rescue.t
 import { CallTransfer } from './call-transfer.ts'
 import { callView } from './call-view.ts'
 import type { GuardChoice } from './guard-link.ts'
+import type { LateRequests } from './late-requests.ts'
 import type { Leg } from './leg.ts'
 import { LegDescriptions } from './leg-descriptions.ts'
 import { listenTo } from './leg-requests.ts'
@@ -43,6 +44,8 @@ export type CallDependencies = {
   readonly rescue: RescuePlaces
   /** Whom a transfer goes to. */
   readonly transfers: TransferPlaces
+  /** One for all calls, since legs go from one to another. */
+  readonly late: LateRequests
   readonly changed: (call: Call) => void
   readonly ended: (call: Call) => void
 }
@@ -251,6 +254,7 @@ export class Call implements GivingCall {
 
   #windowChanged(window: PaymentWindow): void {
     if (this.#window !== window || this.isEnded) return
+    if (window.isClosed) this.#dependencies.late.expect(this.#legs.payer.dialog)
     this.#dependencies.changed(this)
     if (window.isClosed) this.#modify.tellLate()
   }
@@ -337,6 +341,7 @@ export class Call implements GivingCall {
       leg: (party) => this.#legs[party],
       replace: (leg, name) => this.#replace(leg, name),
       rule: (event) => this.rule(event),
+      isLate: (leg) => this.#isLate(leg),
       hasEnded: () => this.isEnded,
       // Media that one part finds lost is lost to all: the call is moved before it is given up.
       end: (reason, hungUp) => (reason === 'media_lost' ? this.loseMedia() : this.end(reason, hungUp)),
@@ -356,7 +361,12 @@ export class Call implements GivingCall {
 
   /** What becomes of an event, as the window stands now. */
   rule(event: WindowEvent): Rule {
-    return ruleOf(event, windowStateOf(this.payment, this.media.isGuarded))
+    const isLate = this.#isLate(this.#legs.payer)
+    return ruleOf(event, windowStateOf(this.payment, { isGuarded: this.media.isGuarded, isLate }))
+  }
+
+  #isLate(leg: Leg): boolean {
+    return this.#dependencies.late.mayCome(leg.dialog)
   }
 
   #exclusive<Value>(action: () => Promise<Value>): Promise<Value> {

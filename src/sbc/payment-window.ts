@@ -305,7 +305,8 @@ export class PaymentWindow {
   #guardLost(hold: GuardHold): void {
     if (this.#isEnded() || this.#hold !== hold) return
     this.#hold = null
-    const rule = ruleOf('guard-lost', windowStateOf(this.#payment, this.#options.media.isGuarded))
+    const { isGuarded } = this.#options.media
+    const rule = ruleOf('guard-lost', windowStateOf(this.#payment, { isGuarded, isLate: false }))
     // While the parties are being connected it is silent and no longer needed: whether that succeeds decides.
     if (rule === 'remask' && this.#connecting !== hold) this.#loseGuard()
   }
@@ -361,7 +362,6 @@ export class PaymentWindow {
   #isEnded(): boolean {
     return this.#ended
   }
-
   #state(): Payment['state'] {
     return this.#payment.state
   }

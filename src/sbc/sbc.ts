@@ -13,6 +13,7 @@ import { Drain, DRAIN_RETRY_AFTER_S } from './drain.ts'
 import { EnginePool } from './engine-pool.ts'
 import { GuardPool } from './guard-link.ts'
 import { GuardService } from './guard-service.ts'
+import { LateRequests } from './late-requests.ts'
 import { lettersOf } from './letters.ts'
 import { RescueSlots } from './rescue-slots.ts'
 import { runSelfTest } from './self-test.ts'
@@ -143,6 +144,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
       ended: (outcome) => counters.rescues.inc({ outcome }),
     },
     transfers: transferPlaces({ directory, setUp: () => setUp }),
+    late: new LateRequests(() => performance.now()),
     changed: (call) => {
       countWindow(call)
       recorder.changed(call)

@@ -5,6 +5,11 @@ const AGAIN_MARGIN_MS = 150
 /** Keys that a fast hand presses in that time, several times over. */
 const WAITING_MAX = 16
 
+/** The longest that an INFO is kept; whoever reads keys out of INFO has to expect one that much later than it was sent. */
+export function infoWaitMs(t1Ms: number): number {
+  return t1Ms + AGAIN_MARGIN_MS
+}
+
 type Waiting = { readonly sequence: number; readonly pass: () => void; readonly timer: Timer }
 
 /**
@@ -20,7 +25,7 @@ export class InfoOrder {
 
   constructor(options: { readonly clock: Clock; readonly t1Ms: number }) {
     this.#clock = options.clock
-    this.#waitMs = options.t1Ms + AGAIN_MARGIN_MS
+    this.#waitMs = infoWaitMs(options.t1Ms)
   }
 
   /** Keeps what comes after a gap, and passes it on later. Returns false when there is no gap or no room: it is not kept. */

@@ -2,6 +2,7 @@ import { createLogger } from '../../src/kit/log.ts'
 import { Call } from '../../src/sbc/call.ts'
 import type { Engine } from '../../src/sbc/engine-pool.ts'
 import type { WindowGuard } from '../../src/sbc/guard-link.ts'
+import { LATE_REQUEST_MS_MAX, LateRequests } from '../../src/sbc/late-requests.ts'
 import type { Leg } from '../../src/sbc/leg.ts'
 import { randomLetters } from '../../src/sbc/letters.ts'
 import { MediaSession } from '../../src/sbc/media-session.ts'
@@ -53,6 +54,9 @@ export class QuickCall {
   placing: (order: PlaceOrder) => Promise<PlacedLeg> = (order) => this.answers(order)
   /** A guard that takes a window whose guard was lost; null: none. */
   spareGuard: WindowGuard | null = null
+  /** The time of late requests; it stands still. */
+  nowMs = 0
+  readonly late: LateRequests
   readonly #transfers: Partial<TransferPlaces>
   #isHeldBack = false
 
@@ -62,9 +66,11 @@ export class QuickCall {
     readonly policy: 'follow' | 'refuse'
     readonly engine: FakeEngine
     readonly transfers: Partial<TransferPlaces>
+    readonly late: LateRequests | undefined
     readonly told: { readonly [Side in Party]: string }
   }) {
     this.engine = options.engine
+    this.late = options.late ?? new LateRequests(() => this.nowMs)
     for (const party of ['payer', 'agent'] as const) this.dialogs[party].local.sdp = options.told[party]
     this.#transfers = options.transfers
     const leg = (party: Party): Leg => ({
@@ -118,6 +124,7 @@ export class QuickCall {
           },
           ...this.#transfers,
         },
+        late: this.late,
         changed: () => undefined,
         ended: () => undefined,
       },
@@ -125,7 +132,12 @@ export class QuickCall {
   }
 
   static async start(
-    options: { readonly policy?: 'follow' | 'refuse'; readonly transfers?: Partial<TransferPlaces> } = {},
+    options: {
+      readonly policy?: 'follow' | 'refuse'
+      readonly transfers?: Partial<TransferPlaces>
+      /** Of another call: both know of the same late requests. */
+      readonly late?: LateRequests
+    } = {},
   ): Promise<QuickCall> {
     const callId = randomLetters(20)
     const engine = new FakeEngine()
@@ -133,9 +145,9 @@ export class QuickCall {
     const offered = await media.offer('payer', quickSdp(PAYER_PORT), { live: false })
     const answered = await media.answer('payer', quickSdp(AGENT_PORT), { live: false })
     if (offered.kind === 'failed' || answered.kind === 'failed') throw new Error('the call was not set up')
-    const { policy = 'follow', transfers = {} } = options
+    const { policy = 'follow', transfers = {}, late } = options
     const told = { payer: answered.value, agent: offered.value }
-    return new QuickCall({ media, callId, engine, policy, transfers, told })
+    return new QuickCall({ media, callId, engine, policy, transfers, late, told })
   }
 
   /** Brings the window to a state and leaves it there. */
@@ -150,11 +162,11 @@ export class QuickCall {
     if (state === 'storing') this.guard.tellProgress('storing')
     if (state === 'cooling') this.guard.tellProgress('finished')
     if (state === 'held') this.guard.die()
-    if (state === 'closed') {
-      this.guard.tellProgress('cancelled')
-      this.guard.tellSafe()
-    }
-    await eventually(() => this.call.payment?.state === state)
+    if (state !== 'closed' && state !== 'just-closed') return eventually(() => this.call.payment?.state === state)
+    this.guard.tellProgress('cancelled')
+    this.guard.tellSafe()
+    await eventually(() => this.call.payment?.state === 'closed')
+    if (state === 'closed') this.nowMs += LATE_REQUEST_MS_MAX
   }
 
   /** A telephone that takes the call it is offered. */

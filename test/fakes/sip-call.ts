@@ -3,6 +3,7 @@ import { createLogger } from '../../src/kit/log.ts'
 import type { Identity } from '../../src/kit/identity.ts'
 import { Call } from '../../src/sbc/call.ts'
 import type { GuardPool } from '../../src/sbc/guard-link.ts'
+import { LateRequests } from '../../src/sbc/late-requests.ts'
 import type { Leg } from '../../src/sbc/leg.ts'
 import { randomLetters } from '../../src/sbc/letters.ts'
 import { MediaSession } from '../../src/sbc/media-session.ts'
@@ -30,6 +31,8 @@ export class SipCall {
   readonly control: RtpengineControl
   readonly changes: CallView[] = []
   endedCount = 0
+  /** The time of late requests; it stands still. */
+  nowMs = 0
   readonly #guards: GuardPool
 
   private constructor(options: {
@@ -84,6 +87,7 @@ export class SipCall {
         logger: createLogger({ role: 'test', level: 'silent' }),
         rescue: { ...NO_RESCUE, ...options.rescue },
         transfers: options.transfers,
+        late: new LateRequests(() => this.nowMs),
         changed: (call) => this.changes.push(call.view()),
         ended: () => {
           this.endedCount += 1

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createLogger } from '../../src/kit/log.ts'
 import type { Call } from '../../src/sbc/call.ts'
+import { LateRequests } from '../../src/sbc/late-requests.ts'
 import { setUpCall, type SetUpDependencies } from '../../src/sbc/call-setup.ts'
 import { answerChallenge, NonceCounts } from '../../src/sbc/digest.ts'
 import { DigestGate } from '../../src/sbc/digest-gate.ts'
@@ -89,6 +90,7 @@ function sbc(options: {
       logger,
       rescue: NO_RESCUE,
       transfers: NO_TRANSFERS,
+      late: new LateRequests(() => 0),
       changed: () => undefined,
       ended: () => undefined,
     },

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { createLogger } from '../../src/kit/log.ts'
 import type { Call } from '../../src/sbc/call.ts'
+import { LateRequests } from '../../src/sbc/late-requests.ts'
 import { setUpCall, type SetUpDependencies } from '../../src/sbc/call-setup.ts'
 import { EnginePool } from '../../src/sbc/engine-pool.ts'
 import { GuardPool } from '../../src/sbc/guard-link.ts'
@@ -114,6 +115,7 @@ function invite(
       logger,
       rescue: NO_RESCUE,
       transfers: NO_TRANSFERS,
+      late: new LateRequests(() => 0),
       changed: () => undefined,
       ended: () => undefined,
     },

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createLogger } from '../../src/kit/log.ts'
 import type { Call } from '../../src/sbc/call.ts'
+import { LateRequests } from '../../src/sbc/late-requests.ts'
 import { setUpCall } from '../../src/sbc/call-setup.ts'
 import { EnginePool } from '../../src/sbc/engine-pool.ts'
 import { GuardPool } from '../../src/sbc/guard-link.ts'
@@ -96,6 +97,7 @@ async function lateCall(
     logger,
     rescue: NO_RESCUE,
     transfers: NO_TRANSFERS,
+    late: new LateRequests(() => 0),
     changed: () => undefined,
     ended: () => undefined,
   }

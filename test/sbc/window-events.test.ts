@@ -102,7 +102,7 @@ const PLAYS: Readonly<Record<WindowEvent, Play>> = {
   'guard-lost': async (quick, state) => {
     quick.spareGuard = quick.otherGuard
     quick.guard.die()
-    if (state !== 'none' && state !== 'ordered' && state !== 'closed')
+    if (state !== 'none' && state !== 'ordered' && state !== 'closed' && state !== 'just-closed')
       await eventually(() => quick.otherGuard.count('window.connect') > 0)
     return {}
   },
@@ -232,6 +232,10 @@ const CHECKS: Readonly<Record<Rule, Check>> = {
     const keys = quick.guard.count('window.info')
     t.ok(keys <= 1 && (keys === 0 || (state !== 'ordered' && state !== 'held')))
   },
+  swallow: (t, quick, seen) => {
+    t.match(seen, { response: { status: 200 }, passedOn: 0 })
+    t.equal(quick.guard.count('window.info'), 0)
+  },
   follow: (t, quick, seen) => {
     if (seen.response === null) {
       t.equal(seen.value, 200, 'the leg is given away')
@@ -336,11 +340,19 @@ t.test(
 )
 
 t.test('an order is no window between the parties yet, and after the close there is none', (t) => {
-  t.equal(windowStateOf(null, false), 'none')
-  t.equal(windowStateOf({ state: 'opening' }, false), 'ordered')
-  t.equal(windowStateOf({ state: 'opening' }, true), 'opening')
-  t.equal(windowStateOf({ state: 'held' }, false), 'held')
-  t.equal(windowStateOf({ state: 'closed' }, false), 'closed')
+  const [direct, guarded, late] = [
+    { isGuarded: false, isLate: false },
+    { isGuarded: true, isLate: false },
+    { isGuarded: false, isLate: true },
+  ]
+  t.equal(windowStateOf(null, direct), 'none')
+  t.equal(windowStateOf({ state: 'opening' }, direct), 'ordered')
+  t.equal(windowStateOf({ state: 'opening' }, guarded), 'opening')
+  t.equal(windowStateOf({ state: 'held' }, direct), 'held')
+  t.equal(windowStateOf({ state: 'closed' }, direct), 'closed')
+  t.equal(windowStateOf({ state: 'closed' }, late), 'just-closed')
+  t.equal(windowStateOf(null, late), 'just-closed', 'the window was in another call')
+  t.equal(windowStateOf({ state: 'opening' }, late), 'ordered', 'a new window is one')
   t.end()
 })
 
