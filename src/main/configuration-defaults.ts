@@ -37,8 +37,9 @@ export type WrittenConfiguration = {
   readonly sip: Pick<SipConfiguration, 'udp' | 'tcp' | 'control'> &
     Partial<Omit<SipConfiguration, 'tls'>> & {
       readonly tls?:
-        | (Omit<SipTlsConfiguration, 'mutual' | 'authority'> & {
+        | (Omit<SipTlsConfiguration, 'mutual' | 'wildcards' | 'authority'> & {
             readonly mutual?: boolean
+            readonly wildcards?: boolean
             readonly authority?: string | null
           })
         | null
@@ -143,6 +144,7 @@ function completeTls(
     key: file(tls.key),
     authority: tls.authority == null ? null : file(tls.authority),
     mutual: tls.mutual ?? false,
+    wildcards: tls.wildcards ?? false,
   }
 }
 

@@ -3,8 +3,8 @@ import { readIdentity, type Identity } from '../kit/identity.ts'
 import { createLogger, errorFields, type Logger } from '../kit/log.ts'
 import { Metrics, serveMetrics } from '../kit/metrics.ts'
 import type { Sipd } from '../sipd/sipd.ts'
-import type { TlsListeners } from '../sipd/transports.ts'
-import type { Configuration, HostPort, SipTlsConfiguration } from '../wire/configuration.ts'
+import type { ListenAddress, TlsListeners } from '../sipd/transports.ts'
+import type { Configuration, HostPort, SipAddress, SipTlsConfiguration } from '../wire/configuration.ts'
 import { readSecret } from './development-secrets.ts'
 import { LineWriter } from './line-writer.ts'
 import { RoleControl, type RunningRole } from './role-control.ts'
@@ -80,8 +80,8 @@ async function start(
       const tls = sip.tls === null ? {} : { tls: readTls(sip.tls) }
       const sipd = await startSipd({
         ...tools,
-        udp: sip.udp,
-        tcp: sip.tcp,
+        udp: sip.udp.map(named),
+        tcp: sip.tcp.map(named),
         ...tls,
         resolvers: sip.resolvers,
         sessionTimer: sip.sessionTimer,
@@ -152,14 +152,19 @@ function applyToSipd(sipd: Sipd, { trunks, sip }: Configuration): string | null 
 /** Throws the system's error, with its code, when a file cannot be read. */
 function readTls(tls: SipTlsConfiguration): TlsListeners {
   return {
-    addresses: tls.addresses,
+    addresses: tls.addresses.map(named),
     identity: {
       certificate: readFileSync(tls.certificate),
       key: readFileSync(tls.key),
       authority: tls.authority === null ? undefined : readFileSync(tls.authority),
       mutual: tls.mutual,
+      wildcards: tls.wildcards,
     },
   }
+}
+
+function named({ host, port, advertise }: SipAddress): ListenAddress {
+  return advertise === undefined ? { host, port } : { host, port, name: advertise }
 }
 
 function metricsAddress(role: RoleName, name: string, configuration: Configuration): HostPort {

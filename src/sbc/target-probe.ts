@@ -49,7 +49,8 @@ export class TargetProbe {
     this.#underWay += 1
     const result = await sip.request(targetUri(target, null), {
       method: 'OPTIONS',
-      headers: { 'User-Agent': 'Tonewall', Accept: 'application/sdp' },
+      // The SIP server writes the address, or the domain, that this target knows us by.
+      headers: { 'User-Agent': 'Tonewall', Accept: 'application/sdp', Contact: '<sip:localhost>' },
       credentials: secrets.credentials(trunk),
       deadlineMs: ANSWER_MS_MAX,
     })

@@ -68,9 +68,10 @@ export function contactHeader(message: SipMessage, flow: Flow, requestUri: strin
   const secure = /^sips:/i.test(requestUri)
   const written = listOf(message, 'contact')[0]
   const given = secure ? written?.replace(/(^|<)sip:/i, '$1sips:') : written
+  const nobody = given === undefined || /^<?sips?:localhost>?$/i.test(given)
   const hostPort = formatHostPort(flow.local)
   const transport = flow.transport === 'udp' || secure ? '' : `;transport=${flow.transport}`
-  if (given === undefined) return header('Contact', `<${secure ? 'sips' : 'sip'}:${hostPort}${transport}>`)
+  if (nobody) return header('Contact', `<${secure ? 'sips' : 'sip'}:${hostPort}${transport}>`)
   const replaced = replaceLocalhost(given, `${hostPort}${transport}`)
   if (replaced === given || replaced.includes('<')) return header('Contact', replaced)
   const semicolon = given.indexOf(';')

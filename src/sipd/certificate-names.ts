@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
 import { canonicalHost } from './local-address.ts'
 
@@ -28,13 +29,27 @@ export function certificateNames(certificate: Pick<PeerCertificate, 'subjectaltn
   return names
 }
 
-/** True when the certificate names one of these. Wildcards match nothing (RFC 5922 section 7.2). */
+/**
+ * True when the certificate names one of these. Wildcards match nothing (RFC 5922 section 7.2) unless `wildcards`, for
+ * providers with a name for each customer: then `*.example.com` stands for one label more (RFC 6125 section 6.4.3).
+ */
 export function certificateServes(
   certificate: Pick<PeerCertificate, 'subjectaltname' | 'subject'>,
   names: readonly string[],
+  options: { readonly wildcards: boolean } = { wildcards: false },
 ): boolean {
   const proven = new Set(certificateNames(certificate))
-  return names.some((name) => proven.has(withoutDot(canonicalHost(name))) && !name.includes('*'))
+  return names.some((written) => {
+    if (written.includes('*')) return false
+    const name = withoutDot(canonicalHost(written))
+    return proven.has(name) || (options.wildcards && isIP(name) === 0 && proven.has(wildcardOf(name)))
+  })
+}
+
+/** `*.example.com` for a.example.com; the name itself when it has no label to spare. */
+function wildcardOf(name: string): string {
+  const dot = name.indexOf('.')
+  return dot < 1 ? name : `*${name.slice(dot)}`
 }
 
 function withoutDot(name: string): string {

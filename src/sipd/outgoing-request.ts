@@ -35,7 +35,7 @@ export function outsideDialog(given: SipRequest, flow: Flow, contentType: readon
     header('Call-ID', valueOf(given, 'call-id') ?? randomUUID()),
     header('CSeq', `${sequence} ${given.method}`),
   ]
-  if (CONTACT_METHODS.has(given.method)) headers.push(contactHeader(given, flow, given.uri))
+  if (hasContact(given)) headers.push(contactHeader(given, flow, given.uri))
   headers.push(...applicationHeaders(given, flow), ...contentType)
   return { request: { ...given, headers }, branch, sequence }
 }
@@ -88,13 +88,14 @@ export function onOtherFlows(
     const via = header('Via', formatVia({ transport: flow.transport, local: flow.local, branch }))
     const rest = request.headers
       .filter(({ key }) => key !== 'via')
-      .map((field) =>
-        field.key === 'contact' && CONTACT_METHODS.has(request.method)
-          ? contactHeader(given, flow, request.uri)
-          : field,
-      )
+      .map((field) => (field.key === 'contact' && hasContact(given) ? contactHeader(given, flow, request.uri) : field))
     return { request: { ...request, headers: [via, ...rest] }, branch, flow }
   }
+}
+
+/** OPTIONS may have one (RFC 3261 section 11.1): trunks that know us by our domain look for it there. */
+function hasContact(given: SipRequest): boolean {
+  return CONTACT_METHODS.has(given.method) || (given.method === 'OPTIONS' && valueOf(given, 'contact') !== undefined)
 }
 
 type OtherAttempt = { readonly request: SipRequest; readonly branch: string; readonly flow: Flow }

@@ -15,13 +15,13 @@ import { DEFAULT_LIMITS, type SipdLimits } from './sipd-limits.ts'
 import { createSipdMetrics } from './sipd-metrics.ts'
 import { TlsRefusalLog } from './tls-refusal-log.ts'
 import { TransactionTable } from './transaction-table.ts'
-import { Transports, type TlsListeners } from './transports.ts'
+import { Transports, type ListenAddress, type TlsListeners } from './transports.ts'
 import { startWatching, type WatchingOptions } from './watching.ts'
 
 export type SipdOptions = {
   /** Addresses to listen on; port 0 takes a free one. */
-  readonly udp: readonly Address[]
-  readonly tcp: readonly Address[]
+  readonly udp: readonly ListenAddress[]
+  readonly tcp: readonly ListenAddress[]
   readonly tls?: TlsListeners
   readonly control: { readonly host: string; readonly port: number; readonly secret: string }
   /** DNS servers by numeric address; none: those of the system. */

@@ -21,6 +21,8 @@ export type TlsIdentity = {
   readonly authority: Buffer | undefined
   /** Peers that connect must show a certificate of the authority. */
   readonly mutual: boolean
+  /** Names such as *.example.com in certificates of peers count; absent: they do not. */
+  readonly wildcards?: boolean
 }
 
 /** A TLS peer was not let in, or we did not go on with it. `code` is OpenSSL's or Node's, or `NAME_MISMATCH`. */
@@ -44,10 +46,12 @@ export function secureStream(options: {
 }): StreamTerms & { readonly renew: (identity: TlsIdentity) => void } {
   const { identity, onRefused } = options
   let context = contextOf(identity)
+  let wildcards = identity.wildcards === true
   const servers: Server[] = []
   return {
     renew: (renewed) => {
       context = contextOf(renewed)
+      wildcards = renewed.wildcards === true
       for (const server of servers) server.setSecureContext(fieldsOf(renewed))
     },
     name: 'tls',
@@ -91,7 +95,8 @@ export function secureStream(options: {
         // Server Name Indication is for names alone (RFC 6066 section 3).
         servername: shown ?? '',
         rejectUnauthorized: true,
-        checkServerIdentity: (_, certificate) => (certificateServes(certificate, wanted) ? undefined : nameMismatch()),
+        checkServerIdentity: (_, certificate) =>
+          certificateServes(certificate, wanted, { wildcards }) ? undefined : nameMismatch(),
         noDelay: true,
         keepAlive: true,
       }
@@ -100,9 +105,13 @@ export function secureStream(options: {
     // A numeric target has no name to prove: the open connection to that address and port is the one it means.
     serves: (socket, names) =>
       names.every((name) => isIP(name) !== 0) ||
-      (socket instanceof TLSSocket && socket.authorized && certificateServes(socket.getPeerCertificate(), names)),
+      (socket instanceof TLSSocket &&
+        socket.authorized &&
+        certificateServes(socket.getPeerCertificate(), names, { wildcards })),
     provenName: (socket) =>
-      socket instanceof TLSSocket && socket.authorized ? certificateNames(socket.getPeerCertificate())[0] : undefined,
+      socket instanceof TLSSocket && socket.authorized
+        ? certificateNames(socket.getPeerCertificate()).find((name) => !name.includes('*'))
+        : undefined,
     failed: (remote, error) => onRefused({ direction: 'outbound', code: codeOf(error) ?? 'UNKNOWN', remote }),
   }
 }

@@ -30,10 +30,13 @@ export class ListenError extends Error {
 
 type Transport = UdpTransport | TcpTransport
 
-/** A TLS listener. `name` is the domain of its certificate, shown in Via and Contact instead of the address. */
-export type TlsAddress = Address & { readonly name?: string }
+/**
+ * Where to listen. `name` is what Via, Contact and From show instead of the address: the domain of our certificate, or the
+ * address that a NAT in front of us has, on the same port.
+ */
+export type ListenAddress = Address & { readonly name?: string }
 
-export type TlsListeners = { readonly addresses: readonly TlsAddress[]; readonly identity: TlsIdentity }
+export type TlsListeners = { readonly addresses: readonly ListenAddress[]; readonly identity: TlsIdentity }
 
 /** All listening sockets, and the choice between them. */
 export class Transports {
@@ -41,13 +44,12 @@ export class Transports {
   readonly #opened: Transport[] = []
   readonly #interfaces: readonly InterfaceAddress[] = interfaceAddresses()
 
-  /** The names of TLS listeners, by port. */
-  readonly #names = new Map<number, string>()
+  readonly #names = new Map<Transport, string>()
 
   /** Opens every address; when one fails closes the others and rejects with a ListenError. */
   static async open(options: {
-    readonly udp: readonly Address[]
-    readonly tcp: readonly Address[]
+    readonly udp: readonly ListenAddress[]
+    readonly tcp: readonly ListenAddress[]
     readonly tls?: TlsListeners | undefined
     readonly limits: TcpLimits
     /** False: a connection from there is closed at once. */
@@ -62,19 +64,17 @@ export class Transports {
     readonly onRefused?: (refusal: TlsRefusal) => void
   }): Promise<Transports> {
     const transports = new Transports()
-    const advertise = (local: Address, remote: Address): Address => transports.#advertise(local, remote)
     try {
       for (const address of options.udp) {
         const opening = UdpTransport.open({
           address,
-          advertise,
+          advertise: (local, remote) => transports.#shownTo(local, remote, address.name),
           onDatagram: options.onBytes,
           onSent: options.onSent,
           onError: () => options.onTrouble('udp'),
         })
-        transports.#opened.push(
-          await opening.catch((cause: unknown) => Promise.reject(new ListenError(cause, 'udp', address))),
-        )
+        const opened = await opening.catch((cause: unknown) => Promise.reject(new ListenError(cause, 'udp', address)))
+        transports.#keep(opened, address)
       }
       for (const address of options.tcp) await transports.#openStream(address, PLAIN_STREAM, options)
       const { tls } = options
@@ -85,10 +85,7 @@ export class Transports {
         onRefused: options.onRefused ?? (() => undefined),
       })
       transports.#renew = terms.renew
-      for (const address of tls.addresses) {
-        const opened = await transports.#openStream(address, terms, options)
-        if (address.name !== undefined) transports.#names.set(opened.local.port, address.name)
-      }
+      for (const address of tls.addresses) await transports.#openStream(address, terms, options)
     } catch (error) {
       await transports.close()
       throw error
@@ -118,11 +115,12 @@ export class Transports {
   /** True when a Route or Request-URI names one of our sockets. */
   isOurs(written: string, port: number | undefined): boolean {
     const host = canonicalHost(written)
-    return this.#opened.some(({ name, local }) => {
+    return this.#opened.some((transport) => {
+      const { name, local } = transport
       if (local.port !== (port ?? defaultPort(name))) return false
       return (
         local.host === host ||
-        (name === 'tls' && this.#names.get(local.port) === host) ||
+        this.#names.get(transport) === host ||
         (isWildcard(local.host) && this.#interfaces.some((address) => address.host === host))
       )
     })
@@ -145,7 +143,7 @@ export class Transports {
     const bound =
       from === undefined
         ? undefined
-        : (able.find(({ local }) => local.port === from.port && this.#answersTo(local, from.host)) ??
+        : (able.find((transport) => transport.local.port === from.port && this.#answersTo(transport, from.host)) ??
           able.find(({ local }) => local.host === from.host))
     const routed = localAddressFor(options.remote.host, this.#interfaces)
     const chosen =
@@ -161,7 +159,7 @@ export class Transports {
   }
 
   async #openStream(
-    address: Address,
+    address: ListenAddress,
     terms: StreamTerms,
     options: {
       readonly limits: TcpLimits
@@ -171,15 +169,12 @@ export class Transports {
       readonly onTrouble: (transport: TransportName) => void
       readonly onLimit?: (limit: ConnectionLimit) => void
     },
-  ): Promise<TcpTransport> {
+  ): Promise<void> {
     const opening = TcpTransport.open({
       address,
       terms,
       limits: options.limits,
-      advertise: (local, remote) => {
-        const name = terms.name === 'tls' ? this.#names.get(local.port) : undefined
-        return name === undefined ? this.#advertise(local, remote) : { host: name, port: local.port }
-      },
+      advertise: (local, remote) => this.#shownTo(local, remote, address.name),
       bindHost: (local, remote) => this.#advertise(local, remote).host,
       takesConnection: options.takesConnection,
       onMessage: options.onBytes,
@@ -188,12 +183,21 @@ export class Transports {
       onLimit: (limit) => options.onLimit?.(limit),
     })
     const opened = await opening.catch((cause: unknown) => Promise.reject(new ListenError(cause, terms.name, address)))
-    this.#opened.push(opened)
-    return opened
+    this.#keep(opened, address)
   }
 
-  #answersTo(local: Address, host: string): boolean {
-    return local.host === host || isWildcard(local.host) || this.#names.get(local.port) === host
+  #keep(transport: Transport, { name }: ListenAddress): void {
+    this.#opened.push(transport)
+    if (name !== undefined) this.#names.set(transport, canonicalHost(name))
+  }
+
+  #answersTo(transport: Transport, host: string): boolean {
+    const { local } = transport
+    return local.host === host || isWildcard(local.host) || this.#names.get(transport) === canonicalHost(host)
+  }
+
+  #shownTo(local: Address, remote: Address, name: string | undefined): Address {
+    return name === undefined ? this.#advertise(local, remote) : { host: name, port: local.port }
   }
 
   #advertise(local: Address, remote: Address): Address {

@@ -38,8 +38,8 @@ export type SipTransport = 'udp' | 'tcp' | 'tls'
 
 export type SipConfiguration = {
   /** Where calls arrive. */
-  readonly udp: readonly HostPort[]
-  readonly tcp: readonly HostPort[]
+  readonly udp: readonly SipAddress[]
+  readonly tcp: readonly SipAddress[]
   /** null: no TLS. */
   readonly tls: SipTlsConfiguration | null
   /** DNS servers for RFC 3263; empty: the system's. */
@@ -56,13 +56,20 @@ export type SipConfiguration = {
   readonly secretFile: string
 }
 
-/** PEM files. `authority` signs the peers' certificates, null: the public ones do; `mutual`: a client must show one. */
+/** advertise: what Via, Contact and From show instead of `host`: our domain, or the address of a NAT before us. */
+export type SipAddress = HostPort & { readonly advertise?: string }
+
+/**
+ * PEM files. `authority` signs the peers' certificates, null: the public ones do; `mutual`: a client must show one;
+ * `wildcards`: a peer's certificate may name *.example.com.
+ */
 export type SipTlsConfiguration = {
-  readonly addresses: readonly HostPort[]
+  readonly addresses: readonly SipAddress[]
   readonly certificate: string
   readonly key: string
   readonly authority: string | null
   readonly mutual: boolean
+  readonly wildcards: boolean
 }
 
 /** The password is the file's first line. */

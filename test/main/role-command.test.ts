@@ -51,7 +51,8 @@ t.test('the sbc writes where call records go, and nowhere else', (t) => {
 t.test('sipd reads the files of TLS, the sbc the passwords of its trunks', (t) => {
   const [trunk] = configuration.trunks
   if (trunk === undefined) throw new Error('there is a trunk')
-  const tls = { addresses: [], certificate: '/x/sip.crt', key: '/x/sip.key', authority: '/x/peers.crt', mutual: true }
+  const files = { certificate: '/x/sip.crt', key: '/x/sip.key', authority: '/x/peers.crt' }
+  const tls = { addresses: [], ...files, mutual: true, wildcards: false }
   const password = (name: string) => ({ user: 'tonewall', passwordFile: `/x/${name}` })
   const changed = {
     ...configuration,

@@ -37,6 +37,11 @@ t.test('the Contact leads back to the socket', (t) => {
   )
   const tls = { ...tcp, transport: 'tls' as const }
   t.equal(
+    contactHeader(fakeRequest('OPTIONS', { contact: '<sip:localhost>' }), tls, 'sip:b').value,
+    '<sip:192.0.2.1:5060;transport=tls>',
+    'of nobody in particular',
+  )
+  t.equal(
     contactHeader(fakeRequest('INVITE', { contact: '' }), tls, 'sip:a@b').value,
     '<sip:192.0.2.1:5060;transport=tls>',
   )

@@ -28,3 +28,20 @@ t.test('names are compared without case and without wildcards', (t) => {
   t.notOk(certificateServes(certificate, []))
   t.end()
 })
+
+t.test('a wildcard stands for one label, where wildcards are taken at all', (t) => {
+  const certificate = { subject: SUBJECT, subjectaltname: 'DNS:*.trunk.example, IP Address:192.0.2.1' }
+  const wildcards = { wildcards: true }
+  t.ok(certificateServes(certificate, ['shop.trunk.example'], wildcards))
+  t.ok(certificateServes(certificate, ['192.0.2.1'], wildcards))
+  for (const name of [
+    'trunk.example',
+    'a.b.trunk.example',
+    '*.trunk.example',
+    'example',
+    '.trunk.example',
+    '192.0.2.2',
+  ])
+    t.notOk(certificateServes(certificate, [name], wildcards), name)
+  t.end()
+})

@@ -26,6 +26,8 @@ t.test('Call-ID, CSeq and From of the application are honoured, what is missing 
   t.match(valueOf(made, 'cseq'), /^\d+ OPTIONS$/)
   t.equal(valueOf(made, 'max-forwards'), '70')
   t.equal(valueOf(made, 'contact'), undefined)
+  const asking = outsideDialog(fakeRequest('OPTIONS', { contact: '<sip:localhost>' }), flow, []).request
+  t.equal(valueOf(asking, 'contact'), '<sip:192.0.2.1:5060>', 'OPTIONS has one where the application gave it')
   t.end()
 })
 

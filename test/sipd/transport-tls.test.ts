@@ -21,12 +21,12 @@ const PING = 'OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n'
 
 function listeners(
   leaf: SipCertificate,
-  options: { mutual?: boolean; name?: string; trusts?: SipAuthority } = {},
+  options: { mutual?: boolean; name?: string; trusts?: SipAuthority; wildcards?: boolean } = {},
 ): TlsListeners {
-  const { mutual = true, name, trusts = authority } = options
+  const { mutual = true, name, trusts = authority, wildcards = false } = options
   return {
     addresses: [name === undefined ? ANY : { ...ANY, name }],
-    identity: { ...leaf, authority: trusts.certificate, mutual },
+    identity: { ...leaf, authority: trusts.certificate, mutual, wildcards },
   }
 }
 
@@ -122,6 +122,15 @@ t.test('the domains that a certificate names share one connection, and no other 
   }
   t.equal(ports.size, 1)
   t.equal(await offer(one, other, ['c.example']), 'failed')
+  t.equal((await one.refusal()).code, 'NAME_MISMATCH')
+})
+
+t.test('where wildcards are taken, a provider with a name for each customer is spoken to', async (t) => {
+  const one = await station(t, listeners(OURS, { wildcards: true }))
+  const other = await station(t, listeners(authority.leaf({ dns: ['*.trunk.example'] })))
+  t.equal(await offer(one, other, ['shop.trunk.example']), 'arrived')
+  t.equal(await offer(one, other, ['bank.trunk.example']), 'arrived', 'on the same connection')
+  t.equal(await offer(one, other, ['trunk.example']), 'failed')
   t.equal((await one.refusal()).code, 'NAME_MISMATCH')
 })
 

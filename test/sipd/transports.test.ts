@@ -33,6 +33,34 @@ async function pair(t: { teardown(close: () => Promise<void>): void }, limits = 
   return { transports, next, troubles: () => troubles }
 }
 
+t.test('peers are shown the name of the socket, by which it is found again, and other sockets have none', async (t) => {
+  const transports = await Transports.open({
+    udp: [
+      { ...ANY, name: '203.0.113.5' },
+      { host: '127.0.0.2', port: 0 },
+    ],
+    tcp: [{ ...ANY, name: 'SBC.example.com' }],
+    limits: DEFAULT_LIMITS,
+    onBytes: () => undefined,
+    onTrouble: () => undefined,
+  })
+  t.teardown(() => transports.close())
+  const [outside, inside] = transports.addresses('udp')
+  const [tcp] = transports.addresses('tcp')
+  if (outside === undefined || inside === undefined || tcp === undefined) throw new Error('not listening')
+  const remote = { host: '127.0.0.9', port: 9 }
+  const named = { host: '203.0.113.5', port: outside.port }
+  const flow = (transport: 'udp' | 'tcp', from: typeof remote | undefined) =>
+    transports.flowTo({ transport, remote, from })?.local
+  t.same(flow('udp', undefined), named)
+  t.same(flow('udp', named), named, 'a dialog stays on it')
+  t.same(flow('udp', inside), inside)
+  t.same(flow('tcp', undefined), { host: 'SBC.example.com', port: tcp.port })
+  t.ok(transports.isOurs('203.0.113.5', outside.port))
+  t.ok(transports.isOurs('sbc.example.com', tcp.port))
+  t.notOk(transports.isOurs('203.0.113.5', inside.port))
+})
+
 const neverFails = (): void => {
   throw new Error('must not fail')
 }
