@@ -32,8 +32,21 @@ const CALL_SAMPLES = 60 * 8_000
 
 const LINE: Scenario = { ...PLAIN, name: 'speech', axis: 'talkOver', at: 0 }
 
+type Line = {
+  /** Of each voice; without it all of it. */
+  readonly minutesMax?: number
+  readonly lookAheadMs?: number
+  /** Packets come up to this much late. */
+  readonly jitterMs?: number
+}
+
+/** What is silenced of speech while keys are awaited, on a line and with a look-ahead of one's own. */
+export function countSpeech(line: Line): SpeechCount {
+  return countOf(VOICES.map((voice) => measureVoice(voice, { ...line, keysExpected: true })))
+}
+
 /** All voices, or the first minutes of each. */
-export function measureSpeech(options: { readonly minutesMax?: number }): SpeechMeasure {
+export function measureSpeech(options: Pick<Line, 'minutesMax'>): SpeechMeasure {
   const awaited = VOICES.map((voice) => ({ voice, sums: measureVoice(voice, { ...options, keysExpected: true }) }))
   const unawaited = VOICES.map((voice) => measureVoice(voice, { ...options, keysExpected: false }))
   return {
@@ -53,10 +66,7 @@ type Sums = {
   alarms: number
 }
 
-function measureVoice(
-  voice: VoiceName,
-  options: { readonly minutesMax?: number; readonly keysExpected: boolean },
-): Sums {
+function measureVoice(voice: VoiceName, options: Line & { readonly keysExpected: boolean }): Sums {
   const sums = noSums()
   const samplesMax = (options.minutesMax ?? Infinity) * 60 * 8_000
   let measured = 0
@@ -64,7 +74,7 @@ function measureVoice(
   let call: number[] = []
   const finish = (): void => {
     while (call.length % PACKET !== 0) call.push(0)
-    addCall(sums, Int16Array.from(call), { seed, keysExpected: options.keysExpected })
+    addCall(sums, Int16Array.from(call), { ...options, seed })
     measured += call.length
     seed += 1
     call = []
@@ -81,11 +91,12 @@ function measureVoice(
 function addCall(
   sums: Sums,
   speech: Int16Array,
-  options: { readonly seed: number; readonly keysExpected: boolean },
+  options: Line & { readonly seed: number; readonly keysExpected: boolean },
 ): void {
   const audio = encode(speech, 'ulaw')
   const silence = new Float32Array(0)
-  const packets = payerPackets(LINE, { presses: [], audio, tone: silence, speech: silence }, options.seed)
+  const jittery = { ...LINE, network: { ...LINE.network, jitterMs: options.jitterMs ?? 0 } }
+  const packets = payerPackets(jittery, { presses: [], audio, tone: silence, speech: silence }, options.seed)
   const line = passLine(packets, { samples: audio.length, law: 'ulaw', ...options })
   const { arrived } = line.arrivals
   const replacedAt = new Map(line.sent.map(({ position, replaced }) => [position, replaced]))
