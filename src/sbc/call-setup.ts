@@ -182,6 +182,7 @@ async function ring(attempt: Attempt, trunks: readonly Trunk[]): Promise<Call | 
     const answering = dependencies.sip.answer(request, response, {
       sdp: shown.sdp,
       headers: { ...capabilities(attempt.caller), 'Content-Type': 'application/sdp' },
+      credentials: dependencies.leg.secrets.credentials(attempt.caller),
     })
     const callerDialog = await Promise.race([answering, aborted(end.signal)])
     if (callerDialog === null) {

@@ -342,16 +342,19 @@ export class SipServer {
 
   /**
    * Answers an INVITE with 200. null: it was cancelled meanwhile, or the server is gone. Requests of the caller wait for
-   * hearRequests: they can arrive together with the news that the answer was sent.
+   * hearRequests: they can arrive together with the news that the answer was sent. Requests of ours that the caller's
+   * side challenges are proved when there are credentials.
    */
   answer(
     request: SipRequest,
     response: SipResponse,
-    options: { readonly sdp: string; readonly headers: SipHeaders },
+    options: { readonly sdp: string; readonly headers: SipHeaders; readonly credentials?: Credentials | null },
   ): Promise<SipDialog | null> {
+    const { credentials = null } = options
     return new Promise((resolve) => {
       const answered = (_error: unknown, dialog?: SipDialog): void => {
         if (dialog !== undefined) holdRequests(dialog, true)
+        if (dialog !== undefined && credentials !== null) proveInDialog(dialog, credentials, this.#nonceCounts)
         resolve(dialog ?? null)
       }
       this.#library.createUAS(request, response, { localSdp: options.sdp, headers: { ...options.headers } }, answered)

@@ -87,6 +87,7 @@ export function transferPlaces(parts: {
       setUp().sip.answer(request, response, {
         sdp,
         headers: { ...capabilities(trunk), 'Content-Type': 'application/sdp' },
+        credentials: setUp().leg.secrets.credentials(trunk),
       }),
   }
 }

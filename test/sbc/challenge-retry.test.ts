@@ -4,10 +4,11 @@ import { challengeRetry } from '../../src/sbc/challenge-retry.ts'
 import { NonceCounts } from '../../src/sbc/digest.ts'
 import { DigestGate, type DigestGateOptions } from '../../src/sbc/digest-gate.ts'
 import { hearRequests, reinvite, SipServer, type SipDialog, type SipRequest } from '../../src/sbc/sip-server.ts'
+import { valueOf } from '../../src/sipd/message.ts'
 import { eventually } from '../fakes/eventually.ts'
 import { FakeMessage } from '../fakes/fake-sip.ts'
 import { SECRET, serve } from '../sipd/application.ts'
-import { SDP } from '../sipd/raw-peer.ts'
+import { RawPeer, SDP } from '../sipd/raw-peer.ts'
 
 const CREDENTIALS = { user: 'trunk-user', password: 'secret of the trunk' }
 const logger = createLogger({ role: 'test', level: 'silent' })
@@ -52,7 +53,7 @@ async function bench(t: Test, algorithms: NonNullable<DigestGateOptions['algorit
     const challenge = judge(request)
     if (challenge !== null) return response.send(status, challenge)
     void server()
-      .answer(request, response, { sdp: SDP, headers: {} })
+      .answer(request, response, { sdp: SDP, headers: {}, credentials: CREDENTIALS })
       .then((dialog) => {
         if (dialog === null) return
         dialog.on('modify', (change, answer) => {
@@ -70,7 +71,7 @@ async function bench(t: Test, algorithms: NonNullable<DigestGateOptions['algorit
       { sdp: SDP, headers: { 'Content-Type': 'application/sdp', 'X-Kept': '1' }, callingNumber: '4989', credentials },
       { sent: () => undefined, provisional: () => undefined },
     )
-  return { near, far, seen, answers, call }
+  return { near, far, seen, answers, call, judge }
 }
 type Invite = (
   request: SipRequest,
@@ -109,6 +110,63 @@ for (const algorithms of [['MD5'], ['SHA-256']] as const)
     t.equal(seen.length, 6)
     await result.dialog.destroy()
   })
+
+t.test('INFO is proved too, and so is what we ask in a dialog in which we were called', async (t) => {
+  const { call, seen, answers, judge } = await bench(t, ['SHA-256'])
+  const result = await call(CREDENTIALS)
+  if (result.kind === 'rejected') return void t.fail('rejected')
+  await eventually(() => answers.length === 1)
+  const [callee] = answers
+  const { dialog: caller } = result
+  for (const dialog of [caller, callee])
+    dialog?.on('info', (request, response) => {
+      const challenge = judge(request)
+      if (challenge === null) response.send(200)
+      else response.send(401, challenge)
+    })
+  hearRequests(caller)
+  for (const dialog of [caller, callee]) {
+    seen.length = 0
+    const answered = await dialog?.request({ method: 'INFO', headers: { 'Content-Type': 'text/plain' }, body: 'x' })
+    t.equal(answered?.status, 200)
+    t.same(
+      seen.map((request) => [request.get('Authorization') !== undefined, request.body]),
+      [
+        [false, 'x'],
+        [true, 'x'],
+      ],
+    )
+  }
+  await caller.destroy()
+})
+
+t.test('a BYE that is challenged is sent again with a proof of the URI that it has', async (t) => {
+  const { near } = await bench(t, ['SHA-256'])
+  const peer = await RawPeer.udp()
+  t.teardown(() => peer.close())
+  const inviting = near.server.invite(
+    `sip:4711@127.0.0.1:${peer.address.port}`,
+    { sdp: SDP, headers: { 'Content-Type': 'application/sdp' }, callingNumber: '4989', credentials: CREDENTIALS },
+    { sent: () => undefined, provisional: () => undefined },
+  )
+  const invite = await peer.nextRequest('INVITE')
+  const sipd = peer.lastFrom ?? peer.address
+  peer.respond(invite, sipd, { status: 200, tag: 'far', body: SDP })
+  const result = await inviting
+  if (result.kind === 'rejected') return void t.fail('rejected')
+  const gate = new DigestGate({ realm: 'far', passwordOf: () => CREDENTIALS.password, algorithms: ['SHA-256'] })
+  const ended = result.dialog.destroy()
+  const first = await peer.nextRequest('BYE')
+  const refused = gate.check({ method: 'BYE', uri: first.uri, credentials: [] })
+  if (refused.kind === 'accepted') return void t.fail('accepted')
+  peer.respond(first, sipd, { status: 407, headers: { 'Proxy-Authenticate': refused.challenges[0] ?? '' } })
+  const again = await peer.nextRequest('BYE')
+  const credentials = valueOf(again, 'proxy-authorization') ?? ''
+  t.match(gate.check({ method: 'BYE', uri: again.uri, credentials: [credentials] }), { kind: 'accepted' })
+  t.match(credentials, `uri="${again.uri}"`)
+  peer.respond(again, sipd, { status: 200 })
+  await ended
+})
 
 t.test('a re-INVITE whose proof is refused is not tried for ever', async (t) => {
   const { call, seen, answers } = await bench(t, ['MD5'])
