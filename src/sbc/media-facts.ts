@@ -49,7 +49,7 @@ export function readFacts(reply: Reply, parties: MediaTags = FIRST_TAGS): MediaF
   const isAt = (tag: string, address: Address | null) => isSame(learntEndpoint(reply, tag), address)
   const guard = relay?.guard ?? null
   const isRelay =
-    isAt('guard-payer', ownAddress(tagOf('guard-agent'))) && isAt('guard-agent', ownAddress(tagOf('guard-payer')))
+    isAt('guard-payer', ownAddress(reply, 'guard-agent')) && isAt('guard-agent', ownAddress(reply, 'guard-payer'))
   return {
     guardIsBetween:
       isBetween &&
@@ -73,9 +73,9 @@ export function learntEndpoint(reply: Reply, tag: string): Address | null {
   return typeof address === 'string' && typeof port === 'number' && port > 0 ? { host: address, port } : null
 }
 
-/** Where rtpengine itself is on a leg. */
-function ownAddress(tag: Reply): Address | null {
-  const { 'local address': host, 'local port': port } = firstStream(tag)
+/** Where rtpengine itself is on a leg, whatever address it shows outside; null when it does not say. */
+export function ownAddress(reply: Reply, tag: string): Address | null {
+  const { 'local address': host, 'local port': port } = firstStream(asRecord(asRecord(reply['tags'])[tag]))
   return typeof host === 'string' && typeof port === 'number' ? { host, port } : null
 }
 

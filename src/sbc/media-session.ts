@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { TrunkMedia } from '../wire/configuration.ts'
 import type { Address } from '../wire/guard-protocol.ts'
 import { CallLegs } from './call-legs.ts'
+import { EngineCall } from './engine-call.ts'
 import { guardDescription, mirrored, type GuardCodec } from './guard-description.ts'
 import { learntEndpoint, readFacts, type MediaFacts, type MediaTags } from './media-facts.ts'
 import { failureOf, readDescription, type MediaResult } from './media-reply.ts'
@@ -14,7 +15,6 @@ import { holdsOther, isNowhere, readAudio, voiceCodecs, withEndpoint, type Audio
 /** A local rtpengine answers in milliseconds; a call set-up can wait this long for one that is busy. */
 const SET_UP_DEADLINE_MS = 2_000
 const WINDOW_DEADLINE_MS = 450
-const QUERY_DEADLINE_MS = 300
 
 /** rtpengine takes the addresses in our descriptions, writes its own origin, and keeps its ports over re-offers. */
 const SET_UP_FLAGS = ['trust address', 'port latching'] as const
@@ -32,8 +32,7 @@ const LIVE_FLAGS = [...SET_UP_FLAGS, 'strict source', 'asymmetric'] as const
  *     window   payer ── guard-payer │ guard │ guard-agent ── agent
  */
 export class MediaSession {
-  readonly engine: Pick<RtpengineControl, 'request'>
-  readonly #callId: string
+  readonly #call: EngineCall
   /** The last description each party sent, the fact that everything else is derived from. */
   readonly #sdp: { payer: string; agent: string } = { payer: '', agent: '' }
   /** rtpengine's port as each party was told it; another port in a reply means that the call was lost and made anew. */
@@ -50,12 +49,9 @@ export class MediaSession {
   #guard: { readonly payer: Address; readonly agent: Address } | null = null
   /** The guard's law, fixed while a window is open: the guard was told it once. */
   #guardLaw: GuardCodec | null = null
-  #isDeleted = false
-  readonly #underWay = new Set<Promise<NgResult>>()
 
   constructor(options: { readonly engine: Pick<RtpengineControl, 'request'>; readonly callId: string }) {
-    this.engine = options.engine
-    this.#callId = options.callId
+    this.#call = new EngineCall(options)
   }
 
   /** The media of the trunk that a party's next leg is on, before anything is offered to it or by it. */
@@ -121,7 +117,9 @@ export class MediaSession {
     ])
     if (payer.kind === 'failed') return payer
     if (agent.kind === 'failed') return agent
-    return { kind: 'ok', value: { payer: payer.value, agent: agent.value } }
+    const told = { 'guard-payer': payer.value, 'guard-agent': agent.value }
+    const { 'guard-payer': near, 'guard-agent': far } = await this.#call.locate(told)
+    return { kind: 'ok', value: { payer: near, agent: far } }
   }
 
   /**
@@ -187,32 +185,21 @@ export class MediaSession {
   }
 
   async facts(): Promise<MediaResult<MediaFacts>> {
-    const result = await this.#send('query', {}, QUERY_DEADLINE_MS)
+    const result = await this.#call.query()
     return result.kind === 'ok'
       ? { kind: 'ok', value: readFacts(result.reply, this.#tags) }
       : { kind: 'failed', code: failureOf(result) }
   }
 
-  /**
-   * Ends the call in rtpengine. An unknown call is as good as deleted. Nothing can be done with the session after it,
-   * and an offer or answer that was under way, which could make the call anew, is followed by another delete. No tags:
-   * such a call made anew has others than ours.
-   */
+  /** Ends the call in rtpengine; nothing can be done with the session after it. */
   async delete(): Promise<MediaResult<null>> {
-    const underWay = [...this.#underWay]
-    this.#isDeleted = true
-    const request = { 'call-id': this.#callId, 'delete delay': 0 }
-    let result = await this.engine.request('delete', request, { deadlineMs: SET_UP_DEADLINE_MS })
-    if (underWay.length > 0) {
-      await Promise.all(underWay)
-      result = await this.engine.request('delete', request, { deadlineMs: SET_UP_DEADLINE_MS })
-    }
-    return result.kind === 'silent' ? { kind: 'failed', code: 'silent' } : { kind: 'ok', value: null }
+    const deleted = await this.#call.delete()
+    return deleted.kind === 'silent' ? { kind: 'failed', code: 'silent' } : { kind: 'ok', value: null }
   }
 
   /** Where rtpengine heard a party from, when that differs from what the party said: it sits behind NAT. */
   async followLearntEndpoints(): Promise<MediaResult<null>> {
-    const result = await this.#send('query', {}, QUERY_DEADLINE_MS)
+    const result = await this.#call.query()
     if (result.kind !== 'ok') return { kind: 'failed', code: failureOf(result) }
     for (const party of ['payer', 'agent'] as const) {
       const learnt = learntEndpoint(result.reply, this.#tag[party])
@@ -243,14 +230,17 @@ export class MediaSession {
     const sdp = this.#sdp[offerer]
     const tags = this.#tag
     this.#isRelayed = this.#legs.mustRelay({ from: tags[offerer], sdp, to: tags[otherParty(offerer)] })
-    const message = { offerer, tags, sdp, fields, live: options.live }
+    const message = { offerer, tags, sdp, fields, live: options.live, locateIn: this.#locateIn }
     return offerAcross((command, sent) => this.#send(command, sent, options.deadlineMs), message, this.#isRelayed)
   }
 
   async #answerAcross(offerer: Party, fields: NgRequest, options: { readonly deadlineMs: number }): Promise<NgResult> {
-    const message = { offerer, tags: this.#tag, sdp: this.#sdp[otherParty(offerer)], fields, live: true }
+    const sdp = this.#sdp[otherParty(offerer)]
+    const message = { offerer, tags: this.#tag, sdp, fields, live: true, locateIn: this.#locateIn }
     return answerAcross((command, sent) => this.#send(command, sent, options.deadlineMs), message, this.#isRelayed)
   }
+
+  readonly #locateIn = (sdp: string, tag: string): Promise<string> => this.#call.locateIn(sdp, tag)
 
   /** A place for a leg that is to replace a party, in the clear or in a window. */
   newSeat(party: Party): MediaSeat {
@@ -364,21 +354,11 @@ export class MediaSession {
 
   /** A description that cannot be used is not sent; the reply is then as one without a description. */
   async #send(command: NgCommand, fields: NgRequest, deadlineMs: number): Promise<NgResult> {
-    if (this.#isDeleted) return { kind: 'refused', unknownCall: true }
-    if (command !== 'offer' && command !== 'answer') return this.#request(command, fields, deadlineMs)
+    if (this.#call.isDeleted) return { kind: 'refused', unknownCall: true }
+    if (command !== 'offer' && command !== 'answer') return this.#call.request(command, fields, deadlineMs)
     const sent = this.#legs.sent(command, fields)
     if (sent === null) return { kind: 'ok', reply: {} }
-    return this.#legs.told(command, fields, await this.#request(command, sent, deadlineMs))
-  }
-
-  async #request(command: NgCommand, fields: NgRequest, deadlineMs: number): Promise<NgResult> {
-    const reply = this.engine.request(command, { 'call-id': this.#callId, ...fields }, { deadlineMs })
-    this.#underWay.add(reply)
-    try {
-      return await reply
-    } finally {
-      this.#underWay.delete(reply)
-    }
+    return this.#legs.told(command, fields, await this.#call.request(command, sent, deadlineMs))
   }
 
   /** The description that `party` is to be told, once it is sure that rtpengine still has the same call. */

@@ -10,6 +10,8 @@ export type LinkMessage = {
   /** What else the message for the receiver says. */
   readonly fields: NgRequest
   readonly live: boolean
+  /** rtpengine's description of a leg with the address that leads to it from inside of it. */
+  readonly locateIn: (sdp: string, tag: string) => Promise<string>
 }
 type Send = (command: 'offer' | 'answer', fields: NgRequest) => Promise<NgResult>
 
@@ -33,7 +35,8 @@ export async function offerAcross(send: Send, message: LinkMessage, isRelayed: b
   const plain = await send('offer', near)
   const description = readDescription(plain)
   if (description.kind === 'failed') return plain
-  return send('offer', { ...fields, 'from-tag': guardTag(to), ...toTag, sdp: description.value })
+  const inner = await message.locateIn(description.value, guardTag(offerer))
+  return send('offer', { ...fields, 'from-tag': guardTag(to), ...toTag, sdp: inner })
 }
 
 /** The answer to it. */
@@ -45,5 +48,6 @@ export async function answerAcross(send: Send, message: LinkMessage, isRelayed: 
   const plain = await send('answer', far)
   const description = readDescription(plain)
   if (description.kind === 'failed') return plain
-  return send('answer', { ...fields, 'from-tag': tags[offerer], 'to-tag': guardTag(offerer), sdp: description.value })
+  const inner = await message.locateIn(description.value, guardTag(answerer))
+  return send('answer', { ...fields, 'from-tag': tags[offerer], 'to-tag': guardTag(offerer), sdp: inner })
 }
