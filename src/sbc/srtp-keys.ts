@@ -34,9 +34,13 @@ export function keepGoodKeys(lines: readonly string[]): readonly string[] | null
   return lines.filter((line) => !line.startsWith('a=crypto:') || good.has(suiteOf(line) ?? ''))
 }
 
-/** rtpengine's SDES options for a leg. `peers`: the suites that either leg has named, which must not be struck out. */
+/**
+ * rtpengine's SDES options for a leg. `peers`: the suites that either leg has named, which must not be struck out.
+ * pad: keys with their last `=`, which RFC 4568 section 6.1 lets be discarded but decoders, such as baresip's, want to see.
+ */
 export function sdesOptions(peers: readonly string[]): readonly string[] {
-  return [...WEAK_SUITES, LAST_RESORT].filter((suite) => !peers.includes(suite)).map((suite) => `no-${suite}`)
+  const struckOut = [...WEAK_SUITES, LAST_RESORT].filter((suite) => !peers.includes(suite))
+  return ['pad', ...struckOut.map((suite) => `no-${suite}`)]
 }
 
 /** The suites of the a=crypto lines that can be used, in order. */
