@@ -55,17 +55,20 @@ export class CallModify {
     const core = this.#core
     const { media } = core
     const other = otherParty(leg.party)
-    const isNew = changesOther({ before: media.audioOf(leg.party), after: readAudio(sdp), other: media.audioOf(other) })
     const taken = await core
       .exclusive(async () => {
-        if (core.hasEnded()) return true
-        if (media.isGuarded) return (await media.reofferInWindow(leg.party, sdp)).kind === 'ok'
-        const offered = await media.offer(other, media.sdpOf(other), { live: true })
-        return offered.kind === 'ok' && (await media.answer(other, sdp, { live: true })).kind === 'ok'
+        // Moved to another rtpengine meanwhile: the leg has answered a newer offer since.
+        if (core.hasEnded() || core.media !== media) return true
+        const said = { before: media.audioOf(leg.party), after: readAudio(sdp), other: media.audioOf(other) }
+        const isTaken = media.isGuarded
+          ? (await media.reofferInWindow(leg.party, sdp)).kind === 'ok'
+          : (await media.offer(other, media.sdpOf(other), { live: true })).kind === 'ok' &&
+            (await media.answer(other, sdp, { live: true })).kind === 'ok'
+        if (isTaken && changesOther(said)) this.#untold.set(leg.party, 'always')
+        return isTaken
       })
       .catch(() => false)
-    if (taken && isNew) this.#untold.set(leg.party, 'always')
-    if (taken && !media.isGuarded) this.tellLate()
+    if (taken && !core.media.isGuarded) this.tellLate()
     return taken
   }
 
