@@ -1,10 +1,20 @@
 import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
-import { isBrand, type Brand } from '../vault-protocol.ts'
-import { AUDIT_GENESIS, chained, type AuditEntry, type AuditHead, type AuditRecord } from './audit-chain.ts'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { AuditEntry, AuditHead, AuditRecord } from './audit-chain.ts'
 import { failureOf, GroupCommit } from './group-commit.ts'
-import { migrate, MIGRATIONS } from './sqlite-migrations.ts'
+import type { LedgerStep } from './ledger.ts'
+import {
+  addKeyStep,
+  appendStep,
+  beginChargeStep,
+  finishChargeStep,
+  rotateKeyStep,
+  tokenizeStep,
+} from './ledger-steps.ts'
+import { MIGRATIONS } from './migrations.ts'
+import { SqliteLedger } from './sqlite-ledger.ts'
+import { migrate } from './sqlite-migrations.ts'
 import {
   StoreFailure,
   type CardRow,
@@ -18,6 +28,7 @@ import {
   type TokenizeResult,
   type TokenizeStep,
 } from './store.ts'
+import { auditRecord, keyRow, optional } from './store-rows.ts'
 
 /** Another process holds the file this long at most (a migration, a reader of the audit record). */
 const BUSY_MS_MAX = 2_000
@@ -62,18 +73,18 @@ function syncFolder(folder: string): void {
 class SqliteStore implements Store {
   readonly #database: DatabaseSync
   readonly #commit: GroupCommit
-  readonly #nowMs: () => number
+  readonly #ledger: SqliteLedger
   readonly #sql: ReturnType<typeof statements>
 
   constructor(database: DatabaseSync, nowMs: () => number) {
     this.#database = database
     this.#commit = new GroupCommit(database)
-    this.#nowMs = nowMs
+    this.#ledger = new SqliteLedger(database, nowMs)
     this.#sql = statements(database)
   }
 
   activeKey(merchant: string, purpose: KeyPurpose): Promise<KeyRow | null> {
-    return this.#read(() => optional(this.#sql.activeKey.get(merchant, purpose), keyRow))
+    return this.#read(() => this.#ledger.activeKey({ merchant, purpose }))
   }
 
   keyById(keyId: string): Promise<KeyRow | null> {
@@ -81,59 +92,35 @@ class SqliteStore implements Store {
   }
 
   addKey(row: KeyRow, audit: AuditEntry): Promise<KeyRow> {
-    return this.#commit.run(() => {
-      const faster = optional(this.#sql.activeKey.get(row.merchant, row.purpose), keyRow)
-      if (faster !== null) return faster
-      this.#insertKey(row)
-      this.#append(audit)
-      return row
-    })
+    return this.#run(addKeyStep(row, audit))
   }
 
   rotateKey(row: KeyRow, audit: AuditEntry): Promise<void> {
-    return this.#commit.run(() => {
-      this.#sql.retireKey.run(row.merchant, row.purpose)
-      this.#insertKey(row)
-      this.#append(audit)
-    })
+    return this.#run(rotateKeyStep(row, audit))
   }
 
   tokenize(step: TokenizeStep): Promise<TokenizeResult> {
-    return this.#commit.run(() => {
-      const result = this.#tokenize(step)
-      if (result.kind === 'conflict') this.#append(step.audit({ outcome: 'idempotency_conflict', token: '' }))
-      else this.#append(step.audit({ outcome: result.kind === 'repeated' ? 'repeated' : 'done', token: result.token }))
-      return result
-    })
+    return this.#run(tokenizeStep(step))
   }
 
   card(place: { readonly merchant: string; readonly token: string }): Promise<CardRow | null> {
-    return this.#read(() => optional(this.#sql.card.get(place.merchant, place.token), cardRow))
+    return this.#read(() => this.#ledger.card(place))
   }
 
   beginCharge(step: ChargeStep): Promise<ChargeBegun> {
-    return this.#commit.run(() => {
-      const begun = this.#beginCharge(step)
-      this.#append(step.audit(begun.kind === 'refused' ? begun.code : begun.kind === 'finished' ? 'repeated' : 'done'))
-      return begun
-    })
+    return this.#run(beginChargeStep(step))
   }
 
   finishCharge(step: ChargeKey & { readonly outcome: ChargeOutcome; readonly audit: AuditEntry }): Promise<void> {
-    return this.#commit.run(() => {
-      const { outcome } = step
-      const code = outcome.type === 'approved' ? outcome.approvalCode : outcome.declineCode
-      this.#sql.finishRequest.run(outcome.type, code, step.merchant, 'authorize', step.idempotencyKey)
-      this.#append(step.audit)
-    })
+    return this.#run(finishChargeStep(step))
   }
 
   append(audit: AuditEntry): Promise<void> {
-    return this.#commit.run(() => this.#append(audit))
+    return this.#run(appendStep(audit))
   }
 
   auditHead(): Promise<AuditHead> {
-    return this.#read(() => this.#head())
+    return this.#read(() => this.#ledger.head())
   }
 
   auditAfter(sequence: number, limit: number): Promise<readonly AuditRecord[]> {
@@ -152,59 +139,8 @@ class SqliteStore implements Store {
     })
   }
 
-  #tokenize(step: TokenizeStep): TokenizeResult {
-    const { merchant, fingerprint, idempotencyKey } = step
-    const request = this.#sql.request.get(merchant, 'tokenize', idempotencyKey)
-    if (request !== undefined) {
-      if (!sameBytes(bytesOf(request, 'digest'), fingerprint)) return { kind: 'conflict' }
-      return { kind: 'repeated', ...faceOf(this.#sql.card.get(merchant, textOf(request, 'token'))) }
-    }
-    const known = this.#sql.cardByFingerprint.get(merchant, fingerprint)
-    const token = known === undefined ? step.token : textOf(known, 'token')
-    if (known === undefined) {
-      const nowMs = this.#nowMs()
-      const sealed = step.seal(token)
-      this.#sql.addCard.run(token, merchant, fingerprint, step.keyId, sealed, step.lastFour, step.brand, nowMs, nowMs)
-    } else if (step.replaceKnown) {
-      this.#sql.replaceCard.run(step.keyId, step.seal(token), this.#nowMs(), token)
-    }
-    this.#sql.addRequest.run(merchant, 'tokenize', idempotencyKey, fingerprint, token, 'done', '', this.#nowMs())
-    const { lastFour, brand } = step
-    return known === undefined ? { kind: 'created', token, lastFour, brand } : { kind: 'known', ...faceOf(known) }
-  }
-
-  #beginCharge(step: ChargeStep): ChargeBegun {
-    const { merchant, idempotencyKey, digest, token } = step
-    const card = optional(this.#sql.card.get(merchant, token), cardRow)
-    if (card === null) return { kind: 'refused', code: 'unknown_token' }
-    const request = this.#sql.request.get(merchant, 'authorize', idempotencyKey)
-    if (request === undefined) {
-      this.#sql.addRequest.run(merchant, 'authorize', idempotencyKey, digest, token, 'pending', '', this.#nowMs())
-      return { kind: 'begun', card }
-    }
-    if (!sameBytes(bytesOf(request, 'digest'), digest)) return { kind: 'refused', code: 'idempotency_conflict' }
-    const code = textOf(request, 'outcome_code')
-    const outcome = textOf(request, 'outcome')
-    if (outcome === 'approved') return { kind: 'finished', outcome: { type: 'approved', approvalCode: code } }
-    if (outcome === 'declined') return { kind: 'finished', outcome: { type: 'declined', declineCode: code } }
-    return { kind: 'begun', card }
-  }
-
-  #insertKey(row: KeyRow): void {
-    this.#sql.addKey.run(row.keyId, row.merchant, row.purpose, row.kekId, row.wrapped, row.createdAtMs)
-  }
-
-  /** The head is read within the transaction, so that two processes on one file still make one chain. */
-  #append(entry: AuditEntry): void {
-    const record = chained(entry, this.#head(), this.#nowMs())
-    const { sequence, at, role, action, outcome, origin, merchant, resource, windowId, hash } = record
-    this.#sql.addAudit.run(sequence, at, role, action, outcome, origin, merchant, resource, windowId, hash)
-  }
-
-  #head(): AuditHead {
-    const row = this.#sql.auditHead.get()
-    if (row === undefined) return AUDIT_GENESIS
-    return { sequence: integerOf(row, 'sequence'), hash: bytesOf(row, 'hash') }
+  #run<Result>(step: LedgerStep<Result>): Promise<Result> {
+    return this.#commit.run(() => step.run(this.#ledger))
   }
 
   #read<Result>(work: () => Result): Promise<Result> {
@@ -216,109 +152,15 @@ class SqliteStore implements Store {
   }
 }
 
+/** Beside those of the ledger. */
 function statements(database: DatabaseSync) {
   const prepare = (sql: string): StatementSync => database.prepare(sql)
   return {
-    activeKey: prepare("SELECT * FROM keys WHERE merchant = ? AND purpose = ? AND state = 'active'"),
     keyById: prepare('SELECT * FROM keys WHERE key_id = ?'),
-    addKey: prepare(
-      "INSERT INTO keys (key_id, merchant, purpose, state, kek_id, wrapped, created_at_ms) VALUES (?, ?, ?, 'active', ?, ?, ?)",
-    ),
-    retireKey: prepare("UPDATE keys SET state = 'retired' WHERE merchant = ? AND purpose = ? AND state = 'active'"),
-    card: prepare('SELECT * FROM cards WHERE merchant = ? AND token = ?'),
-    cardByFingerprint: prepare('SELECT * FROM cards WHERE merchant = ? AND fingerprint = ?'),
-    addCard: prepare(
-      'INSERT INTO cards (token, merchant, fingerprint, key_id, sealed, last_four, brand, created_at_ms, updated_at_ms)' +
-        ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    ),
-    replaceCard: prepare('UPDATE cards SET key_id = ?, sealed = ?, updated_at_ms = ? WHERE token = ?'),
-    request: prepare('SELECT * FROM requests WHERE merchant = ? AND operation = ? AND idempotency_key = ?'),
-    addRequest: prepare(
-      'INSERT INTO requests (merchant, operation, idempotency_key, digest, token, outcome, outcome_code, created_at_ms)' +
-        ' VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-    ),
-    finishRequest: prepare(
-      'UPDATE requests SET outcome = ?, outcome_code = ? WHERE merchant = ? AND operation = ? AND idempotency_key = ?',
-    ),
     forgetRequests: prepare(
       'DELETE FROM requests WHERE (merchant, operation, idempotency_key) IN' +
         ' (SELECT merchant, operation, idempotency_key FROM requests WHERE created_at_ms < ? LIMIT ?)',
     ),
-    auditHead: prepare('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1'),
     auditAfter: prepare('SELECT * FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?'),
-    addAudit: prepare(
-      'INSERT INTO audit (sequence, at, role, action, outcome, origin, merchant, resource, window_id, hash)' +
-        ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    ),
   }
-}
-
-type Row = Readonly<Record<string, SQLOutputValue>>
-
-function optional<Result>(row: Row | undefined, take: (row: Row) => Result): Result | null {
-  return row === undefined ? null : take(row)
-}
-
-function keyRow(row: Row): KeyRow {
-  return {
-    keyId: textOf(row, 'key_id'),
-    merchant: textOf(row, 'merchant'),
-    purpose: textOf(row, 'purpose') === 'card' ? 'card' : 'fingerprint',
-    kekId: textOf(row, 'kek_id'),
-    wrapped: bytesOf(row, 'wrapped'),
-    createdAtMs: integerOf(row, 'created_at_ms'),
-  }
-}
-
-function cardRow(row: Row): CardRow {
-  return {
-    ...faceOf(row),
-    merchant: textOf(row, 'merchant'),
-    keyId: textOf(row, 'key_id'),
-    sealed: bytesOf(row, 'sealed'),
-  }
-}
-
-/** What may be shown of a card. */
-function faceOf(row: Row | undefined): { readonly token: string; readonly lastFour: string; readonly brand: Brand } {
-  if (row === undefined) throw new StoreFailure('ROW_MISSING')
-  const brand = textOf(row, 'brand')
-  return { token: textOf(row, 'token'), lastFour: textOf(row, 'last_four'), brand: isBrand(brand) ? brand : 'unknown' }
-}
-
-function auditRecord(row: Row): AuditRecord {
-  return {
-    sequence: integerOf(row, 'sequence'),
-    at: textOf(row, 'at'),
-    role: textOf(row, 'role'),
-    action: textOf(row, 'action'),
-    outcome: textOf(row, 'outcome'),
-    origin: textOf(row, 'origin'),
-    merchant: textOf(row, 'merchant'),
-    resource: textOf(row, 'resource'),
-    windowId: textOf(row, 'window_id'),
-    hash: bytesOf(row, 'hash'),
-  }
-}
-
-function textOf(row: Row, column: string): string {
-  const value = row[column]
-  if (typeof value !== 'string') throw new StoreFailure('COLUMN_TYPE')
-  return value
-}
-
-function integerOf(row: Row, column: string): number {
-  const value = row[column]
-  if (typeof value !== 'number') throw new StoreFailure('COLUMN_TYPE')
-  return value
-}
-
-function bytesOf(row: Row, column: string): Uint8Array {
-  const value = row[column]
-  if (!(value instanceof Uint8Array)) throw new StoreFailure('COLUMN_TYPE')
-  return value
-}
-
-function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
-  return Buffer.compare(one, other) === 0
 }

@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
-import { migrate, MIGRATIONS } from '../../../src/cde/vault/sqlite-migrations.ts'
+import { MIGRATIONS } from '../../../src/cde/vault/migrations.ts'
+import { migrate } from '../../../src/cde/vault/sqlite-migrations.ts'
 
 const nowMs = () => 0
 const NEXT = { version: 2, name: 'more', sql: 'CREATE TABLE more (id INTEGER PRIMARY KEY) STRICT' }

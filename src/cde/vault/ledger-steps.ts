@@ -1,0 +1,133 @@
+import type { AuditEntry } from './audit-chain.ts'
+import type { Ledger, LedgerStep } from './ledger.ts'
+import {
+  StoreFailure,
+  type CardRow,
+  type ChargeBegun,
+  type ChargeKey,
+  type ChargeOutcome,
+  type ChargeStep,
+  type KeyRow,
+  type TokenizeResult,
+  type TokenizeStep,
+} from './store.ts'
+
+/** The writing calls of a store, as steps over its ledger: what is idempotent, and what is written down of it, is the same everywhere. */
+export function addKeyStep(row: KeyRow, audit: AuditEntry): LedgerStep<KeyRow> {
+  return {
+    needs: { keys: [row] },
+    run: (ledger) => {
+      const faster = ledger.activeKey(row)
+      if (faster !== null) return faster
+      ledger.addKey(row)
+      ledger.append(audit)
+      return row
+    },
+  }
+}
+
+export function rotateKeyStep(row: KeyRow, audit: AuditEntry): LedgerStep<void> {
+  return {
+    needs: { keys: [row] },
+    run: (ledger) => {
+      ledger.retireKey(row)
+      ledger.addKey(row)
+      ledger.append(audit)
+    },
+  }
+}
+
+export function tokenizeStep(step: TokenizeStep): LedgerStep<TokenizeResult> {
+  const { merchant, fingerprint, idempotencyKey } = step
+  return {
+    needs: {
+      fingerprints: [{ merchant, fingerprint }],
+      requests: [{ merchant, operation: 'tokenize', idempotencyKey }],
+    },
+    run: (ledger) => {
+      const result = tokenized(step, ledger)
+      if (result.kind === 'conflict') ledger.append(step.audit({ outcome: 'idempotency_conflict', token: '' }))
+      else ledger.append(step.audit({ outcome: result.kind === 'repeated' ? 'repeated' : 'done', token: result.token }))
+      return result
+    },
+  }
+}
+
+export function beginChargeStep(step: ChargeStep): LedgerStep<ChargeBegun> {
+  const { merchant, idempotencyKey, token } = step
+  return {
+    needs: { cards: [{ merchant, token }], requests: [{ merchant, operation: 'authorize', idempotencyKey }] },
+    run: (ledger) => {
+      const begun = chargeBegun(step, ledger)
+      ledger.append(step.audit(begun.kind === 'refused' ? begun.code : begun.kind === 'finished' ? 'repeated' : 'done'))
+      return begun
+    },
+  }
+}
+
+export function finishChargeStep(
+  step: ChargeKey & { readonly outcome: ChargeOutcome; readonly audit: AuditEntry },
+): LedgerStep<void> {
+  const { merchant, idempotencyKey, outcome } = step
+  const name = { merchant, operation: 'authorize', idempotencyKey } as const
+  return {
+    needs: { requests: [name] },
+    run: (ledger) => {
+      const outcomeCode = outcome.type === 'approved' ? outcome.approvalCode : outcome.declineCode
+      ledger.finishRequest(name, { outcome: outcome.type, outcomeCode })
+      ledger.append(step.audit)
+    },
+  }
+}
+
+export function appendStep(audit: AuditEntry): LedgerStep<void> {
+  return { needs: {}, run: (ledger) => ledger.append(audit) }
+}
+
+function tokenized(step: TokenizeStep, ledger: Ledger): TokenizeResult {
+  const { merchant, fingerprint, idempotencyKey, keyId, lastFour, brand } = step
+  const name = { merchant, operation: 'tokenize', idempotencyKey } as const
+  const request = ledger.request(name)
+  const known = ledger.cardByFingerprint({ merchant, fingerprint })
+  if (request !== null) {
+    // The digest is the fingerprint: where they are the same, the card that is known is the one that was asked about.
+    if (!sameBytes(request.digest, fingerprint)) return { kind: 'conflict' }
+    if (known?.token !== request.token) throw new StoreFailure('ROW_MISSING')
+    return { kind: 'repeated', ...faceOf(known) }
+  }
+  const atMs = ledger.nowMs()
+  const token = known?.token ?? step.token
+  if (known === null) {
+    ledger.addCard({ token, merchant, fingerprint, keyId, sealed: step.seal(token), lastFour, brand, atMs })
+  } else if (step.replaceKnown) {
+    ledger.replaceCard(known, { keyId, sealed: step.seal(token), atMs })
+  }
+  ledger.addRequest({ ...name, digest: fingerprint, token, outcome: 'done', outcomeCode: '', createdAtMs: atMs })
+  return known === null ? { kind: 'created', token, lastFour, brand } : { kind: 'known', ...faceOf(known) }
+}
+
+function chargeBegun(step: ChargeStep, ledger: Ledger): ChargeBegun {
+  const { merchant, idempotencyKey, digest, token } = step
+  const name = { merchant, operation: 'authorize', idempotencyKey } as const
+  const card = ledger.card({ merchant, token })
+  if (card === null) return { kind: 'refused', code: 'unknown_token' }
+  const request = ledger.request(name)
+  if (request === null) {
+    ledger.addRequest({ ...name, digest, token, outcome: 'pending', outcomeCode: '', createdAtMs: ledger.nowMs() })
+    return { kind: 'begun', card }
+  }
+  if (!sameBytes(request.digest, digest)) return { kind: 'refused', code: 'idempotency_conflict' }
+  const { outcome, outcomeCode } = request
+  if (outcome === 'approved') return { kind: 'finished', outcome: { type: 'approved', approvalCode: outcomeCode } }
+  if (outcome === 'declined') return { kind: 'finished', outcome: { type: 'declined', declineCode: outcomeCode } }
+  return { kind: 'begun', card }
+}
+
+/** What may be shown of a card. */
+function faceOf({ token, lastFour, brand }: CardRow): Pick<CardRow, 'token' | 'lastFour' | 'brand'> {
+  return { token, lastFour, brand }
+}
+
+function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0
+}

@@ -1,0 +1,89 @@
+import { isBrand } from '../vault-protocol.ts'
+import type { AuditHead, AuditRecord } from './audit-chain.ts'
+import type { RequestRow } from './ledger.ts'
+import { StoreFailure, type CardRow, type KeyRow } from './store.ts'
+
+/** A row as a database gives it: the columns of migrations.ts. Readers throw StoreFailure when one is of another kind. */
+export type Row = Readonly<Record<string, unknown>>
+
+export function optional<Result>(row: Row | undefined, take: (row: Row) => Result): Result | null {
+  return row === undefined ? null : take(row)
+}
+
+export function keyRow(row: Row): KeyRow {
+  return {
+    keyId: textOf(row, 'key_id'),
+    merchant: textOf(row, 'merchant'),
+    purpose: textOf(row, 'purpose') === 'card' ? 'card' : 'fingerprint',
+    kekId: textOf(row, 'kek_id'),
+    wrapped: bytesOf(row, 'wrapped'),
+    createdAtMs: integerOf(row, 'created_at_ms'),
+  }
+}
+
+export function cardRow(row: Row): CardRow {
+  const brand = textOf(row, 'brand')
+  return {
+    token: textOf(row, 'token'),
+    lastFour: textOf(row, 'last_four'),
+    brand: isBrand(brand) ? brand : 'unknown',
+    merchant: textOf(row, 'merchant'),
+    keyId: textOf(row, 'key_id'),
+    sealed: bytesOf(row, 'sealed'),
+  }
+}
+
+export function requestRow(row: Row): RequestRow {
+  const outcome = OUTCOMES.find((name) => name === row['outcome'])
+  if (outcome === undefined) throw new StoreFailure('COLUMN_TYPE')
+  return {
+    merchant: textOf(row, 'merchant'),
+    operation: textOf(row, 'operation') === 'tokenize' ? 'tokenize' : 'authorize',
+    idempotencyKey: textOf(row, 'idempotency_key'),
+    digest: bytesOf(row, 'digest'),
+    token: textOf(row, 'token'),
+    outcome,
+    outcomeCode: textOf(row, 'outcome_code'),
+    createdAtMs: integerOf(row, 'created_at_ms'),
+  }
+}
+
+const OUTCOMES = ['pending', 'done', 'approved', 'declined'] as const
+
+export function auditRecord(row: Row): AuditRecord {
+  return {
+    ...auditHead(row),
+    at: textOf(row, 'at'),
+    role: textOf(row, 'role'),
+    action: textOf(row, 'action'),
+    outcome: textOf(row, 'outcome'),
+    origin: textOf(row, 'origin'),
+    merchant: textOf(row, 'merchant'),
+    resource: textOf(row, 'resource'),
+    windowId: textOf(row, 'window_id'),
+  }
+}
+
+export function auditHead(row: Row): AuditHead {
+  return { sequence: integerOf(row, 'sequence'), hash: bytesOf(row, 'hash') }
+}
+
+function textOf(row: Row, column: string): string {
+  const value = row[column]
+  if (typeof value !== 'string') throw new StoreFailure('COLUMN_TYPE')
+  return value
+}
+
+/** PostgreSQL's client gives integers of 64 bits as text; ours are counters and times, which a number holds exactly. */
+export function integerOf(row: Row, column: string): number {
+  const value = row[column]
+  const number = typeof value === 'string' ? Number(value) : value
+  if (typeof number !== 'number' || !Number.isSafeInteger(number)) throw new StoreFailure('COLUMN_TYPE')
+  return number
+}
+
+export function bytesOf(row: Row, column: string): Uint8Array {
+  const value = row[column]
+  if (!(value instanceof Uint8Array)) throw new StoreFailure('COLUMN_TYPE')
+  return value
+}
