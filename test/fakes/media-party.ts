@@ -33,6 +33,8 @@ export type PartyMedia = {
   /** Keys of a DTLS handshake that was made on `port`. */
   readonly dtls?: DtlsKeys
   readonly port?: number
+  /** The number of its telephone events, 101 when left out; null: it knows none. */
+  readonly events?: number | null
   /** Answers connectivity checks on the port of its media, and sends them with check(). */
   readonly ice?: IceAgent
 }
@@ -47,8 +49,9 @@ export class MediaParty {
   /** Datagrams that the keys did not fit. */
   failures = 0
   readonly #socket: Socket
-  readonly #mark: number
+  readonly mark: number
   readonly #ice: IceAgent | null
+  readonly #events: number | null
   readonly #crypto: readonly { readonly tag: number; readonly suite: SrtpSuite; readonly master: Buffer }[]
   #out: SrtpStream | null = null
   #in: SrtpStream | null = null
@@ -65,8 +68,9 @@ export class MediaParty {
   private constructor(socket: Socket, options: PartyMedia) {
     this.#socket = socket
     this.family = options.family ?? 'ipv4'
-    this.#mark = options.mark
+    this.mark = options.mark
     this.#ice = options.ice ?? null
+    this.#events = options.events === undefined ? EVENT_TYPE : options.events
     this.#crypto = (options.suites ?? []).map((suite, index) => ({
       tag: index + 1,
       suite,
@@ -131,10 +135,11 @@ export class MediaParty {
       's=A telephone of Example',
       `c=IN ${ip} ${options.host ?? own}`,
       't=0 0',
-      `m=audio ${this.port} ${shown.length > 0 ? 'RTP/SAVP' : 'RTP/AVP'} 0 101`,
+      `m=audio ${this.port} ${shown.length > 0 ? 'RTP/SAVP' : 'RTP/AVP'} 0${this.#events === null ? '' : ` ${this.#events}`}`,
       'a=rtpmap:0 PCMU/8000',
-      'a=rtpmap:101 telephone-event/8000',
-      'a=fmtp:101 0-15',
+      ...(this.#events === null
+        ? []
+        : [`a=rtpmap:${this.#events} telephone-event/8000`, `a=fmtp:${this.#events} 0-15`]),
       ...shown.map(({ tag, suite, master }) => `a=crypto:${tag} ${suite} inline:${master.toString('base64')}`),
       `a=${options.direction ?? 'sendrecv'}`,
       'a=ptime:20',
@@ -183,16 +188,20 @@ export class MediaParty {
     this.#payload = payload
   }
 
-  /** Presses keys as RFC 4733 events beside the audio: an update every 20 ms, the end three times. */
+  /**
+   * Presses keys as RFC 4733 events beside the audio: an update every 20 ms, the end three times. Their number is the one
+   * that the other side names (RFC 3264 section 5.1), 101 when it names none.
+   */
   async press(keys: string, told: string): Promise<void> {
     const target = endpointOf(told)
+    const type = Number(/^a=rtpmap:(\d+) telephone-event/im.exec(told)?.[1] ?? EVENT_TYPE)
     for (const key of keys) {
       const timestamp = this.#timestamp
       for (let update = 1; update <= EVENT_UPDATES + END_COPIES; update += 1) {
         const duration = Math.min(update, EVENT_UPDATES) * STEP
         const packet = this.nextPacket().subarray(0, HEADER_OCTETS + 4)
         this.#timestamp = (this.#timestamp - STEP) >>> 0
-        packet[1] = EVENT_TYPE | (update === 1 ? 0x80 : 0)
+        packet[1] = type | (update === 1 ? 0x80 : 0)
         packet.writeUInt32BE(timestamp >>> 0, 4)
         packet.set(
           Uint8Array.of(EVENT_KEYS.indexOf(key), update > EVENT_UPDATES ? 0x8a : 0x0a, duration >> 8, duration & 0xff),
@@ -206,7 +215,7 @@ export class MediaParty {
   }
 
   nextPacket(): Buffer {
-    const packet = Buffer.alloc(HEADER_OCTETS + STEP, this.#mark)
+    const packet = Buffer.alloc(HEADER_OCTETS + STEP, this.mark)
     this.#payload?.copy(packet, HEADER_OCTETS)
     packet[0] = 0x80
     packet[1] = 0
