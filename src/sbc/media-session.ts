@@ -4,13 +4,14 @@ import type { Address } from '../wire/guard-protocol.ts'
 import { CallLegs } from './call-legs.ts'
 import { EngineCall } from './engine-call.ts'
 import { guardDescription, mirrored, type GuardCodec } from './guard-description.ts'
+import { LearntEndpoints } from './learnt-endpoints.ts'
 import { learntEndpoint, readFacts, type MediaFacts, type MediaTags } from './media-facts.ts'
 import { failureOf, readDescription, type MediaResult } from './media-reply.ts'
 import { MediaSeat } from './media-seat.ts'
 import { answerAcross, offerAcross } from './party-link.ts'
 import { guardTag, otherParty, type Party } from './party.ts'
 import type { NgCommand, NgRequest, NgResult, RtpengineControl } from './rtpengine-control.ts'
-import { holdsOther, isNowhere, readAudio, voiceCodecs, withEndpoint, type AudioStream, type Direction } from './sdp.ts'
+import { holdsOther, readAudio, voiceCodecs, type AudioStream, type Direction } from './sdp.ts'
 
 /** A local rtpengine answers in milliseconds; a call set-up can wait this long for one that is busy. */
 const SET_UP_DEADLINE_MS = 2_000
@@ -43,6 +44,7 @@ export class MediaSession {
   readonly #retired = new Set<string>()
   #seats = 0
   readonly #legs = new CallLegs()
+  readonly #learnt = new LearntEndpoints()
   /** Whether the parties are connected by a relay while no guard is between. */
   #isRelayed = false
   #answerer: Party = 'agent'
@@ -79,7 +81,7 @@ export class MediaSession {
     if (!this.#legs.accepts(this.#tag[from], sdp)) return { kind: 'failed', code: 'unusable' }
     assert(this.#guard === null, 'an offer between the parties would take the guard out')
     const before = this.#sdp[from]
-    this.#sdp[from] = sdp
+    this.#sdp[from] = this.#learnt.apply(this.#tag[from], sdp)
     const flags = options.live ? LIVE_FLAGS : SET_UP_FLAGS
     const reply = await this.#offerAcross(from, { flags }, { ...options, deadlineMs: SET_UP_DEADLINE_MS })
     const told = this.#told(otherParty(from), reply, options.live)
@@ -93,7 +95,7 @@ export class MediaSession {
     assert(this.#guard === null, 'an answer between the parties would take the guard out')
     const answerer = otherParty(offerer)
     this.#answerer = answerer
-    this.#sdp[answerer] = sdp
+    this.#sdp[answerer] = this.#learnt.apply(this.#tag[answerer], sdp)
     const flags = options.live ? LIVE_FLAGS : SET_UP_FLAGS
     const reply = await this.#answerAcross(offerer, { flags }, { deadlineMs: SET_UP_DEADLINE_MS })
     return this.#told(offerer, reply, options.live)
@@ -131,7 +133,7 @@ export class MediaSession {
     const guard = this.#guard
     assert(guard !== null, 'no window')
     const before = this.#sdp[from]
-    this.#sdp[from] = sdp
+    this.#sdp[from] = this.#learnt.apply(this.#tag[from], sdp)
     const told = await this.#reofferToGuard(from, guard[from])
     // The offer made the party's codecs those of the guard's side again; only a repeated open makes them G.711 for sure.
     // After a failure the party keeps what it had, so the open is repeated with that.
@@ -202,18 +204,8 @@ export class MediaSession {
     const result = await this.#call.query()
     if (result.kind !== 'ok') return { kind: 'failed', code: failureOf(result) }
     for (const party of ['payer', 'agent'] as const) {
-      const learnt = learntEndpoint(result.reply, this.#tag[party])
-      const said = readAudio(this.#sdp[party])
-      if (
-        learnt !== null &&
-        said !== null &&
-        said.port !== 0 &&
-        !isNowhere(said.host) &&
-        !/^a=ice-ufrag:/m.test(this.#sdp[party]) &&
-        (learnt.host !== said.host || learnt.port !== said.port)
-      ) {
-        this.#sdp[party] = withEndpoint(this.#sdp[party], learnt)
-      }
+      const tag = this.#tag[party]
+      this.#sdp[party] = this.#learnt.learn(tag, this.#sdp[party], learntEndpoint(result.reply, tag))
     }
     return { kind: 'ok', value: null }
   }

@@ -449,6 +449,14 @@ t.test('a leg that is heard from another address than it said is followed there 
   guard.speaks = false
   await call.media.closeGuard()
   await behindNat.hears((heard) => heard.mark === AGENT)
+  // What it says of itself in a hold is what it said first.
+  for (const direction of ['sendonly', 'sendrecv']) {
+    const said = call.payer.sdp().replace('a=sendrecv', `a=${direction}`)
+    t.equal((await call.media.offer('payer', said, { live: true })).kind, 'ok')
+    t.equal((await call.media.answer('payer', call.agent.sdp(), { live: true })).kind, 'ok')
+  }
+  await behindNat.hears((heard) => heard.mark === AGENT)
+  await call.agent.hears((heard) => heard.mark === PAYER)
   guard.close()
   behindNat.close()
   await call.close()
