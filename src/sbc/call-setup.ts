@@ -233,10 +233,9 @@ async function answerOf(
 ): Promise<Offered> {
   const { media, caller, callerOrigin, request } = attempt
   const { provisionals } = options
-  const body = (options.result.response?.body ?? '') || provisionals.said
-  // The answer was in a provisional response and is not said again (RFC 3261 section 13.2.1).
-  if (body === '' && provisionals.answer !== null) return { kind: 'ok', sdp: provisionals.answer }
-  const answer = await media.answer(caller.party, body, { live: provisionals.answer !== null })
+  const answered = provisionals.answerIn(options.result.response)
+  if (answered.isHeard && provisionals.answer !== null) return { kind: 'ok', sdp: provisionals.answer }
+  const answer = await media.answer(caller.party, answered.sdp, { live: provisionals.answer !== null })
   const shown = answer.kind === 'ok' && request.body === '' ? await offerToCaller(media, caller) : answer
   if (shown.kind === 'failed') return { kind: 'failed', status: shown.code === 'unusable' ? 488 : 503 }
   const sdp = hideOrigin(shown.value, callerOrigin)

@@ -4,6 +4,9 @@ import type { SetUpEnding } from './set-up-ending.ts'
 import { passableStatus, reasonOf } from './sip-reason.ts'
 import type { SipMessage } from './sip-server.ts'
 
+/** An INVITE that a proxy sends to more telephones than this has gone wrong; what the others describe is not kept. */
+const FORKS_MAX = 32
+
 /** Passes 18x on: with a description through rtpengine (early media), else as it is. In order, one at a time. */
 export class Provisionals {
   readonly #attempt: Attempt
@@ -13,8 +16,10 @@ export class Provisionals {
   #turn: Promise<unknown> = Promise.resolve()
   /** The description that the caller was answered with, or null while it was not. */
   answer: string | null = null
-  /** The description that the callee answered with, when the caller was not told of it. */
-  said = ''
+  /** The answer of each telephone that rings, by its To tag: a proxy may have sent the INVITE to several. */
+  readonly #answers = new Map<string, string>()
+  /** Whose answer stands in rtpengine. */
+  #heard: string | null = null
 
   constructor(attempt: Attempt, end: SetUpEnding) {
     this.#attempt = attempt
@@ -31,6 +36,17 @@ export class Provisionals {
     await this.#turn
   }
 
+  /**
+   * The answer of whoever accepted: in the 200, or in a provisional response of the same telephone, which need not say it
+   * again (RFC 3261 section 13.2.1). '' when there is none. `isHeard`: it is what rtpengine and the caller were told last.
+   */
+  answerIn(accepted: SipMessage | null): { readonly sdp: string; readonly isHeard: boolean } {
+    const said = accepted?.body ?? ''
+    if (said !== '') return { sdp: said, isHeard: false }
+    const tag = toTagOf(accepted)
+    return { sdp: this.#answers.get(tag) ?? this.#answers.get('') ?? '', isHeard: this.#heard === tag }
+  }
+
   async #pass(provisional: SipMessage & { readonly status: number }): Promise<void> {
     const { media, caller, response, callerOrigin } = this.#attempt
     const status = passableStatus(provisional.status)
@@ -39,10 +55,12 @@ export class Provisionals {
       response.send(status, reasonOf(status))
       return
     }
+    const tag = toTagOf(provisional)
+    if (this.#answers.has(tag) || this.#answers.size < FORKS_MAX) this.#answers.set(tag, provisional.body)
     const answer = await media.answer(caller.party, provisional.body, { live: this.answer !== null })
+    this.#heard = answer.kind === 'ok' && !this.#isLate ? tag : null
     const body = answer.kind === 'ok' ? hideOrigin(answer.value, callerOrigin) : null
     if (this.#end.isOver()) return
-    if (this.#isLate && answer.kind === 'ok') this.said = provisional.body
     if (body === null || this.#isLate) {
       response.send(status, reasonOf(status))
       return
@@ -50,4 +68,9 @@ export class Provisionals {
     this.answer = body
     response.send(status, reasonOf(status), { body, headers: { 'Content-Type': 'application/sdp' } })
   }
+}
+
+/** '' when there is none, as before RFC 3261. */
+function toTagOf(message: Pick<SipMessage, 'get'> | null): string {
+  return /;\s*tag=([^;\s>]+)/i.exec(message?.get('To') ?? '')?.[1] ?? ''
 }

@@ -188,7 +188,7 @@ type SentInvite = {
   readonly sdp: string
   readonly headers: SipHeaders
   readonly callingNumber: string
-  provisional(status: number, body?: string): void
+  provisional(status: number, body?: string, headers?: SipHeaders): void
   answer(dialog: FakeDialog, options?: { readonly body?: string; readonly headers?: SipHeaders }): void
   reject(status: number, headers?: SipHeaders): void
   readonly cancelled: boolean
@@ -216,7 +216,8 @@ export class FakeSip implements Pick<SipServer, 'invite' | 'answer'> {
         sdp: options.sdp,
         headers: options.headers,
         callingNumber: options.callingNumber,
-        provisional: (status, body = '') => progress.provisional(Object.assign(new FakeMessage({ body }), { status })),
+        provisional: (status, body = '', headers = {}) =>
+          progress.provisional(Object.assign(new FakeMessage({ body, headers }), { status })),
         answer: (dialog, answer = {}) => resolve({ kind: 'answered', dialog, response: new FakeMessage(answer) }),
         reject: (status, headers = {}) => resolve({ kind: 'rejected', status, response: new FakeMessage({ headers }) }),
         get cancelled() {
