@@ -24,6 +24,8 @@ const SET_UP_FLAGS = ['trust address', 'port latching'] as const
  * seconds after any offer, and a third party that sends to the port could take the stream.
  */
 const LIVE_FLAGS = [...SET_UP_FLAGS, 'strict source', 'asymmetric'] as const
+/** On what a leg says that is new to a live call: where it sends from is learnt, as at set-up, since it may be behind NAT. */
+const NEW_FLAGS = SET_UP_FLAGS
 
 /**
  * One call in one rtpengine. It is set up between the two parties; openGuard puts the guard between them and
@@ -77,12 +79,16 @@ export class MediaSession {
   }
 
   /** A party offers; the value is the offer for the other. After a failure the party's description is what it was. */
-  async offer(from: Party, sdp: string, options: { readonly live: boolean }): Promise<MediaResult<string>> {
+  async offer(
+    from: Party,
+    sdp: string,
+    options: { readonly live: boolean; readonly isNew?: boolean },
+  ): Promise<MediaResult<string>> {
     if (!this.#legs.accepts(this.#tag[from], sdp)) return { kind: 'failed', code: 'unusable' }
     assert(this.#guard === null, 'an offer between the parties would take the guard out')
     const before = this.#sdp[from]
     this.#sdp[from] = this.#learnt.apply(this.#tag[from], sdp)
-    const flags = options.live ? LIVE_FLAGS : SET_UP_FLAGS
+    const flags = options.isNew === true ? NEW_FLAGS : options.live ? LIVE_FLAGS : SET_UP_FLAGS
     const reply = await this.#offerAcross(from, { flags }, { ...options, deadlineMs: SET_UP_DEADLINE_MS })
     const told = this.#told(otherParty(from), reply, options.live)
     if (told.kind === 'failed') this.#sdp[from] = before
@@ -277,10 +283,10 @@ export class MediaSession {
   /** Connects a party that is new to the call: with the guard while it is between, else with the other party. */
   async #connect(party: Party): Promise<MediaResult<null>> {
     if (this.#guard !== null) {
-      const opened = await this.#openSide(party, this.#guard[party])
+      const opened = await this.#openSide(party, this.#guard[party], NEW_FLAGS)
       return opened.kind === 'ok' ? { kind: 'ok', value: null } : opened
     }
-    const offered = await this.offer(party, this.#sdp[party], { live: true })
+    const offered = await this.offer(party, this.#sdp[party], { live: true, isNew: true })
     if (offered.kind === 'failed') return offered
     const answered = await this.answer(party, this.#sdp[otherParty(party)], { live: true })
     return answered.kind === 'ok' ? { kind: 'ok', value: null } : answered
@@ -308,7 +314,7 @@ export class MediaSession {
     return this.#told(from, answered, true)
   }
 
-  async #openSide(party: Party, guard: Address): Promise<MediaResult<Address>> {
+  async #openSide(party: Party, guard: Address, flags: readonly string[] = LIVE_FLAGS): Promise<MediaResult<Address>> {
     const tag = guardTag(party)
     const sdp = this.#guardSdp(guard, this.#sdp[party])
     const offered = await this.#send(
@@ -320,7 +326,7 @@ export class MediaSession {
     if (told.kind === 'failed') return told
     const answered = await this.#send(
       'answer',
-      { 'from-tag': tag, 'to-tag': this.#tag[party], sdp: this.#sdp[party], flags: LIVE_FLAGS },
+      { 'from-tag': tag, 'to-tag': this.#tag[party], sdp: this.#sdp[party], flags },
       WINDOW_DEADLINE_MS,
     )
     const reply = readDescription(answered)

@@ -12,6 +12,7 @@ import { sharedIdentity } from '../fakes/shared-certificates.ts'
 
 Object.assign(globalThis.console, { log: () => undefined })
 const NEW_MARK = 0x33
+const THIRD_MARK = 0x44
 const IN_FLIGHT_MS = 25
 const A_MOMENT_MS = 60
 
@@ -113,6 +114,33 @@ t.test('a window opens after a leg was replaced, and its proof does not name the
   await newcomer.hears((heard) => heard.mark === MASK_MARK)
   await delay(A_MOMENT_MS)
   t.notOk(newcomer.marksSince(maskedMs).has(PAYER_MARK))
+})
+
+t.test('a new leg behind NAT is heard where it sends from, in the clear and in a window', async (t) => {
+  for (const inWindow of [false, true]) {
+    if (inWindow) {
+      await call.close()
+      call = await GuardedCall.start({ enginePort: engine.port, identity, guardPorts: [guard.port] })
+      t.same(await call.window.open(), { kind: 'open' })
+    }
+    const behindNat = await RtpParty.open({ mark: NEW_MARK })
+    const seat = call.media.newSeat('agent')
+    const offered = await seat.offer()
+    if (offered.kind === 'failed' || (await seat.answered(newcomer.sdp())).kind === 'failed') return t.fail('no seat')
+    t.same(await seat.sit(), { kind: 'ok', value: null })
+    // Its audio comes only now, and from another port than it says.
+    behindNat.sendTo(offered.value)
+    await behindNat.hears((heard) => heard.mark === (inWindow ? MASK_MARK : PAYER_MARK))
+    await call.payer.hears((heard) => heard.mark === NEW_MARK)
+    // The other party was heard before, and is where it was.
+    const third = await RtpParty.open({ mark: THIRD_MARK })
+    third.sendTo(call.told.payer)
+    await delay(A_MOMENT_MS)
+    t.notOk(behindNat.marksSince(0).has(THIRD_MARK))
+    t.same([...third.marksSince(0)], [])
+    third.close()
+    behindNat.close()
+  }
 })
 
 t.test('a leg that offers by itself gets an answer and sits on the port that it was told', async (t) => {
