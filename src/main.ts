@@ -66,6 +66,22 @@ async function main(command: Command): Promise<number> {
       const { runReloadCommand } = await import('./main/reload-command.ts')
       return runReloadCommand(command, loaded.configuration, (line) => process.stdout.write(`${line}\n`))
     }
+    case 'audit-verify': {
+      const { main: verify } = await import('./audit-verify.mjs')
+      return verify(
+        command.given,
+        (line) => process.stdout.write(`${line}\n`),
+        (line) => process.stderr.write(`${line}\n`),
+      )
+    }
+    case 'audit-export':
+    case 'audit-key': {
+      const loaded = loadConfiguration(command.configurationFile)
+      if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
+      const { runAuditCommand } = await import('./main/audit-command.ts')
+      const say = (line: string): boolean => process.stderr.write(`${line}\n`)
+      return runAuditCommand(command, loaded.configuration, { say, stream: process.stdout })
+    }
     case 'check-config': {
       const loaded = loadConfiguration(command.file)
       if (loaded.kind === 'refused') return refuse(command.file, loaded.problems)

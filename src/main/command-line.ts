@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { readAuditCommand, type AuditCommand } from './audit-options.ts'
 import type { CallsCommand } from './calls-command.ts'
 import { DEFAULT_CONFIGURATION_FILE } from './configuration.ts'
 import type { DrainCommand } from './drain-command.ts'
@@ -29,6 +30,9 @@ export const USAGE = `usage: tonewall COMMAND
   drain [--deadline SECONDS] [--undo] [--config FILE]
                                       have the running site take no new calls, and end when the last one has ended
   reload [FILE] [--config FILE]       have the running site take its file, or another, without dropping a call
+  audit export [--after N] [--to FILE] [--config FILE]
+  audit key [--config FILE]           write the vault's audit record, and the public key that its checkpoints are signed with
+  audit verify --key FILE... FILE...  say whether anything of it was changed, taken out, moved or cut; --help for more
   check-config FILE                   name line, key and cure of whatever does not fit
   version                             say which version this is
   help                                say this
@@ -67,6 +71,7 @@ export type Command =
   | TraceCommand
   | DrainCommand
   | ReloadCommand
+  | AuditCommand
   | { readonly kind: 'check-config'; readonly file: string }
   | { readonly kind: 'version' }
   | { readonly kind: 'help' }
@@ -120,6 +125,9 @@ const TAKES: Readonly<Record<string, readonly OptionName[]>> = {
 
 /** Reads the command line, without program names. */
 export function parseCommandLine(given: readonly string[]): Command {
+  if (given[0] === 'audit' && !(given[1] ?? '').startsWith('-')) {
+    return readAuditCommand(given.slice(1), DEFAULT_CONFIGURATION_FILE)
+  }
   const options: { readonly [Name in OptionName]: { readonly type: 'string' | 'boolean' } } = JSON_ALONE.has(
     given.find((argument) => !argument.startsWith('-')) ?? '',
   )

@@ -30,6 +30,14 @@ export const AUDIT_ACTIONS = [
   'report', // one that was refused
   'masking_failed', // the guard's sentinel kept back what the masker let through
   'self_test_failed',
+  'window_opened', // and masked: the guard masks from its first packet
+  'window_closed', // unmasked, or ended masked: the outcome says which
+  'login_failed',
+  'administrator_act',
+  'configuration_changed',
+  'clock_checked', // where the times of the records behind it come from
+  'checkpoint', // a signed head
+  'archived', // older records were moved into files
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 

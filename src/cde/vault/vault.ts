@@ -4,6 +4,8 @@ import type { Identity } from '../../kit/identity.ts'
 import { errorFields, type Logger } from '../../kit/log.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import type { AuditAction } from './audit-chain.ts'
+import { openSigningKey, type CheckpointSigner } from './audit-checkpoint.ts'
+import { AuditCheckpoints } from './audit-checkpoints.ts'
 import { auditTail } from './audit-tail.ts'
 import { CardCodeMemory } from './card-code-memory.ts'
 import { HttpsJsonConnector, type HttpsJsonConnectorOptions } from './connectors/https-json-connector.ts'
@@ -30,6 +32,8 @@ export type VaultOptions = {
   readonly merchants: readonly MerchantOptions[]
   /** The key-encryption key; a file in dataDir when left out, which is for development only. */
   readonly kek?: KeyEncryptionKey
+  /** Signs the audit record; a file in dataDir when left out, which is for development only. */
+  readonly auditSigner?: CheckpointSigner
   readonly logger: Logger
   readonly metrics: Metrics
   readonly nowMs?: () => number
@@ -74,6 +78,8 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const { dataDir, logger, metrics } = options
   const merchants = connectorsOf(options.merchants)
   const kek = options.kek ?? openKeyFile({ file: join(dataDir, 'key-encryption-key'), logger })
+  const signer =
+    options.auditSigner ?? openSigningKey({ file: join(dataDir, 'audit-signing-key'), mayMake: true, logger })
   const store = openSqliteStore({ file: join(dataDir, 'vault.sqlite'), nowMs })
   const keyRing = new KeyRing({ kek, store, nowMs })
   try {
@@ -87,6 +93,8 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   }
   const cardCodes = new CardCodeMemory({ nowMs })
   const service = new VaultService({ store, keyRing, cardCodes, merchants, logger, metrics, nowMs })
+  const file = join(dataDir, 'audit-checkpoint')
+  const checkpoints = new AuditCheckpoints({ store, signer, file, nowMs, logger })
   const forgetting = setInterval(() => void forgetOld(store, nowMs(), logger), FORGET_EVERY_MS)
   forgetting.unref()
   const close = async () => {
@@ -98,6 +106,7 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     await store.append(ownAct('vault_stop')).catch((error: unknown) => {
       logger.error({ code: 'store_failed', ...errorFields(error) }, 'the stop of the vault could not be recorded')
     })
+    await checkpoints.close()
     await store.close()
   }
   let closed: Promise<void> | null = null

@@ -19,6 +19,7 @@ t.test('start and stop are written down, and closing twice is one stop', async (
       'vault_start',
       ...['key_create', 'key_create', 'key_create', 'key_create'],
       'vault_stop',
+      'checkpoint',
       'vault_start',
       ...['key_unwrap', 'key_unwrap', 'key_unwrap', 'key_unwrap'],
     ],
