@@ -22,7 +22,15 @@ const WAIT_MS = 5_000
 export const SDP =
   'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n'
 
-export type PeerIdentity = { readonly certificate: Buffer; readonly key: Buffer; readonly authority: Buffer }
+export type PeerIdentity = {
+  readonly certificate: Buffer
+  readonly key: Buffer
+  readonly authority: Buffer
+  /** The service has to prove this name where the peer connects to it; absent: none. */
+  readonly serviceName?: string
+  /** Only servers show certificates. */
+  readonly isOneWay?: boolean
+}
 
 /** A SIP endpoint without any state: sends what a test says, keeps what arrives until a test asks for it. */
 export class RawPeer {
@@ -35,6 +43,8 @@ export class RawPeer {
     readonly wanted: (message: SipMessage) => boolean
     readonly found: (message: SipMessage) => void
   }[] = []
+  /** Takes a message that arrived; true: it is not kept for next(). */
+  takes: (message: SipMessage, from: Address) => boolean = () => false
   /** Everything that ever arrived, in order. */
   readonly log: SipMessage[] = []
   /** Where the newest message came from: over TCP, the connection to answer on. */
@@ -80,12 +90,15 @@ export class RawPeer {
   }
 
   static async #stream(host: string, identity: PeerIdentity | undefined): Promise<RawPeer> {
+    const isMutual = identity?.isOneWay !== true
     const terms =
       identity === undefined
         ? undefined
         : { cert: identity.certificate, key: identity.key, ca: identity.authority, minVersion: 'TLSv1.2' as const }
     const server: Server =
-      terms === undefined ? createServer() : createTlsServer({ ...terms, requestCert: true, rejectUnauthorized: true })
+      terms === undefined
+        ? createServer()
+        : createTlsServer({ ...terms, requestCert: isMutual, rejectUnauthorized: isMutual })
     const sockets = new Map<string, Socket>()
     server.listen(0, host)
     await once(server, 'listening')
@@ -102,10 +115,17 @@ export class RawPeer {
     const send = (bytes: Buffer, to: Address): void => {
       let socket = sockets.get(`${to.host}:${to.port}`)
       if (socket === undefined || socket.destroyed) {
+        const name = identity?.serviceName
+        // Node hands the local address on to the TCP socket, which its type of options does not say.
+        const way: { readonly host: string; readonly port: number } = Object.assign({ localAddress: host }, to)
         socket =
           terms === undefined
-            ? connect(to)
-            : connectTls({ ...terms, host: to.host, port: to.port, checkServerIdentity: () => undefined })
+            ? connect(way)
+            : connectTls({
+                ...(isMutual ? terms : { ca: terms.ca, minVersion: terms.minVersion }),
+                ...way,
+                ...(name === undefined ? { checkServerIdentity: () => undefined } : { servername: name }),
+              })
         adopt(socket, to)
       }
       socket.write(bytes)
@@ -272,6 +292,7 @@ export class RawPeer {
     if (parsed.kind !== 'message') return
     this.log.push(parsed.message)
     this.lastFrom = from
+    if (this.takes(parsed.message, from)) return
     const index = this.#waiting.findIndex(({ wanted }) => wanted(parsed.message))
     const [waiting] = index === -1 ? [] : this.#waiting.splice(index, 1)
     if (waiting === undefined) this.#arrived.push({ message: parsed.message, from })
