@@ -29,6 +29,9 @@ export type SeatHost = {
 /** RFC 863: nobody answers there, and nothing that is sent to it leaves the machine. */
 const DISCARD_PORT = 9
 
+/** Offered after what the other party speaks: a new leg that takes one of these is transcoded, and not refused. */
+const EVERYBODY_SPEAKS = ['PCMU', 'PCMA'] as const
+
 /**
  * A place in a call for a leg that is to replace one of its parties.
  *
@@ -52,7 +55,8 @@ export class MediaSeat {
   async offer(media?: TrunkMedia): Promise<MediaResult<string>> {
     const { standInTag } = this.#host
     if (media !== undefined) this.#host.use(media)
-    return this.#told(await this.#host.send('offer', { 'from-tag': standInTag, sdp: this.#standIn() }))
+    const codec = { transcode: EVERYBODY_SPEAKS }
+    return this.#told(await this.#host.send('offer', { 'from-tag': standInTag, sdp: this.#standIn(), codec }))
   }
 
   /** The new leg's answer to that offer. */

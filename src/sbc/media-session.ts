@@ -89,7 +89,8 @@ export class MediaSession {
     const before = this.#sdp[from]
     this.#sdp[from] = this.#learnt.apply(this.#tag[from], sdp)
     const flags = options.isNew === true ? NEW_FLAGS : options.live ? LIVE_FLAGS : SET_UP_FLAGS
-    const reply = await this.#offerAcross(from, { flags }, { ...options, deadlineMs: SET_UP_DEADLINE_MS })
+    const fields = { ...(options.live ? this.#transcoding(from) : {}), flags }
+    const reply = await this.#offerAcross(from, fields, { ...options, deadlineMs: SET_UP_DEADLINE_MS })
     const told = this.#told(otherParty(from), reply, options.live)
     if (told.kind === 'failed') this.#sdp[from] = before
     return told
@@ -154,7 +155,7 @@ export class MediaSession {
    */
   async closeGuard(): Promise<MediaResult<null>> {
     const within = { live: true, deadlineMs: WINDOW_DEADLINE_MS }
-    const offered = await this.#offerAcross('payer', { ...this.#transcoding(), flags: LIVE_FLAGS }, within)
+    const offered = await this.#offerAcross('payer', { ...this.#transcoding('payer'), flags: LIVE_FLAGS }, within)
     const first = this.#told('agent', offered, true)
     if (first.kind === 'failed') return first
     const answered = await this.#answerAcross('payer', { flags: LIVE_FLAGS }, within)
@@ -341,12 +342,11 @@ export class MediaSession {
   }
 
   /** When the legs speak different codecs, rtpengine must be told again at every offer between them. */
-  #transcoding(): NgRequest {
-    const payer = readAudio(this.#sdp.payer)
-    const agent = readAudio(this.#sdp.agent)
-    const spoken = agent === null ? undefined : voiceCodecs(agent)[0]
-    if (payer === null || spoken === undefined || voiceCodecs(payer).some((codec) => codec.name === spoken.name))
-      return {}
+  #transcoding(from: Party): NgRequest {
+    const own = readAudio(this.#sdp[from])
+    const other = readAudio(this.#sdp[otherParty(from)])
+    const spoken = other === null ? undefined : voiceCodecs(other)[0]
+    if (own === null || spoken === undefined || voiceCodecs(own).some((codec) => codec.name === spoken.name)) return {}
     return { codec: { transcode: [spoken.name] } }
   }
 
