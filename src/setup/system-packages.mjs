@@ -20,6 +20,8 @@ const NEEDS = [
     why: 'is a carrier in tests, and the proxy that calls are compared with',
     for: ['test', 'bench'],
   },
+  { name: 'baresip-core', program: 'baresip', why: 'is a telephone of payers and agents in tests', for: ['test'] },
+  { name: 'tshark', program: 'tshark', why: 'decodes what Tonewall sent in tests', for: ['test'] },
   { name: 'chromium', program: 'chromium', why: "opens the agent's page in the tests", for: ['test'] },
   {
     name: 'asterisk-core-sounds-en-wav',

@@ -126,7 +126,7 @@ t.test('a new leg behind NAT is heard where it sends from, in the clear and in a
     const behindNat = await RtpParty.open({ mark: NEW_MARK })
     const seat = call.media.newSeat('agent')
     const offered = await seat.offer()
-    if (offered.kind === 'failed' || (await seat.answered(newcomer.sdp())).kind === 'failed') return t.fail('no seat')
+    if (offered.kind === 'failed' || (await seat.answered(newcomer.sdp())).kind === 'failed') throw new Error('no seat')
     t.same(await seat.sit(), { kind: 'ok', value: null })
     // Its audio comes only now, and from another port than it says.
     behindNat.sendTo(offered.value)
