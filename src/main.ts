@@ -86,6 +86,7 @@ async function main(command: Command): Promise<number> {
       const loaded = loadConfiguration(command.file)
       if (loaded.kind === 'refused') return refuse(command.file, loaded.problems)
       process.stdout.write('ok\n')
+      for (const advice of loaded.advice) process.stderr.write(`unwise: ${problemLine(command.file, advice)}\n`)
       return 0
     }
     case 'trunk-check': {

@@ -140,7 +140,17 @@ function checkPorts(configuration: Configuration, report: Report): void {
     }
     if (isIP(address.host) === 0) report([...address.path.slice(0, -1), 'host'], ...NOT_AN_ADDRESS)
   })
-  const { udp, tcp, tls } = configuration.sip
+  const { udp, tcp, tls, server } = configuration.sip
+  if (
+    server === 'drachtio' &&
+    [...udp, ...tcp, ...(tls?.addresses ?? [])].some(({ advertise }) => advertise !== undefined)
+  ) {
+    report(
+      ['sip', 'server'],
+      'a drachtio-server decides itself what it shows to peers',
+      'take advertise out, and configure external-ip there',
+    )
+  }
   if (udp.length + tcp.length + (tls?.addresses.length ?? 0) === 0) {
     report(['sip', 'udp'], 'there is no address for SIP', 'name one under udp, tcp or tls')
   }

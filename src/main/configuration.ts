@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { readConfigurationFile, type ConfigurationProblem } from '../kit/configuration-file.ts'
 import type { Configuration } from '../wire/configuration.ts'
+import { adviseOn } from './configuration-advice.ts'
 import { checkBeforeSchema, checkConfiguration } from './configuration-check.ts'
 import { completeConfiguration, type WrittenConfiguration } from './configuration-defaults.ts'
 
@@ -11,7 +12,12 @@ export const INSTALLATION = resolve(import.meta.dirname, '../..')
 export const DEFAULT_CONFIGURATION_FILE = join(INSTALLATION, 'sbc-config/tonewall.yaml')
 
 export type LoadedConfiguration =
-  | { readonly kind: 'loaded'; readonly configuration: Configuration }
+  /** advice: what may be so and seldom should be. */
+  | {
+      readonly kind: 'loaded'
+      readonly configuration: Configuration
+      readonly advice: readonly ConfigurationProblem[]
+    }
   | { readonly kind: 'refused'; readonly problems: readonly ConfigurationProblem[] }
 
 /** Reads, checks and completes a configuration: what comes out can be trusted, and its file names are absolute. */
@@ -23,7 +29,8 @@ export function loadConfiguration(file: string): LoadedConfiguration {
     installation: INSTALLATION,
   })
   const problems = checkConfiguration(configuration, read.problemAt)
-  return problems.length > 0 ? { kind: 'refused', problems } : { kind: 'loaded', configuration }
+  if (problems.length > 0) return { kind: 'refused', problems }
+  return { kind: 'loaded', configuration, advice: adviseOn(configuration, read.problemAt) }
 }
 
 function readSchema(): Record<string, unknown> {

@@ -30,8 +30,11 @@ t.test('a token in the configuration is refused and not repeated', (t) => {
 
 const TLS_WITHOUT_FILES = { addresses: [{ host: '127.0.0.1', port: 5061 }], certificate: 'none', key: 'none' }
 
+const DRACHTIO = { server: 'drachtio', tcp: [], control: { host: '127.0.0.1', port: 9022 } }
+
 const CASES: readonly (readonly [change: string, value: unknown, key: string, problem: RegExp])[] = [
   ['routes.0.to', 'nowhere', 'routes[0].to', /no trunk has this name/],
+  ['sip', { ...DRACHTIO, udp: [{ host: '127.0.0.1', port: 5060, advertise: '203.0.113.5' }] }, 'sip.server', /decides/],
   ['routes.0.to', 'carrier', 'routes[0]', /two trunks of one side/],
   ['routes.2', { from: 'carrier', prefix: '44', to: 'contact-centre' }, 'routes[2]', /never reached/],
   ['guards.0.rtpengine', 'media-9', 'guards[0].rtpengine', /no rtpengine has this name/],

@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, symlinkSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t from 'tap'
 import { DEFAULT_CONFIGURATION_FILE, INSTALLATION } from '../../src/main/configuration.ts'
+import { EXAMPLE_NAMES, EXAMPLES, prepareFolder } from '../fakes/example-site.ts'
+import { SipAuthority } from '../fakes/sip-certificates.ts'
 import { loadChanged } from '../fakes/changed-configuration.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
@@ -27,6 +29,39 @@ t.test('check-config says ok, or each line, key and cure', (t) => {
   t.match(lines[0], /site\.yaml:\d+:\d+ routes\[0\]\.to: no trunk has this name; use one of: carrier, contact-centre$/)
   t.match(lines[1], /site\.yaml:\d+:\d+ desk\.port: port 9201 is taken by guard-1 already; give each its own port$/)
   t.equal(lines.length, 2)
+  t.end()
+})
+
+t.test('check-config takes every example in the folder that its head asks for, and has no advice for it', (t) => {
+  const folder = prepareFolder(t, new SipAuthority())
+  const file = join(folder, 'tonewall.yaml')
+  t.same(
+    readdirSync(EXAMPLES),
+    EXAMPLE_NAMES.map((name) => [name, '.yaml'].join('')),
+  )
+  for (const name of EXAMPLE_NAMES) {
+    cpSync(join(EXAMPLES, [name, '.yaml'].join('')), file)
+    t.same(tonewall('check-config', file), { status: 0, stdout: 'ok\n', stderr: '' }, name)
+  }
+  t.end()
+})
+
+t.test('check-config without the files of an example names each of them; what is unwise it says, and takes', (t) => {
+  const folder = t.testdir()
+  const file = join(folder, 'tonewall.yaml')
+  cpSync(join(EXAMPLES, 'twilio.yaml'), file)
+  const { status, stderr } = tonewall('check-config', file)
+  t.equal(status, 1)
+  t.same([...stderr.matchAll(/ (\S+): there is no such /g)].map(([, key]) => key).toSorted(), [
+    'certificates.folder',
+    'sip.tls.authority',
+    'sip.tls.certificate',
+    'sip.tls.key',
+    'trunks[0].credentials.passwordFile',
+  ])
+  loadChanged(folder, { 'trunks.0.sources': ['0.0.0.0/0'] })
+  const unwise = tonewall('check-config', join(folder, 'site.yaml'))
+  t.match(unwise, { status: 0, stdout: 'ok\n', stderr: /^unwise: \S+site\.yaml:\d+:\d+ trunks\[0\]\.sources\[0\]: / })
   t.end()
 })
 
