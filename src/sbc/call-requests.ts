@@ -1,4 +1,5 @@
 import type { CallCore } from './call-core.ts'
+import { askInDialog } from './dialog-request.ts'
 import type { Leg } from './leg.ts'
 import { otherParty } from './party.ts'
 import { capabilities, refuse } from './refusal.ts'
@@ -102,16 +103,12 @@ export class CallRequests {
   ): Promise<{ readonly status: number }> {
     const type = request.get('Content-Type') ?? ''
     const other = this.#core.leg(otherParty(leg.party))
-    const status = await other.dialog
-      .request({
-        method,
-        headers: type === '' ? headers : { ...headers, 'Content-Type': type },
-        body: request.body,
-      })
-      .then(
-        (relayed) => passableStatus(relayed.status),
-        () => 503,
-      )
+    const answered = await askInDialog(other.dialog, {
+      method,
+      headers: type === '' ? headers : { ...headers, 'Content-Type': type },
+      body: request.body,
+    })
+    const status = passableStatus(answered)
     response.send(status)
     return { status }
   }

@@ -1,3 +1,4 @@
+import { AbortWait } from './abort-wait.ts'
 import { randomInt } from 'node:crypto'
 import { isScanner } from '../kit/scanner-names.ts'
 import { hearAnswer } from './ack-answer.ts'
@@ -184,7 +185,9 @@ async function ring(attempt: Attempt, trunks: readonly Trunk[]): Promise<Call | 
       headers: { ...capabilities(attempt.caller), 'Content-Type': 'application/sdp' },
       credentials: dependencies.leg.secrets.credentials(attempt.caller),
     })
-    const callerDialog = await Promise.race([answering, aborted(end.signal)])
+    const over = new AbortWait(end.signal, null)
+    const callerDialog = await Promise.race([answering, over.happened])
+    over.forget()
     if (callerDialog === null) {
       hangUp(result.dialog)
       void answering.then((late) => late !== null && hangUp(late))
@@ -273,13 +276,6 @@ function connect(attempt: Attempt, options: { readonly callerDialog: SipDialog; 
   hearRequests(callerDialog)
   call.endIfHungUp()
   return call
-}
-
-function aborted(signal: AbortSignal): Promise<null> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(null)
-    else signal.addEventListener('abort', () => resolve(null), { once: true })
-  })
 }
 
 function requestHeaders(attempt: Attempt, callee: Trunk): SipHeaders {

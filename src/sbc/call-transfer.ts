@@ -1,4 +1,5 @@
 import { errorFields } from '../kit/log.ts'
+import { AbortWait } from './abort-wait.ts'
 import type { CallCore, CallMedia } from './call-core.ts'
 import type { CallModify } from './call-modify.ts'
 import type { CallRequests } from './call-requests.ts'
@@ -87,7 +88,8 @@ export class CallTransfer {
     void report.tell(100)
     await this.#during(leg, async (transfer) => {
       const status = await this.#follow(transfer, { target, report, referredBy: request.get('Referred-By') ?? null })
-      await report.tell(status)
+      // Not waited for: a transferor that has gone answers nothing for half a minute, and the next transfer would wait too.
+      void report.tell(status)
       return status < 300
     })
   }
@@ -181,7 +183,7 @@ export class CallTransfer {
     const origin = newOrigin()
     const told = await seat.offered(request.body, trunk.media)
     const sdp = told.kind === 'ok' ? this.#descriptions.next({ origin }, told.value) : null
-    const dialog = sdp === null ? null : await this.#places.answer(invite, sdp)
+    const dialog = sdp === null ? null : await this.#answer(transfer, invite, sdp)
     if (sdp === null) refuse(response, '488')
     const status =
       dialog === null ? 488 : await this.#sit(transfer, seat, { trunk, dialog, origin, name: invite.agent })
@@ -190,6 +192,16 @@ export class CallTransfer {
       await seat.drop()
     } else if (dialog !== null) hearRequests(dialog)
     return status < 300
+  }
+
+  /** The newcomer's dialog; null: it has cancelled, or the call is over meanwhile. */
+  async #answer(transfer: Transfer, invite: ReplacingInvite, sdp: string): Promise<SipDialog | null> {
+    const answering = this.#places.answer(invite, sdp)
+    const over = new AbortWait(transfer.givenUp.signal, null)
+    const dialog = await Promise.race([answering, over.happened])
+    over.forget()
+    if (dialog === null) void answering.then((late) => late !== null && hangUp(late))
+    return dialog
   }
 
   /** A leg of another call of ours, which is under way to this one: it is offered its new place by re-INVITE. */

@@ -1,3 +1,4 @@
+import { AbortWait } from './abort-wait.ts'
 import type { TrunkTarget } from '../wire/configuration.ts'
 import { escapeUser } from './name-address.ts'
 import { retryAfterSeconds } from './rejection.ts'
@@ -150,7 +151,7 @@ async function invite(
       },
     },
   )
-  const cancelled = abortOf(signal)
+  const cancelled = new AbortWait(signal, CANCELLED)
   const result = await Promise.race([inviting, silent.promise, cancelled.happened])
   clearTimeout(silence)
   cancelled.forget()
@@ -160,16 +161,6 @@ async function invite(
     void inviting.then((late) => late.kind === 'answered' && hangUp(late.dialog))
   }
   return { result, hasRung }
-}
-
-function abortOf(signal: AbortSignal): { readonly happened: Promise<typeof CANCELLED>; readonly forget: () => void } {
-  let listener = (): void => undefined
-  const happened = new Promise<typeof CANCELLED>((resolve) => {
-    listener = () => resolve(CANCELLED)
-    if (signal.aborted) resolve(CANCELLED)
-    else signal.addEventListener('abort', listener, { once: true })
-  })
-  return { happened, forget: () => signal.removeEventListener('abort', listener) }
 }
 
 /** Ends a dialog that nobody uses; whether the BYE is answered does not matter. */

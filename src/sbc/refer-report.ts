@@ -1,3 +1,4 @@
+import { askInDialog } from './dialog-request.ts'
 import { reasonOf } from './sip-reason.ts'
 import type { SipDialog } from './sip-server.ts'
 
@@ -33,7 +34,7 @@ export class ReferReport {
     const state = status < 200 ? `active;expires=${EXPIRES_SECONDS}` : 'terminated;reason=noresource'
     const turn = this.#turn.then(async () => {
       if (!this.#dialog.connected) return
-      await this.#dialog.request({
+      await askInDialog(this.#dialog, {
         method: 'NOTIFY',
         headers: {
           Event: this.#event,
@@ -43,7 +44,7 @@ export class ReferReport {
         body: `SIP/2.0 ${status} ${reasonOf(status)}\r\n`,
       })
     })
-    this.#turn = turn.catch(() => undefined)
-    return turn.catch(() => undefined)
+    this.#turn = turn
+    return turn
   }
 }

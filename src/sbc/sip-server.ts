@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorFields, type Logger } from '../kit/log.ts'
+import { within } from '../kit/within.ts'
 import { challengeRetry } from './challenge-retry.ts'
 import { proveInDialog } from './dialog-proof.ts'
 import { NonceCounts } from './digest.ts'
@@ -86,10 +87,6 @@ export async function reinvite(
   dialog: SipDialog,
   sdp: string,
 ): Promise<{ readonly kind: 'ok'; readonly sdp: string } | { readonly kind: 'rejected'; readonly status: number }> {
-  const deadline = new AbortController()
-  const unanswered = delay(REINVITE_MS_MAX, { kind: 'rejected', status: 408 } as const, {
-    signal: deadline.signal,
-  }).catch(() => ({ kind: 'rejected', status: 408 }) as const)
   const answered = dialog.modify(sdp).then(
     (answer) => ({ kind: 'ok', sdp: answer }) as const,
     (error: unknown) => {
@@ -97,8 +94,7 @@ export async function reinvite(
       return { kind: 'rejected', status: typeof status === 'number' && status >= 400 ? status : 500 } as const
     },
   )
-  const result = await Promise.race([answered, unanswered])
-  deadline.abort()
+  const result = await within(answered, REINVITE_MS_MAX, { kind: 'rejected', status: 408 } as const)
   // The library counts a re-INVITE that was not accepted as still under way, and would queue every later one for ever.
   const counted = (dialog as { readonly _reinvitesInProgress?: { count: number } })._reinvitesInProgress
   if (result.kind === 'rejected' && counted !== undefined) counted.count = 0
@@ -331,12 +327,7 @@ export class SipServer {
         })
       })
     })
-    const deadline = new AbortController()
-    const silent = delay(options.deadlineMs, { kind: 'silent' } as const, { signal: deadline.signal }).catch(
-      () => ({ kind: 'silent' }) as const,
-    )
-    const result = await Promise.race([answered, silent])
-    deadline.abort()
+    const result = await within(answered, options.deadlineMs, { kind: 'silent' } as const)
     return { result, sent: state.sent }
   }
 

@@ -241,6 +241,34 @@ t.test(
   },
 )
 
+t.test('a transferor that has gone and answers nothing keeps nobody from the next transfer', async (t) => {
+  const quick = await QuickCall.start()
+  let forget: (error: Error) => void = () => undefined
+  quick.dialogs.agent.request = () => new Promise((_resolve, reject) => (forget = reject))
+  await quick.dialogs.agent.receive('refer', TARGET).final()
+  await eventually(() => quick.call.view().agent === 'bob')
+  t.equal((await quick.newDialog.receive('refer', TARGET).final()).status, 202)
+  quick.close()
+  quick.dialogs.agent.bye()
+  forget(new Error('the dialog is over'))
+})
+
+t.test('who asks for a place while the call ends is hung up on, and nothing waits for it', async (t) => {
+  let answered: (dialog: FakeDialog) => void = () => undefined
+  const answer = () => new Promise<FakeDialog>((resolve) => (answered = resolve))
+  const quick = await QuickCall.start({ transfers: { answer } })
+  const leg = quick.call.legOf(quick.dialogs.agent.sip)
+  if (leg === null) throw new Error('no leg')
+  const [request, response] = [new FakeRequest({ body: quickSdp(NEW_PORT) }), new FakeResponse()]
+  const replacing = quick.call.replaceBy(leg, { request, response, trunk: leg.trunk, agent: 'bob' })
+  await eventually(() => quick.engine.requests.at(-1)?.command === 'answer')
+  quick.close()
+  await replacing
+  t.equal(response.status, 500)
+  answered(quick.newDialog)
+  await eventually(() => quick.newDialog.byes.length === 1)
+})
+
 t.test('two transfers one after the other, and a window for the last agent', async (t) => {
   const quick = await QuickCall.start()
   await quick.dialogs.agent.receive('refer', TARGET).final()
