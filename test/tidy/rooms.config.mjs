@@ -20,7 +20,7 @@ const door = (name, packagePath, file) => ({
 })
 
 /** What the cardholder data environment is built on: each more is more to audit. Builtin modules and these packages. */
-const CDE_PACKAGES = ['card-validator', 'prom-client', '@types/card-validator']
+const CDE_PACKAGES = ['card-validator', 'pg', 'prom-client', '@types/card-validator', '@types/pg']
 const CDE_BUILTINS = [
   'assert',
   'assert/strict',
@@ -80,6 +80,7 @@ export default {
       to: { path: '^src/cde/trunk-check/' },
     },
     door('drachtio-srf', 'drachtio-srf', '^src/sbc/sip-server\\.ts$'),
+    door('pg', 'pg', '^src/cde/vault/postgres-connection\\.ts$'),
     door('rtpengine-client', 'rtpengine-client', '^src/sbc/rtpengine-control\\.ts$'),
     {
       name: 'cde-packages',

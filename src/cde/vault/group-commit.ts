@@ -2,9 +2,9 @@ import type { DatabaseSync } from 'node:sqlite'
 import { StoreFailure } from './store.ts'
 
 /** One transaction takes this many steps; the next takes the rest, so that nobody waits for an endless one. */
-const STEPS_IN_COMMIT_MAX = 256
+export const STEPS_IN_COMMIT_MAX = 256
 /** More than this waiting means that the disk does not keep up; the next is refused. */
-const STEPS_WAITING_MAX = 4_096
+export const STEPS_WAITING_MAX = 4_096
 
 /**
  * Many steps, one commit. Steps that arrive in the same turn of the event loop share a transaction and thus one

@@ -5,15 +5,17 @@ import { errorFields, type Logger } from '../../kit/log.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import type { AuditAction } from './audit-chain.ts'
 import { openSigningKey, type CheckpointSigner } from './audit-checkpoint.ts'
-import { AuditCheckpoints } from './audit-checkpoints.ts'
 import { auditTail } from './audit-tail.ts'
+import { AuditTrail, type AuditTrailOptions } from './audit-trail.ts'
 import { CardCodeMemory } from './card-code-memory.ts'
 import { HttpsJsonConnector, type HttpsJsonConnectorOptions } from './connectors/https-json-connector.ts'
 import type { PaymentConnector } from './connectors/payment-connector.ts'
 import { openKeyFile } from './key-file.ts'
 import type { KeyEncryptionKey } from './key-encryption-key.ts'
 import { KeyRing } from './key-ring.ts'
+import type { PostgresOptions } from './postgres-connection.ts'
 import type { Store } from './store.ts'
+import { openPostgresStore } from './store-postgres.ts'
 import { openSqliteStore } from './store-sqlite.ts'
 import { listenVault } from './vault-server.ts'
 import { VaultService } from './vault-service.ts'
@@ -26,14 +28,20 @@ const FORGET_MAX = 5_000
 /** A supervisor that stops the vault waits about ten seconds. */
 const CLOSE_MS = 5_000
 
+const NOT_SHIPPED: AuditTrailOptions = { folder: null, syslog: null, timeServer: null }
+
 export type VaultOptions = {
-  /** Holds vault.sqlite and, in development, the key file. */
+  /** Holds vault.sqlite, unless the store is PostgreSQL, and, in development, the key file. */
   readonly dataDir: string
+  /** Where the cards are kept; a file in dataDir when left out. */
+  readonly postgresql?: PostgresOptions
   readonly merchants: readonly MerchantOptions[]
   /** The key-encryption key; a file in dataDir when left out, which is for development only. */
   readonly kek?: KeyEncryptionKey
   /** Signs the audit record; a file in dataDir when left out, which is for development only. */
   readonly auditSigner?: CheckpointSigner
+  /** Where else the audit record goes; nowhere when left out. */
+  readonly audit?: AuditTrailOptions
   readonly logger: Logger
   readonly metrics: Metrics
   readonly nowMs?: () => number
@@ -80,7 +88,10 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const kek = options.kek ?? openKeyFile({ file: join(dataDir, 'key-encryption-key'), logger })
   const signer =
     options.auditSigner ?? openSigningKey({ file: join(dataDir, 'audit-signing-key'), mayMake: true, logger })
-  const store = openSqliteStore({ file: join(dataDir, 'vault.sqlite'), nowMs })
+  const store = await openStore(options, nowMs).catch((error: unknown) => {
+    kek.close()
+    throw error
+  })
   const keyRing = new KeyRing({ kek, store, nowMs })
   try {
     await checkAudit(store, options)
@@ -92,9 +103,8 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     throw error
   }
   const cardCodes = new CardCodeMemory({ nowMs })
-  const service = new VaultService({ store, keyRing, cardCodes, merchants, logger, metrics, nowMs })
-  const file = join(dataDir, 'audit-checkpoint')
-  const checkpoints = new AuditCheckpoints({ store, signer, file, nowMs, logger })
+  const trail = new AuditTrail({ ...(options.audit ?? NOT_SHIPPED), store, signer, dataDir, nowMs, logger, metrics })
+  const service = new VaultService({ trail, store, keyRing, cardCodes, merchants, logger, metrics, nowMs })
   const forgetting = setInterval(() => void forgetOld(store, nowMs(), logger), FORGET_EVERY_MS)
   forgetting.unref()
   const close = async () => {
@@ -106,11 +116,16 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     await store.append(ownAct('vault_stop')).catch((error: unknown) => {
       logger.error({ code: 'store_failed', ...errorFields(error) }, 'the stop of the vault could not be recorded')
     })
-    await checkpoints.close()
+    await trail.close()
     await store.close()
   }
   let closed: Promise<void> | null = null
   return { service, store, keyRing, close: () => (closed ??= close()) }
+}
+
+async function openStore({ postgresql, dataDir }: VaultOptions, nowMs: () => number): Promise<Store> {
+  if (postgresql === undefined) return openSqliteStore({ file: join(dataDir, 'vault.sqlite'), nowMs })
+  return openPostgresStore({ ...postgresql, nowMs })
 }
 
 function connectorsOf(merchants: readonly MerchantOptions[]): ReadonlyMap<string, PaymentConnector | null> {

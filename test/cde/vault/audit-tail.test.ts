@@ -1,9 +1,7 @@
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import type { AuditEntry } from '../../../src/cde/vault/audit-chain.ts'
 import { auditRecords, auditTail } from '../../../src/cde/vault/audit-tail.ts'
-import { openSqliteStore } from '../../../src/cde/vault/store-sqlite.ts'
+import { openStoreIn, tamper } from './test-store.ts'
 
 const ENTRY: AuditEntry = {
   role: 'vault',
@@ -16,8 +14,8 @@ const ENTRY: AuditEntry = {
 }
 
 t.test('the newest records are checked, whatever the length of the chain', async (t) => {
-  const file = join(t.testdir(), 'v.sqlite')
-  const store = openSqliteStore({ file, nowMs: Date.now })
+  const folder = t.testdir()
+  const store = await openStoreIn(folder)
   t.match(await auditTail(store), { kind: 'intact', head: { sequence: 0 } })
   await store.append(ENTRY)
   t.match(await auditTail(store), { kind: 'intact', head: { sequence: 1 } })
@@ -27,11 +25,9 @@ t.test('the newest records are checked, whatever the length of the chain', async
   for await (const record of auditRecords(store)) read = record.sequence
   t.equal(read, 1_501)
 
-  const database = new DatabaseSync(file)
-  database.exec("DROP TRIGGER audit_never_changes; UPDATE audit SET outcome = 'x' WHERE sequence = 1400")
+  await tamper(folder, "UPDATE audit SET outcome = 'x' WHERE sequence = 1400")
   t.same(await auditTail(store), { kind: 'broken', sequence: 1_400, code: 'changed' })
-  database.exec('DROP TRIGGER audit_never_shrinks; DELETE FROM audit WHERE sequence = 501')
+  await tamper(folder, 'DELETE FROM audit WHERE sequence = 501')
   t.same(await auditTail(store), { kind: 'broken', sequence: 501, code: 'missing' })
-  database.close()
   await store.close()
 })

@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import type { KeyEncryptionKey } from '../../../src/cde/vault/key-encryption-key.ts'
 import { KeyRing } from '../../../src/cde/vault/key-ring.ts'
 import { seal, unseal } from '../../../src/cde/vault/seal.ts'
-import type { Store } from '../../../src/cde/vault/store.ts'
-import { openSqliteStore } from '../../../src/cde/vault/store-sqlite.ts'
 import { digits, TEST_PANS } from '../../fakes/test-card.ts'
+import { alter, openStoreIn } from './test-store.ts'
 
 const PAN = digits(TEST_PANS.visa)
 
@@ -25,14 +22,10 @@ function fakeKek(key: Buffer, id = 'kek-1'): KeyEncryptionKey & { wraps: number 
   return kek
 }
 
-function openStore(folder: string): Store {
-  return openSqliteStore({ file: join(folder, 'v.sqlite'), nowMs: Date.now })
-}
-
 t.test('a merchant has one sealing key and one fingerprint key, also after a restart', async (t) => {
   const folder = t.testdir()
   const kekKey = randomBytes(32)
-  const store = openStore(folder)
+  const store = await openStoreIn(folder)
   const kek = fakeKek(kekKey)
   const ring = new KeyRing({ kek, store, nowMs: Date.now })
   const [one, two] = await Promise.all([ring.sealingKey('shop'), ring.sealingKey('shop')])
@@ -55,7 +48,7 @@ t.test('a merchant has one sealing key and one fingerprint key, also after a res
 })
 
 t.test('fingerprints differ by merchant and by card', async (t) => {
-  const store = openStore(t.testdir())
+  const store = await openStoreIn(t.testdir())
   const ring = new KeyRing({ kek: fakeKek(randomBytes(32)), store, nowMs: Date.now })
   const fingerprint = await ring.fingerprint('shop', PAN)
   t.equal(fingerprint.length, 32)
@@ -67,7 +60,7 @@ t.test('fingerprints differ by merchant and by card', async (t) => {
 t.test('two rings on one store agree on the key that was first', async (t) => {
   const folder = t.testdir()
   const key = randomBytes(32)
-  const stores = [openStore(folder), openStore(folder)]
+  const stores = [await openStoreIn(folder), await openStoreIn(folder)]
   const rings = stores.map((store) => new KeyRing({ kek: fakeKek(key), store, nowMs: Date.now }))
   const keys = await Promise.all(rings.map((ring) => ring.sealingKey('shop')))
   t.equal(keys[0]?.keyId, keys[1]?.keyId)
@@ -78,7 +71,7 @@ t.test('two rings on one store agree on the key that was first', async (t) => {
 t.test('after a rotation new cards get the new key and the old key still opens', async (t) => {
   const folder = t.testdir()
   const kekKey = randomBytes(32)
-  const store = openStore(folder)
+  const store = await openStoreIn(folder)
   const ring = new KeyRing({ kek: fakeKek(kekKey), store, nowMs: Date.now })
   const old = await ring.sealingKey('shop')
   const fingerprint = await ring.fingerprint('shop', PAN)
@@ -99,7 +92,7 @@ t.test('after a rotation new cards get the new key and the old key still opens',
 t.test('a wrong key-encryption key, an unknown key, and exchanged rows open nothing', async (t) => {
   const folder = t.testdir()
   const kekKey = randomBytes(32)
-  const store = openStore(folder)
+  const store = await openStoreIn(folder)
   const ring = new KeyRing({ kek: fakeKek(kekKey), store, nowMs: Date.now })
   await ring.sealingKey('shop')
   await ring.sealingKey('other')
@@ -108,9 +101,10 @@ t.test('a wrong key-encryption key, an unknown key, and exchanged rows open noth
   await t.rejects(fresh(fakeKek(kekKey, 'kek-2')).sealingKey('shop'), { name: 'KeyFailure' })
   await t.rejects(ring.keyById('key_none'), { name: 'KeyFailure' })
 
-  const database = new DatabaseSync(join(folder, 'v.sqlite'))
-  database.exec("UPDATE keys SET wrapped = (SELECT wrapped FROM keys WHERE merchant = 'other') WHERE merchant = 'shop'")
-  database.close()
+  await alter(
+    folder,
+    "UPDATE keys SET wrapped = (SELECT wrapped FROM keys WHERE merchant = 'other') WHERE merchant = 'shop'",
+  )
   await t.rejects(fresh(fakeKek(kekKey)).sealingKey('shop'), { name: 'KeyFailure' })
   await store.close()
 })

@@ -3,6 +3,7 @@ import type { VaultReply } from '../../../src/cde/vault-protocol.ts'
 import { openVault, type MerchantOptions, type Vault } from '../../../src/cde/vault/vault.ts'
 import { createLogger } from '../../../src/kit/log.ts'
 import { Metrics } from '../../../src/kit/metrics.ts'
+import { postgresOf } from './test-store.ts'
 
 export const GUARD = { role: 'guard', origin: 'guard.test' } as const
 
@@ -25,8 +26,10 @@ export async function openTestVault(
 ): Promise<TestVault> {
   const lines: string[] = []
   const metrics = new Metrics('vault')
+  const postgresql = await postgresOf(dataDir)
   const vault = await openVault({
     dataDir,
+    ...(postgresql === null ? {} : { postgresql }),
     merchants: [{ name: 'shop' }, { name: 'other' }],
     logger: createLogger({ role: 'vault', level: 'debug', stream: { write: (line) => lines.push(line) } }),
     metrics,

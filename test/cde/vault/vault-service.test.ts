@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import { composeCardBody } from '../../../src/cde/card-body.ts'
 import { parseVaultReply, parseVaultRequest, type TokenizeRequest } from '../../../src/cde/vault-protocol.ts'
@@ -9,6 +7,7 @@ import { ROLES } from '../../../src/kit/identity.ts'
 import { seededRandom } from '../../fakes/seeded-random.ts'
 import { testCard } from '../../fakes/test-card.ts'
 import { GUARD, openTestVault } from './open-test-vault.ts'
+import { alter, failureCode } from './test-store.ts'
 
 const REQUEST: TokenizeRequest = { type: 'tokenize', merchant: 'shop', windowId: 'w1', idempotencyKey: 'window-1-card' }
 
@@ -96,13 +95,11 @@ t.test('when nothing can be written down, nothing is acknowledged', async (t) =>
   const folder = t.testdir()
   const vault = await openTestVault(folder)
   await vault.tokenize(testCard())
-  const blocker = new DatabaseSync(join(folder, 'vault.sqlite'))
-  blocker.exec('ALTER TABLE audit RENAME TO elsewhere')
+  await alter(folder, 'ALTER TABLE audit RENAME TO elsewhere')
   t.same(await vault.tokenize(testCard()), { type: 'refused', code: 'store_failed' })
   t.same(await vault.tokenize(testCard({ pan: '4' })), { type: 'refused', code: 'store_failed' })
-  t.match(vault.lines.join(''), '"errorCode":"SQLITE_1"')
-  blocker.exec('ALTER TABLE elsewhere RENAME TO audit')
-  blocker.close()
+  t.match(vault.lines.join(''), `"errorCode":"${failureCode('no_such_table')}"`)
+  await alter(folder, 'ALTER TABLE elsewhere RENAME TO audit')
   t.match(await vault.tokenize(testCard()), { type: 'tokenized' })
   await vault.close()
 })
@@ -123,7 +120,7 @@ t.test('whatever request and body come, the answer is a reply and the vault goes
   const random = seededRandom(11)
   const good = composeCardBody(testCard({ cardCode: '123' }))
   let tokenized = 0
-  for (let round = 0; round < 1_500; round += 1) {
+  const ask = async (round: number): Promise<void> => {
     const body = Buffer.from(good)
     for (let change = random.below(3); change > 0; change -= 1) body[random.below(body.length)] = random.below(12)
     const value = {
@@ -134,6 +131,9 @@ t.test('whatever request and body come, the answer is a reply and the vault goes
     const reply = await vault.service.handle(parseVaultRequest(value) ?? { type: 'malformed' }, body, GUARD)
     if (parseVaultReply(reply) === null) t.fail('not a reply')
     if (reply.type === 'tokenized') tokenized += 1
+  }
+  for (let round = 0; round < 1_500; round += 50) {
+    await Promise.all(Array.from({ length: 50 }, (_, index) => ask(round + index)))
   }
   t.ok(tokenized > 300 && tokenized < 1_200)
   await vault.close()

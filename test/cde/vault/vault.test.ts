@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import { composeCardBody } from '../../../src/cde/card-body.ts'
 import { Acquirer } from '../../fakes/acquirer.ts'
 import { testCard } from '../../fakes/test-card.ts'
 import { GUARD, openTestVault, tokenOf } from './open-test-vault.ts'
+import { tamper } from './test-store.ts'
 
 t.test('start and stop are written down, and closing twice is one stop', async (t) => {
   const folder = t.testdir()
@@ -52,9 +52,7 @@ t.test('an audit record that was changed is an alarm at the next start', async (
   const vault = await openTestVault(folder)
   await vault.tokenize(testCard())
   await vault.close()
-  const database = new DatabaseSync(join(folder, 'vault.sqlite'))
-  database.exec("DROP TRIGGER audit_never_changes; UPDATE audit SET role = 'desk' WHERE sequence = 2")
-  database.close()
+  await tamper(folder, "UPDATE audit SET role = 'desk' WHERE sequence = 2")
   const again = await openTestVault(folder)
   t.match(again.lines.join(''), /"code":"changed","sequence":2.*the audit record was changed/)
   t.match(await again.metrics.registry.metrics(), 'tonewall_vault_audit_intact{role="vault"} 0')

@@ -1,0 +1,224 @@
+import { AUDIT_GENESIS, chained, type AuditEntry, type AuditHead, type AuditRecord } from './audit-chain.ts'
+import type {
+  FingerprintPlace,
+  KeySlot,
+  Ledger,
+  LedgerStep,
+  NewCard,
+  RequestName,
+  RequestRow,
+  TokenPlace,
+} from './ledger.ts'
+import type { PostgresSession } from './postgres-connection.ts'
+import {
+  addAuditRecords,
+  addCards,
+  addKeys,
+  addRequests,
+  cardsByFingerprint,
+  cardsByToken,
+  finishRequests,
+  keysActive,
+  replaceCards,
+  requestsByName,
+  retireKeys,
+} from './postgres-statements.ts'
+import { StoreFailure, type CardRow, type KeyRow } from './store.ts'
+import { auditHead, bytesOf, cardRow, keyRow, optional, requestRow } from './store-rows.ts'
+
+type Needs = LedgerStep<unknown>['needs']
+
+/** Held until the end of the transaction: the chain has one head, and so its writers stand in line. Any number will do. */
+export const CHAIN_LOCK = 7_209_001
+const BEGIN = {
+  text: [
+    'BEGIN',
+    'SELECT pg_advisory_xact_lock(' + String(CHAIN_LOCK) + ')',
+    'SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1',
+  ].join('; '),
+}
+
+/**
+ * One transaction of many steps, in two round trips: begin() takes the chain's lock and fetches what all steps need, the steps run on what is
+ * in memory here, and commit() writes what they changed.
+ */
+export class PostgresLedger implements Ledger {
+  readonly nowMs: () => number
+  #head: AuditHead = AUDIT_GENESIS
+  readonly #keys = new Map<string, KeyRow>()
+  readonly #cards = new Map<string, CardRow>()
+  readonly #tokens = new Map<string, string>()
+  readonly #requests = new Map<string, RequestRow>()
+
+  readonly #retired: KeySlot[] = []
+  readonly #newKeys: KeyRow[] = []
+  readonly #newCards = new Map<string, NewCard>()
+  readonly #replaced = new Map<string, CardRow & { readonly atMs: number }>()
+  readonly #newRequests = new Map<string, RequestRow>()
+  readonly #finished = new Map<string, RequestRow>()
+  readonly #audit: AuditRecord[] = []
+  /** What takes back the step that runs. */
+  #undo: (() => void)[] = []
+
+  constructor(nowMs: () => number) {
+    this.nowMs = nowMs
+  }
+
+  /** Rejects with StoreFailure. */
+  async begin(session: PostgresSession, needs: readonly Needs[]): Promise<void> {
+    const keys = needs.flatMap((need) => need.keys ?? [])
+    const fingerprints = needs.flatMap((need) => need.fingerprints ?? [])
+    const cards = needs.flatMap((need) => need.cards ?? [])
+    const requests = needs.flatMap((need) => need.requests ?? [])
+    const [begun = [], ...found] = await allOf([
+      session.queries(BEGIN),
+      ...(keys.length === 0 ? [] : [session.queries(keysActive(keys))]),
+      ...(fingerprints.length === 0 ? [] : [session.queries(cardsByFingerprint(fingerprints))]),
+      ...(cards.length === 0 ? [] : [session.queries(cardsByToken(cards))]),
+      ...(requests.length === 0 ? [] : [session.queries(requestsByName(requests))]),
+    ])
+    this.#head = optional(begun.at(-1)?.rows[0], auditHead) ?? AUDIT_GENESIS
+    for (const row of found.flat().flatMap(({ rows }) => rows)) {
+      if ('wrapped' in row) this.#keys.set(slotOf(keyRow(row)), keyRow(row))
+      else if ('sealed' in row) this.#hold(cardRow(row), bytesOf(row, 'fingerprint'))
+      else this.#requests.set(nameOf(requestRow(row)), requestRow(row))
+    }
+  }
+
+  /** Runs one step; when it throws, nothing of it stays. */
+  attempt<Result>(step: LedgerStep<Result>): Result {
+    this.#undo = []
+    try {
+      return step.run(this)
+    } catch (error) {
+      for (const undo of this.#undo.reverse()) undo()
+      throw error
+    }
+  }
+
+  /** Rejects with StoreFailure. When the connection is lost meanwhile, it is not known whether the transaction was committed. */
+  async commit(session: PostgresSession): Promise<void> {
+    const warnings = session.warnings
+    const statements = [
+      ...(this.#retired.length === 0 ? [] : [retireKeys(this.#retired)]),
+      ...(this.#newKeys.length === 0 ? [] : [addKeys(this.#newKeys)]),
+      ...(this.#newCards.size === 0 ? [] : [addCards([...this.#newCards.values()])]),
+      ...(this.#replaced.size === 0 ? [] : [replaceCards([...this.#replaced.values()])]),
+      ...(this.#newRequests.size === 0 ? [] : [addRequests([...this.#newRequests.values()])]),
+      ...(this.#finished.size === 0 ? [] : [finishRequests([...this.#finished.values()])]),
+      ...(this.#audit.length === 0 ? [] : [addAuditRecords(this.#audit)]),
+      { text: 'COMMIT' },
+    ]
+    const answers = await allOf(statements.map((statement) => session.query(statement)))
+    // PostgreSQL answers ROLLBACK to the COMMIT of a transaction that failed.
+    if (answers.at(-1)?.command !== 'COMMIT') throw new StoreFailure('ROLLED_BACK')
+    if (session.warnings !== warnings) throw new StoreFailure('COMMIT_WARNED')
+  }
+
+  activeKey(slot: KeySlot): KeyRow | null {
+    return this.#keys.get(slotOf(slot)) ?? null
+  }
+
+  addKey(row: KeyRow): void {
+    this.#set(this.#keys, slotOf(row), row)
+    this.#push(this.#newKeys, row)
+  }
+
+  retireKey(slot: KeySlot): void {
+    this.#push(this.#retired, slot)
+  }
+
+  card(place: TokenPlace): CardRow | null {
+    return this.#cards.get(placeOf(place)) ?? null
+  }
+
+  cardByFingerprint(owner: FingerprintPlace): CardRow | null {
+    const place = this.#tokens.get(ownerOf(owner))
+    return place === undefined ? null : (this.#cards.get(place) ?? null)
+  }
+
+  addCard(row: NewCard): void {
+    this.#set(this.#cards, placeOf(row), row)
+    this.#set(this.#tokens, ownerOf(row), placeOf(row))
+    this.#set(this.#newCards, row.token, row)
+  }
+
+  replaceCard(card: CardRow, by: { readonly keyId: string; readonly sealed: Uint8Array; readonly atMs: number }): void {
+    this.#set(this.#cards, placeOf(card), { ...card, ...by })
+    const added = this.#newCards.get(card.token)
+    if (added === undefined) this.#set(this.#replaced, card.token, { ...card, ...by })
+    else this.#set(this.#newCards, card.token, { ...added, ...by })
+  }
+
+  request(name: RequestName): RequestRow | null {
+    return this.#requests.get(nameOf(name)) ?? null
+  }
+
+  addRequest(row: RequestRow): void {
+    this.#set(this.#requests, nameOf(row), row)
+    this.#set(this.#newRequests, nameOf(row), row)
+  }
+
+  finishRequest(name: RequestName, outcome: Pick<RequestRow, 'outcome' | 'outcomeCode'>): void {
+    const before = this.request(name)
+    if (before === null) return
+    const row = { ...before, ...outcome }
+    this.#set(this.#requests, nameOf(name), row)
+    this.#set(this.#newRequests.has(nameOf(name)) ? this.#newRequests : this.#finished, nameOf(name), row)
+  }
+
+  append(entry: AuditEntry): void {
+    const before = this.#head
+    const record = chained(entry, before, this.nowMs())
+    this.#undo.push(() => {
+      this.#head = before
+    })
+    this.#head = record
+    this.#push(this.#audit, record)
+  }
+
+  #hold(card: CardRow, fingerprint: Uint8Array): void {
+    this.#cards.set(placeOf(card), card)
+    this.#tokens.set(ownerOf({ merchant: card.merchant, fingerprint }), placeOf(card))
+  }
+
+  #set<Value>(map: Map<string, Value>, key: string, value: Value): void {
+    const before = map.get(key)
+    this.#undo.push(() => {
+      if (before === undefined) map.delete(key)
+      else map.set(key, before)
+    })
+    map.set(key, value)
+  }
+
+  #push<Value>(list: Value[], value: Value): void {
+    this.#undo.push(() => list.pop())
+    list.push(value)
+  }
+}
+
+/** Waits for all: an answer that nobody waits for would be an error that nobody catches. The first failure is the cause of the others. */
+async function allOf<Answer>(asked: readonly Promise<Answer>[]): Promise<Answer[]> {
+  const settled = await Promise.allSettled(asked)
+  return settled.map((one) => {
+    if (one.status === 'rejected') throw one.reason
+    return one.value
+  })
+}
+
+// No name below holds a space.
+function slotOf({ merchant, purpose }: KeySlot): string {
+  return merchant + ' ' + purpose
+}
+
+function placeOf({ merchant, token }: TokenPlace): string {
+  return merchant + ' ' + token
+}
+
+function ownerOf({ merchant, fingerprint }: FingerprintPlace): string {
+  return merchant + ' ' + Buffer.from(fingerprint).toString('base64')
+}
+
+function nameOf({ merchant, operation, idempotencyKey }: RequestName): string {
+  return [merchant, operation, idempotencyKey].join(' ')
+}

@@ -1,0 +1,166 @@
+import type { AuditRecord } from './audit-chain.ts'
+import type { FingerprintPlace, KeySlot, NewCard, RequestName, RequestRow, TokenPlace } from './ledger.ts'
+import type { Statement } from './postgres-connection.ts'
+import type { CardRow, KeyRow } from './store.ts'
+
+/** What the ledger asks of PostgreSQL: each for many rows at once, one array a column. */
+export function keysActive(slots: readonly KeySlot[]): Statement {
+  return {
+    name: 'keys_active',
+    text:
+      'SELECT k.* FROM keys k JOIN unnest($1::text[], $2::text[]) n (merchant, purpose) USING (merchant, purpose)' +
+      " WHERE k.state = 'active'",
+    values: [slots.map(({ merchant }) => merchant), slots.map(({ purpose }) => purpose)],
+  }
+}
+
+export function cardsByFingerprint(places: readonly FingerprintPlace[]): Statement {
+  return {
+    name: 'cards_by_fingerprint',
+    text: 'SELECT c.* FROM cards c JOIN unnest($1::text[], $2::bytea[]) n (merchant, fingerprint) USING (merchant, fingerprint)',
+    values: [places.map(({ merchant }) => merchant), places.map(({ fingerprint }) => fingerprint)],
+  }
+}
+
+export function cardsByToken(places: readonly TokenPlace[]): Statement {
+  return {
+    name: 'cards_by_token',
+    text: 'SELECT c.* FROM cards c JOIN unnest($1::text[], $2::text[]) n (merchant, token) USING (merchant, token)',
+    values: [places.map(({ merchant }) => merchant), places.map(({ token }) => token)],
+  }
+}
+
+export function requestsByName(names: readonly RequestName[]): Statement {
+  return {
+    name: 'requests_by_name',
+    text:
+      'SELECT r.* FROM requests r JOIN unnest($1::text[], $2::text[], $3::text[]) n (merchant, operation, idempotency_key)' +
+      ' USING (merchant, operation, idempotency_key)',
+    values: namesOf(names),
+  }
+}
+
+export function retireKeys(slots: readonly KeySlot[]): Statement {
+  return {
+    name: 'retire_keys',
+    text:
+      "UPDATE keys k SET state = 'retired' FROM unnest($1::text[], $2::text[]) n (merchant, purpose)" +
+      " WHERE k.merchant = n.merchant AND k.purpose = n.purpose AND k.state = 'active'",
+    values: [slots.map(({ merchant }) => merchant), slots.map(({ purpose }) => purpose)],
+  }
+}
+
+export function addKeys(rows: readonly KeyRow[]): Statement {
+  return {
+    name: 'add_keys',
+    text:
+      'INSERT INTO keys (key_id, merchant, purpose, state, kek_id, wrapped, created_at_ms)' +
+      " SELECT n.key_id, n.merchant, n.purpose, 'active', n.kek_id, n.wrapped, n.created_at_ms" +
+      ' FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bigint[])' +
+      ' n (key_id, merchant, purpose, kek_id, wrapped, created_at_ms)',
+    values: [
+      rows.map(({ keyId }) => keyId),
+      rows.map(({ merchant }) => merchant),
+      rows.map(({ purpose }) => purpose),
+      rows.map(({ kekId }) => kekId),
+      rows.map(({ wrapped }) => wrapped),
+      rows.map(({ createdAtMs }) => createdAtMs),
+    ],
+  }
+}
+
+export function addCards(rows: readonly NewCard[]): Statement {
+  return {
+    name: 'add_cards',
+    text:
+      'INSERT INTO cards (token, merchant, fingerprint, key_id, sealed, last_four, brand, created_at_ms, updated_at_ms)' +
+      ' SELECT n.token, n.merchant, n.fingerprint, n.key_id, n.sealed, n.last_four, n.brand, n.at_ms, n.at_ms' +
+      ' FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::bigint[])' +
+      ' n (token, merchant, fingerprint, key_id, sealed, last_four, brand, at_ms)',
+    values: [
+      rows.map(({ token }) => token),
+      rows.map(({ merchant }) => merchant),
+      rows.map(({ fingerprint }) => fingerprint),
+      rows.map(({ keyId }) => keyId),
+      rows.map(({ sealed }) => sealed),
+      rows.map(({ lastFour }) => lastFour),
+      rows.map(({ brand }) => brand),
+      rows.map(({ atMs }) => atMs),
+    ],
+  }
+}
+
+export function replaceCards(rows: readonly (CardRow & { readonly atMs: number })[]): Statement {
+  return {
+    name: 'replace_cards',
+    text:
+      'UPDATE cards c SET key_id = n.key_id, sealed = n.sealed, updated_at_ms = n.at_ms' +
+      ' FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[]) n (token, key_id, sealed, at_ms)' +
+      ' WHERE c.token = n.token',
+    values: [
+      rows.map(({ token }) => token),
+      rows.map(({ keyId }) => keyId),
+      rows.map(({ sealed }) => sealed),
+      rows.map(({ atMs }) => atMs),
+    ],
+  }
+}
+
+export function addRequests(rows: readonly RequestRow[]): Statement {
+  return {
+    name: 'add_requests',
+    text:
+      'INSERT INTO requests (merchant, operation, idempotency_key, digest, token, outcome, outcome_code, created_at_ms)' +
+      ' SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::bigint[])',
+    values: [
+      ...namesOf(rows),
+      rows.map(({ digest }) => digest),
+      rows.map(({ token }) => token),
+      rows.map(({ outcome }) => outcome),
+      rows.map(({ outcomeCode }) => outcomeCode),
+      rows.map(({ createdAtMs }) => createdAtMs),
+    ],
+  }
+}
+
+export function finishRequests(rows: readonly RequestRow[]): Statement {
+  return {
+    name: 'finish_requests',
+    text:
+      'UPDATE requests r SET outcome = n.outcome, outcome_code = n.outcome_code' +
+      ' FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])' +
+      ' n (merchant, operation, idempotency_key, outcome, outcome_code)' +
+      ' WHERE r.merchant = n.merchant AND r.operation = n.operation AND r.idempotency_key = n.idempotency_key',
+    values: [...namesOf(rows), rows.map(({ outcome }) => outcome), rows.map(({ outcomeCode }) => outcomeCode)],
+  }
+}
+
+export function addAuditRecords(records: readonly AuditRecord[]): Statement {
+  return {
+    name: 'add_audit',
+    text:
+      'INSERT INTO audit (sequence, at, role, action, outcome, origin, merchant, resource, window_id, hash)' +
+      ' SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],' +
+      ' $9::text[], $10::bytea[])',
+    values: [
+      records.map(({ sequence }) => sequence),
+      records.map(({ at }) => at),
+      records.map(({ role }) => role),
+      records.map(({ action }) => action),
+      records.map(({ outcome }) => outcome),
+      records.map(({ origin }) => origin),
+      records.map(({ merchant }) => merchant),
+      records.map(({ resource }) => resource),
+      records.map(({ windowId }) => windowId),
+      records.map(({ hash }) => hash),
+    ],
+  }
+}
+
+function namesOf(names: readonly RequestName[]): readonly unknown[] {
+  return [
+    names.map(({ merchant }) => merchant),
+    names.map(({ operation }) => operation),
+    names.map(({ idempotencyKey }) => idempotencyKey),
+  ]
+}

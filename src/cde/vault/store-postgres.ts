@@ -1,0 +1,146 @@
+import { AUDIT_GENESIS, type AuditEntry, type AuditHead, type AuditRecord } from './audit-chain.ts'
+import {
+  addKeyStep,
+  appendStep,
+  beginChargeStep,
+  finishChargeStep,
+  rotateKeyStep,
+  tokenizeStep,
+} from './ledger-steps.ts'
+import { MIGRATIONS } from './migrations.ts'
+import { PostgresCommit } from './postgres-commit.ts'
+import { PostgresConnection, type Answer, type PostgresOptions, type Statement } from './postgres-connection.ts'
+import { postgresVersion } from './postgres-migrations.ts'
+import { cardsByToken, keysActive } from './postgres-statements.ts'
+import {
+  StoreFailure,
+  type CardRow,
+  type ChargeBegun,
+  type ChargeKey,
+  type ChargeOutcome,
+  type ChargeStep,
+  type KeyPurpose,
+  type KeyRow,
+  type Store,
+  type TokenizeResult,
+  type TokenizeStep,
+} from './store.ts'
+import { auditHead, auditRecord, cardRow, keyRow, optional } from './store-rows.ts'
+
+/** One look-up, with the wait for a connection behind it. */
+const READ_MS_MAX = 3_000
+
+/**
+ * Opens the store on a PostgreSQL that `tonewall vault migrate` has prepared. Several vaults may work on it at once. Each has two
+ * connections: one for its transactions, which come one after the other, and one for look-ups. Rejects with
+ * StoreFailure: NOT_MIGRATED, TOO_NEW, or why the server cannot be used.
+ */
+export async function openPostgresStore(options: PostgresOptions & { readonly nowMs: () => number }): Promise<Store> {
+  const store = new PostgresStore(options)
+  try {
+    await store.check()
+    return store
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+class PostgresStore implements Store {
+  readonly #writing: PostgresConnection
+  readonly #reading: PostgresConnection
+  readonly #commit: PostgresCommit
+
+  constructor(options: PostgresOptions & { readonly nowMs: () => number }) {
+    this.#writing = new PostgresConnection(options)
+    this.#reading = new PostgresConnection(options)
+    this.#commit = new PostgresCommit(this.#writing, options.nowMs)
+  }
+
+  async check(): Promise<void> {
+    const session = await this.#reading.session()
+    const version = await postgresVersion(session).catch((error: unknown) => {
+      // There is no such table, or it may not be read: nobody has prepared this database for us.
+      const isBare = error instanceof StoreFailure && (error.code === 'PG_42P01' || error.code === 'PG_42501')
+      throw isBare ? new StoreFailure('NOT_MIGRATED') : error
+    })
+    const newest = MIGRATIONS.at(-1)?.version ?? 0
+    if (version < newest) throw new StoreFailure('NOT_MIGRATED')
+    if (version > newest) throw new StoreFailure('TOO_NEW')
+  }
+
+  async activeKey(merchant: string, purpose: KeyPurpose): Promise<KeyRow | null> {
+    return optional((await this.#read(keysActive([{ merchant, purpose }]))).rows[0], keyRow)
+  }
+
+  async keyById(keyId: string): Promise<KeyRow | null> {
+    return optional(
+      (await this.#read({ text: 'SELECT * FROM keys WHERE key_id = $1', values: [keyId] })).rows[0],
+      keyRow,
+    )
+  }
+
+  addKey(row: KeyRow, audit: AuditEntry): Promise<KeyRow> {
+    return this.#commit.run(addKeyStep(row, audit))
+  }
+
+  rotateKey(row: KeyRow, audit: AuditEntry): Promise<void> {
+    return this.#commit.run(rotateKeyStep(row, audit))
+  }
+
+  tokenize(step: TokenizeStep): Promise<TokenizeResult> {
+    return this.#commit.run(tokenizeStep(step))
+  }
+
+  async card(place: { readonly merchant: string; readonly token: string }): Promise<CardRow | null> {
+    return optional((await this.#read(cardsByToken([place]))).rows[0], cardRow)
+  }
+
+  beginCharge(step: ChargeStep): Promise<ChargeBegun> {
+    return this.#commit.run(beginChargeStep(step))
+  }
+
+  finishCharge(step: ChargeKey & { readonly outcome: ChargeOutcome; readonly audit: AuditEntry }): Promise<void> {
+    return this.#commit.run(finishChargeStep(step))
+  }
+
+  append(audit: AuditEntry): Promise<void> {
+    return this.#commit.run(appendStep(audit))
+  }
+
+  async auditHead(): Promise<AuditHead> {
+    const { rows } = await this.#read({ text: 'SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1' })
+    return optional(rows[0], auditHead) ?? AUDIT_GENESIS
+  }
+
+  async auditAfter(sequence: number, limit: number): Promise<readonly AuditRecord[]> {
+    const { rows } = await this.#read({
+      name: 'audit_after',
+      text: 'SELECT * FROM audit WHERE sequence > $1 ORDER BY sequence LIMIT $2',
+      values: [sequence, limit],
+    })
+    return rows.map(auditRecord)
+  }
+
+  /** Takes no part in the chain, and passes over rows that another vault is forgetting at this moment. */
+  async forgetRequests(before: { readonly createdBeforeMs: number; readonly limit: number }): Promise<number> {
+    const { count } = await this.#read({
+      text:
+        'DELETE FROM requests WHERE ctid = ANY (ARRAY (SELECT ctid FROM requests WHERE created_at_ms < $1 LIMIT $2' +
+        ' FOR UPDATE SKIP LOCKED))',
+      values: [before.createdBeforeMs, before.limit],
+    })
+    return count
+  }
+
+  async close(): Promise<void> {
+    await this.#commit.drain()
+    await this.#writing.close()
+    await this.#reading.close()
+  }
+
+  async #read(statement: Statement): Promise<Answer> {
+    const session = await this.#reading.session()
+    return session.within(READ_MS_MAX, () => session.query(statement))
+  }
+}
