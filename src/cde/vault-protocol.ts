@@ -53,8 +53,11 @@ export type ReportRequest = {
   readonly occurredMs: number
 }
 
-/** masking_failed: the sentinel kept something back. self_test_failed: a test call was not as it must be. */
-export const REPORT_EVENTS = ['masking_failed', 'self_test_failed'] as const
+/**
+ * masking_failed: the sentinel kept something back. self_test_failed: a test call was not as it must be. window_opened: sent before
+ * the window is, and only a window that is recorded opens.
+ */
+export const REPORT_EVENTS = ['masking_failed', 'self_test_failed', 'window_opened', 'window_closed'] as const
 export type ReportEvent = (typeof REPORT_EVENTS)[number]
 
 export const REPORT_CAUSES = [
@@ -69,6 +72,11 @@ export const REPORT_CAUSES = [
   'no_media',
   'delay',
   'not_direct',
+  'capture', // a window with a form
+  'mask_only', // after a guard or an rtpengine was lost: masked, and no key is taken
+  'released', // the sbc took the guard out
+  'abandoned', // no sbc and no media any more
+  'guard_closed',
 ] as const
 export type ReportCause = (typeof REPORT_CAUSES)[number]
 
@@ -110,6 +118,7 @@ export const REFUSAL_CODES = [
   'store_failed', // nothing was kept: repeat
   'key_failed', // a key does not open what it should
   'closing',
+  'audit_backlog', // too much is written down in one place only: no window opens until it was shipped
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 

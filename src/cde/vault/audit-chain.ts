@@ -8,7 +8,7 @@ export type AuditEntry = {
   /** Who asked; 'vault' for what it does by itself. 'none' when the peer proved no role. */
   readonly role: Role
   readonly action: AuditAction
-  readonly outcome: 'done' | 'repeated' | 'approved' | 'declined' | RefusalCode | ReportCause
+  readonly outcome: 'done' | 'repeated' | 'approved' | 'declined' | RefusalCode | ReportCause | 'clock_unknown'
   /** The name that the peer's certificate proved, or 'local'. */
   readonly origin: string
   readonly merchant: string

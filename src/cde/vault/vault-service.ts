@@ -28,6 +28,8 @@ const REQUESTS_MAX = 2_048
 
 export type VaultServiceOptions = {
   readonly store: Store
+  /** Says whether what is written down now can also be kept. */
+  readonly trail: { readonly hasRoom: boolean }
   readonly keyRing: KeyRing
   readonly cardCodes: CardCodeMemory
   /** The merchants that are known, each with its way to an acquirer if it has one. */
@@ -129,7 +131,12 @@ export class VaultService {
 
   async #report(request: ReportRequest, peer: Peer): Promise<VaultReply> {
     const { event, cause, merchant, windowId, instance, occurredMs } = request
-    this.#options.logger.error({ code: event, windowId, instance, state: cause }, 'a guard reported a failed control')
+    if (event === 'window_opened' && cause === 'capture' && !this.#options.trail.hasRoom) {
+      return this.#refuse('audit_backlog', request, peer)
+    }
+    if (event === 'masking_failed' || event === 'self_test_failed') {
+      this.#options.logger.error({ code: event, windowId, instance, state: cause }, 'a guard reported a failed control')
+    }
     await this.#options.store.append({
       ...peer,
       action: event,
