@@ -33,6 +33,9 @@ export type BaresipOptions = {
 /** An event as baresip tells it, with the SIP Call-ID. */
 export type BaresipEvent = { readonly type: string; readonly param: string; readonly callId: string }
 
+/** A SIP message without its body. */
+export type BaresipMessage = { readonly from: string; readonly to: string; readonly text: string }
+
 const MODULES = '/usr/lib/baresip/modules'
 const RATE_HZ = 8_000
 /** Longer than any call here; baresip stops sending at the end of its file. */
@@ -166,6 +169,16 @@ export class Baresip {
     return Int16Array.from({ length: all.length >> 1 }, (_, index) => all.readInt16LE(index * 2))
   }
 
+  /** The SIP that it sent and got, in order; written when it has ended. */
+  messages(): readonly BaresipMessage[] {
+    const colours = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g')
+    const log = readFileSync(join(this.#folder, 'baresip.log'), 'latin1').replaceAll(colours, '')
+    return log.split(/^#$/m).flatMap((part) => {
+      const [, from, to, text] = /^\s*(?:UDP|TCP|TLS) (\S+) -> (\S+)\n([^]*?\r\n)\r\n/.exec(part) ?? []
+      return from === undefined || to === undefined || text === undefined ? [] : [{ from, to, text }]
+    })
+  }
+
   /** Ends it. Safe to call twice. */
   async close(): Promise<void> {
     this.#control.destroy()
@@ -244,7 +257,7 @@ function writeSettings(options: BaresipOptions, own: { readonly folder: string; 
     ].join('\n'),
   )
   const parameters = [
-    'regint=0',
+    ...(options.account === undefined ? ['regint=0'] : []),
     `answermode=${options.answers === true ? 'auto' : 'manual'}`,
     ...(options.encryption === undefined ? [] : [`mediaenc=${options.encryption}`]),
     ...(options.account === undefined ? [] : [options.account]),
