@@ -1,3 +1,4 @@
+import { hostPortText } from '../kit/host-text.ts'
 import type { AddressInfo } from 'node:net'
 import type { Identity } from '../kit/identity.ts'
 import type { Logger } from '../kit/log.ts'
@@ -104,9 +105,8 @@ export async function startDesk(options: {
   }
   const { port } = server.server.address() as AddressInfo
   const scheme = configuration.tls === null ? 'http' : 'https'
-  const host = configuration.host.includes(':') ? `[${configuration.host}]` : configuration.host
   logger.info({ port, address: configuration.host }, 'the desk listens')
-  return { address: `${scheme}://${host}:${port}/`, close }
+  return { address: `${scheme}://${hostPortText({ host: configuration.host, port })}/`, close }
 }
 
 function eventOf(change: BookChange): Omit<DeskEvent, 'sequence'> {

@@ -1,3 +1,4 @@
+import { hostPortText } from '../kit/host-text.ts'
 import type { Configuration, RtpengineConfiguration } from '../wire/configuration.ts'
 import { listenAddresses, type ListenAddress } from './listen-address.ts'
 import type { RoleName } from './role-name.ts'
@@ -63,7 +64,7 @@ function rtpengineArguments(rtpengine: RtpengineConfiguration): readonly string[
     '--config-file=none',
     '--table=-1',
     ...start.interface.split(';').map((name) => `--interface=${name.trim()}`),
-    `--listen-ng=${host.includes(':') ? `[${host}]` : host}:${port}`,
+    `--listen-ng=${hostPortText({ host, port })}`,
     `--port-min=${start.portMin}`,
     `--port-max=${start.portMax}`,
     '--foreground',

@@ -1,3 +1,4 @@
+import { hostPortText } from '../kit/host-text.ts'
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -211,7 +212,7 @@ class TrunkCheck {
     const { udp = [], tcp = [] } = this.#sipd?.addresses ?? {}
     const shown = (address: HostPort): string => {
       const host = isWildcard(address.host) ? ownAddressFor('192.0.2.1') : address.host
-      return `${host.includes(':') ? `[${host}]` : host}:${address.port}`
+      return hostPortText({ host, port: address.port })
     }
     const uris = [
       ...udp.map((at) => `sip:check@${shown(at)}`),

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { readAudio, type Codec } from './sdp.ts'
+import { connectionText, readAudio, type Codec } from './sdp.ts'
 
 /** The number that most use for telephone-event; we offer it, and take whatever the other side names. */
 const EVENT_PAYLOAD_TYPE = 101
@@ -57,12 +57,12 @@ export function writeCheckDescription(options: {
   const { media, sessionId, version, offer } = options
   const laws: readonly Law[] = offer === null ? ['ulaw', 'alaw'] : [offer.law]
   const events = offer === null ? [EVENT_PAYLOAD_TYPE] : offer.events
-  const family = isIP(media.host) === 6 ? 'IP6' : 'IP4'
+  const shown = connectionText(media.host)
   return [
     'v=0',
-    `o=- ${sessionId} ${version} IN ${family} ${media.host}`,
+    `o=- ${sessionId} ${version} ${shown}`,
     's=-',
-    `c=IN ${family} ${media.host}`,
+    `c=${shown}`,
     't=0 0',
     `m=audio ${media.port} RTP/AVP ${[...laws.map((law) => PAYLOAD_TYPES[law]), ...events].join(' ')}`,
     ...laws.map((law) => `a=rtpmap:${PAYLOAD_TYPES[law]} ${law === 'ulaw' ? 'PCMU' : 'PCMA'}/8000`),

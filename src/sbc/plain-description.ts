@@ -1,4 +1,4 @@
-import type { Codec, Direction } from './sdp.ts'
+import { connectionText, type Codec, type Direction } from './sdp.ts'
 
 /** A description (RFC 8866) of one audio stream that is nobody's: the guard's, or of a leg that is still to come. */
 export function plainDescription(options: {
@@ -8,7 +8,7 @@ export function plainDescription(options: {
   readonly direction: Direction
 }): string {
   const { host, port, codecs, direction } = options
-  const address = host.includes(':') ? `IN IP6 ${host}` : `IN IP4 ${host}`
+  const address = connectionText(host)
   return [
     'v=0',
     `o=- 1 1 ${address}`,

@@ -110,8 +110,7 @@ export function hideOrigin(
   const kept: string[] = []
   for (const line of lines) {
     const kind = line.slice(0, 2)
-    if (kind === 'o=')
-      kept.push(`o=- ${origin.sessionId} ${origin.version} IN ${isIP(host) === 6 ? 'IP6' : 'IP4'} ${host}`)
+    if (kind === 'o=') kept.push(`o=- ${origin.sessionId} ${origin.version} ${connectionText(host)}`)
     else if (kind === 's=') kept.push('s=-')
     else if (kind === 'a=') {
       const name = line.slice(2).split(':')[0] ?? ''
@@ -128,9 +127,14 @@ export function withEndpoint(sdp: string, endpoint: { readonly host: string; rea
   if (sections === null || audio === undefined) return sdp
   const line = (audio.lines[0] ?? '').replace(/^m=audio \d+/, `m=audio ${endpoint.port}`)
   const rest = audio.lines.slice(1).filter((own) => !own.startsWith('c=') && !own.startsWith('a=rtcp:'))
-  const lines = [line, `c=IN ${isIP(endpoint.host) === 6 ? 'IP6' : 'IP4'} ${endpoint.host}`, ...rest]
+  const lines = [line, `c=${connectionText(endpoint.host)}`, ...rest]
   const media = sections.media.map((section) => (section === audio ? { ...section, lines } : section))
   return writeSections({ ...sections, media })
+}
+
+/** An address as the o= and c= lines write it (RFC 8866 section 5.7). */
+export function connectionText(host: string): string {
+  return `IN ${isIP(host) === 6 ? 'IP6' : 'IP4'} ${host}`
 }
 
 /** The same description with another direction of its audio. */

@@ -10,7 +10,7 @@ import { randomLetters } from './letters.ts'
 import { MediaSession } from './media-session.ts'
 import { PaymentWindow } from './payment-window.ts'
 import type { RtpengineControl } from './rtpengine-control.ts'
-import { readAudio } from './sdp.ts'
+import { connectionText, readAudio } from './sdp.ts'
 
 /** Answers that are given at once. */
 const ANSWER_DEADLINE_MS = 1_000
@@ -145,12 +145,12 @@ async function setUp(
 }
 
 function describe(address: Address): string {
-  const family = address.host.includes(':') ? 'IP6' : 'IP4'
+  const shown = connectionText(address.host)
   return [
     'v=0',
-    `o=- 1 1 IN ${family} ${address.host}`,
+    `o=- 1 1 ${shown}`,
     's=-',
-    `c=IN ${family} ${address.host}`,
+    `c=${shown}`,
     't=0 0',
     `m=audio ${address.port} RTP/AVP 0 101`,
     'a=rtpmap:0 PCMU/8000',

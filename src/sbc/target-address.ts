@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { hostPortText, hostText } from '../kit/host-text.ts'
 import type { TrunkTarget } from '../wire/configuration.ts'
 
 /**
@@ -12,8 +12,8 @@ export function targetUri(target: TrunkTarget, user: string | null): string {
 
 /** Host and port as a URI writes them. */
 export function targetHost(target: Pick<TrunkTarget, 'host' | 'port'>): string {
-  const host = isIP(target.host) === 6 ? `[${target.host}]` : target.host
-  return target.port === null ? host : [host, target.port].join(':')
+  const { host, port } = target
+  return port === null ? hostText(host) : hostPortText({ host, port })
 }
 
 /** One name for one target, in logs and metrics. */

@@ -1,9 +1,10 @@
+import { hostPortText } from '../kit/host-text.ts'
 import { isIP } from 'node:net'
 import type { Address, Flow } from './flow.ts'
 import { splitList } from './header-list.ts'
 import { header, listOf, valueOf, type Header, type SipMessage } from './message.ts'
 import { parseNameAddr, replaceLocalhost } from './name-addr.ts'
-import { formatHostPort, parseSipUri } from './uri.ts'
+import { parseSipUri } from './uri.ts'
 
 /** What the server decides, whatever the application wrote. */
 const SERVERS_OWN = new Set([
@@ -27,7 +28,7 @@ const CHALLENGES = new Set(['www-authenticate', 'proxy-authenticate', 'authoriza
 
 /** The headers of an application's message that go out as they are, `@localhost` in identities replaced. */
 export function applicationHeaders(message: SipMessage, flow: Flow): Header[] {
-  const hostPort = formatHostPort(flow.local)
+  const hostPort = hostPortText(flow.local)
   const kept: Header[] = []
   for (const field of message.headers) {
     if (SERVERS_OWN.has(field.key)) continue
@@ -69,7 +70,7 @@ export function contactHeader(message: SipMessage, flow: Flow, requestUri: strin
   const written = listOf(message, 'contact')[0]
   const given = secure ? written?.replace(/(^|<)sip:/i, '$1sips:') : written
   const nobody = given === undefined || /^<?sips?:localhost>?$/i.test(given)
-  const hostPort = formatHostPort(flow.local)
+  const hostPort = hostPortText(flow.local)
   const transport = flow.transport === 'udp' || secure ? '' : `;transport=${flow.transport}`
   if (nobody) return header('Contact', `<${secure ? 'sips' : 'sip'}:${hostPort}${transport}>`)
   const replaced = replaceLocalhost(given, `${hostPort}${transport}`)

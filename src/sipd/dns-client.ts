@@ -1,3 +1,4 @@
+import { hostPortText } from '../kit/host-text.ts'
 import { lookup, Resolver } from 'node:dns/promises'
 import type { Address } from './flow.ts'
 
@@ -61,10 +62,7 @@ export class DnsClient {
   constructor(options: { readonly servers: readonly Address[]; readonly now?: () => number }) {
     this.#system = options.servers.length === 0
     this.#now = options.now ?? (() => performance.now())
-    if (!this.#system)
-      this.#resolver.setServers(
-        options.servers.map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)),
-      )
+    if (!this.#system) this.#resolver.setServers(options.servers.map(hostPortText))
   }
 
   naptr(name: string): Promise<DnsAnswer<NaptrRecord>> {

@@ -1,10 +1,10 @@
+import { hostPortText } from '../kit/host-text.ts'
 import { isIP } from 'node:net'
 import type { Address, Flow } from './flow.ts'
 import type { HepSender } from './hep-sender.ts'
 import { interfaceAddresses, localAddressFor, type InterfaceAddress } from './local-address.ts'
 import type { MessageTrace } from './message-trace.ts'
 import { seeMessage } from './seen-message.ts'
-import { formatHostPort } from './uri.ts'
 
 /** Sees every SIP message that comes and goes, reduces it, and hands what may be shown to the trace and to Homer. */
 export class MessageWatch {
@@ -38,8 +38,8 @@ export class MessageWatch {
         atMs,
         direction,
         transport,
-        local: formatHostPort(flow.local),
-        remote: formatHostPort(remote),
+        local: hostPortText(flow.local),
+        remote: hostPortText(remote),
       })
       if (this.#homer === null) return
       const local = this.#numeric(flow.local, remote)

@@ -1,3 +1,4 @@
+import { hostPortText } from '../kit/host-text.ts'
 import { randomUUID } from 'node:crypto'
 import { applicationHeaders, contactHeader } from './application-headers.ts'
 import { newSequence, newTag, type Dialog } from './dialog.ts'
@@ -5,7 +6,6 @@ import { parseCseq } from './envelope.ts'
 import type { Flow } from './flow.ts'
 import { EMPTY_BODY, header, valueOf, type Header, type SipRequest } from './message.ts'
 import { bracketed, replaceLocalhost, tagOf, withTag } from './name-addr.ts'
-import { formatHostPort } from './uri.ts'
 import { BRANCH_COOKIE, formatVia } from './via.ts'
 
 /** RFC 3261 section 8.1.1.6. */
@@ -22,7 +22,7 @@ export type OutgoingRequest = { readonly request: SipRequest; readonly branch: s
  * a digest retry repeats them (RFC 3261 section 22.2).
  */
 export function outsideDialog(given: SipRequest, flow: Flow, contentType: readonly Header[]): OutgoingRequest {
-  const hostPort = formatHostPort(flow.local)
+  const hostPort = hostPortText(flow.local)
   const branch = newBranch()
   const sequence = givenSequence(given) ?? newSequence()
   const from = bracketed(replaceLocalhost(valueOf(given, 'from') ?? `sip:${hostPort}`, hostPort))

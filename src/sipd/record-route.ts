@@ -1,8 +1,9 @@
+import { hostPortText } from '../kit/host-text.ts'
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Flow } from './flow.ts'
 import { header, listOf, valueOf, type Header, type SipRequest } from './message.ts'
 import { parseNameAddr } from './name-addr.ts'
-import { formatHostPort, parseSipUri, type SipUri } from './uri.ts'
+import { parseSipUri, type SipUri } from './uri.ts'
 
 /** Our entries at the top of one route set: one, or two where a call changes its transport (RFC 5658). */
 const OWN_ENTRIES_MAX = 2
@@ -74,7 +75,7 @@ export class RecordRoute {
 function entry(token: string, request: SipRequest, flow: Flow): string {
   const secure = /^sips:/i.test(request.uri)
   const transport = flow.transport === 'udp' || secure ? '' : `;transport=${flow.transport}`
-  return `<${secure ? 'sips' : 'sip'}:${token}@${formatHostPort(flow.local)}${transport};lr>`
+  return `<${secure ? 'sips' : 'sip'}:${token}@${hostPortText(flow.local)}${transport};lr>`
 }
 
 function same(user: string | undefined, token: Buffer): boolean {

@@ -1,3 +1,4 @@
+import { hostText } from '../kit/host-text.ts'
 import { isIP } from 'node:net'
 import type { Address, Flow, TransportName } from './flow.ts'
 import {
@@ -208,6 +209,6 @@ export class Transports {
     const host = isWildcard(local.host)
       ? localAddressFor(local.host === '::' ? '2001:db8::1' : '192.0.2.1', this.#interfaces)
       : local.host
-    return host.includes(':') ? `[${host}]` : host
+    return hostText(host)
   }
 }

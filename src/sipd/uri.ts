@@ -50,11 +50,6 @@ export function parseHostPort(text: string): { readonly host: string; readonly p
   return withPort(host, colon === -1 ? '' : text.slice(colon))
 }
 
-/** `host:port` as a URI or Via writes it, an IPv6 address in brackets. */
-export function formatHostPort(address: { readonly host: string; readonly port: number }): string {
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
-}
-
 function withPort(
   host: string,
   rest: string,

@@ -1,6 +1,7 @@
+import { hostPortText } from '../kit/host-text.ts'
 import type { TransportName } from './flow.ts'
 import { parseParameters } from './header-list.ts'
-import { formatHostPort, parseHostPort } from './uri.ts'
+import { parseHostPort } from './uri.ts'
 
 /** The top Via of a message (RFC 3261 section 20.42). `parameters` holds branch, rport, received and the rest. */
 export type Via = {
@@ -38,7 +39,7 @@ export function formatVia(options: {
   readonly branch: string
 }): string {
   const alias = options.transport === 'tls' ? ';alias' : ''
-  return `SIP/2.0/${options.transport.toUpperCase()} ${formatHostPort(options.local)};branch=${options.branch};rport${alias}`
+  return `SIP/2.0/${options.transport.toUpperCase()} ${hostPortText(options.local)};branch=${options.branch};rport${alias}`
 }
 
 /** Writes where a request really came from into its top Via: received (RFC 3261 section 18.2.1), rport (RFC 3581 section 4). */

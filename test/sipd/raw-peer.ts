@@ -1,3 +1,4 @@
+import { hostPortText } from '../../src/kit/host-text.ts'
 import { once } from 'node:events'
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net'
@@ -14,7 +15,6 @@ import {
   type SipRequest,
   type SipResponse,
 } from '../../src/sipd/message.ts'
-import { formatHostPort } from '../../src/sipd/uri.ts'
 
 /** Longer than any answer on loopback takes, shorter than the patience of a test file. */
 const WAIT_MS = 5_000
@@ -143,7 +143,7 @@ export class RawPeer {
   }
 
   get uri(): string {
-    return `sip:peer@${formatHostPort(this.address)}${this.transport === 'udp' ? '' : `;transport=${this.transport}`}`
+    return `sip:peer@${hostPortText(this.address)}${this.transport === 'udp' ? '' : `;transport=${this.transport}`}`
   }
 
   /** Sends the bytes as they are. */
@@ -164,7 +164,7 @@ export class RawPeer {
     this.#branch += 1
     const { method } = options
     const usual: Record<string, string> = {
-      via: `SIP/2.0/${this.transport.toUpperCase()} ${formatHostPort(this.address)};branch=z9hG4bK${this.address.port}-${this.#branch};rport`,
+      via: `SIP/2.0/${this.transport.toUpperCase()} ${hostPortText(this.address)};branch=z9hG4bK${this.address.port}-${this.#branch};rport`,
       'max-forwards': '70',
       from: `<sip:caller@${shown(this.address.host)}>;tag=from${this.address.port}`,
       to: `<sip:service@${shown(to.host)}>`,
@@ -180,7 +180,7 @@ export class RawPeer {
     const request: SipRequest = {
       kind: 'request',
       method,
-      uri: options.uri ?? `sip:service@${formatHostPort(to)}`,
+      uri: options.uri ?? `sip:service@${hostPortText(to)}`,
       headers,
       body: Buffer.from(options.body ?? ''),
     }

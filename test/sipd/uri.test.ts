@@ -1,5 +1,6 @@
+import { hostPortText } from '../../src/kit/host-text.ts'
 import t from 'tap'
-import { formatHostPort, parseHostPort, parseSipUri } from '../../src/sipd/uri.ts'
+import { parseHostPort, parseSipUri } from '../../src/sipd/uri.ts'
 
 t.test('sip and sips URIs are taken apart', (t) => {
   t.match(parseSipUri('sip:+1;phone-context=x@h.example:5070;transport=TCP;lr?subject=a'), {
@@ -33,7 +34,7 @@ t.test('what is no sip URI, or reads two ways, is refused', (t) => {
 })
 
 t.test('a host and port are written back, IPv6 in brackets', (t) => {
-  t.equal(formatHostPort({ host: '::1', port: 5060 }), '[::1]:5060')
+  t.equal(hostPortText({ host: '::1', port: 5060 }), '[::1]:5060')
   t.same(parseHostPort('192.0.2.1:5060'), { host: '192.0.2.1', port: 5060 })
   t.end()
 })
