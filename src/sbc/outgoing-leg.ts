@@ -43,6 +43,8 @@ export type LegOrder = {
   readonly trunks: readonly Trunk[]
   /** As the routes know it; the trunk's own rules are applied to it, and to the calling number. */
   readonly number: string
+  /** Instead of the number: a request URI for this trunk as its peer wrote it, sent to the trunk's targets all the same. */
+  readonly uriFor?: (trunk: Trunk) => string | null
   /** The user that is shown as the caller. */
   readonly callingNumber: string
   readonly headersFor: (trunk: Trunk) => SipHeaders
@@ -127,9 +129,11 @@ async function invite(
   let outgoing: OutgoingInvite | null = null
   let hasRung = false
   const given = { up: false }
+  const written = order.uriFor?.(trunk) ?? null
   const inviting = dependencies.sip.invite(
-    targetUri(target, escapeUser(byRules(order.number, out))),
+    written ?? targetUri(target, escapeUser(byRules(order.number, out))),
     {
+      ...(written === null ? {} : { proxy: targetUri(target, null) }),
       sdp: to.sdp,
       headers: order.headersFor(trunk),
       callingNumber: escapeUser(byRules(order.callingNumber, out)),

@@ -6,7 +6,13 @@ export type Replaces = DialogName & { readonly earlyOnly: boolean }
 
 /** Whom a REFER asks to call: a number at a host, in place of a dialog if there is one. */
 export type ReferTarget = {
+  /** '' where `uri` says it all. */
   readonly number: string
+  /**
+   * The address as it was written, without what `?` adds, when it has parameters of its own: a service knows by them whom it
+   * means, and wants them back. null: the number says it.
+   */
+  readonly uri: string | null
   /** Lower case; '' for a tel URI. */
   readonly host: string
   /** The Replaces value as it is sent on (RFC 3891), and as it is read; null: none. */
@@ -24,8 +30,10 @@ export function readReferTo(value: string | undefined): ReferTarget | null {
   const uri = bracketed?.[1] ?? (/^[^<>,"]+$/.test(value) ? (value.trim().split(';')[0] ?? '') : '')
   const parts = /^(sips?|tel):([^?\s]+)(?:\?(\S*))?$/i.exec(uri)
   const number = userOf(uri)
-  if (parts === null || number === '') return null
+  if (parts === null) return null
   const [, scheme = '', address = '', headers = ''] = parts
+  const own = /^sip$/i.test(scheme) && hasOwnParameters(address) ? `sip:${address}` : null
+  if (number === '' && own === null) return null
   // Only a call can be placed (RFC 3515 section 2.1: another method is a request of another kind).
   const method = /;method=([\w-]+)/i.exec(address)?.[1]
   if (method !== undefined && method.toUpperCase() !== 'INVITE') return null
@@ -35,6 +43,7 @@ export function readReferTo(value: string | undefined): ReferTarget | null {
   if (written !== undefined && dialog === null) return null
   return {
     number,
+    uri: own,
     host: scheme.toLowerCase() === 'tel' ? '' : hostOf(address),
     replaces: replaces === null || dialog === null ? null : { value: replaces, dialog },
   }
@@ -53,6 +62,16 @@ export function readReplaces(value: string | undefined): Replaces | null {
   const [remoteTag, ...moreFrom] = named('from-tag')
   if (!/^[\x21-\x7e]+$/.test(callId) || !localTag || !remoteTag || moreTo.length + moreFrom.length > 0) return null
   return { callId, localTag, remoteTag, earlyOnly: named('early-only').length > 0 }
+}
+
+/** Those of RFC 3261 section 19.1.1 say by which way, not to whom. */
+const OF_THE_WAY: ReadonlySet<string> = new Set(['transport', 'user', 'method', 'ttl', 'maddr', 'lr'])
+
+/** False, too, when a character is in it that we do not write into a request line. */
+function hasOwnParameters(address: string): boolean {
+  const [place = '', ...parameters] = address.split(';')
+  if (!/^[\w\-.!~*'()&=+$,/%@:[\];]+$/.test(address) || place === '') return false
+  return parameters.some((parameter) => !OF_THE_WAY.has((parameter.split('=')[0] ?? '').toLowerCase()))
 }
 
 function hostOf(address: string): string {

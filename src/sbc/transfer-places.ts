@@ -49,7 +49,8 @@ export type TransferPlaces = {
 
 /** No longer chain of transfers is followed (RFC 3261 section 20.22). */
 const HOPS = 70
-const REFERRED_BY_LENGTH_MAX = 300
+/** A service that knows its calls by it writes some 500 characters; cut short it would name another. */
+const REFERRED_BY_LENGTH_MAX = 1_024
 
 export function transferPlaces(parts: {
   readonly directory: CallDirectory
@@ -66,6 +67,7 @@ export function transferPlaces(parts: {
       const placed = await placeLeg(placing, {
         trunks: chosen,
         number: target.number,
+        uriFor: (trunk) => (isTargetOf(trunk, target) ? target.uri : null),
         callingNumber: order.callingNumber === '' ? 'anonymous' : order.callingNumber,
         headersFor: (trunk) => headersFor(trunk, order),
         offerFor: order.offer,
@@ -98,25 +100,29 @@ export function transferPlaces(parts: {
  */
 export function trunksFor(order: Pick<PlaceOrder, 'target' | 'from'>, trunks: Trunks): readonly Trunk[] {
   const { target, from } = order
-  const isAt = (trunk: Trunk): boolean =>
-    trunk.targets.some(({ host }) => host.toLowerCase() === target.host) ||
-    trunks.bySource(target.host)?.name === trunk.name
+  const isAt = (trunk: Trunk): boolean => isTargetOf(trunk, target) || trunks.bySource(target.host)?.name === trunk.name
   const beside = trunks.all().filter((trunk) => trunk.side === from.side && trunk.name !== from.name)
   const home = [from, ...beside].find(isAt) ?? (target.replaces === null ? undefined : from)
-  return home === undefined ? trunks.route({ from: from.name, number: target.number }) : [home]
+  if (home !== undefined) return target.number === '' && !isTargetOf(home, target) ? [] : [home]
+  return target.number === '' ? [] : trunks.route({ from: from.name, number: target.number })
+}
+
+function isTargetOf(trunk: Trunk, target: ReferTarget): boolean {
+  return trunk.targets.some(({ host }) => host.toLowerCase() === target.host)
 }
 
 function headersFor(trunk: Trunk, order: PlaceOrder): Readonly<Record<string, string>> {
   const { replaces } = order.target
   // Who asked for it belongs to the transferor's side, and stays there.
   const isSameSide = trunk.side === order.from.side
-  const referredBy = (order.referredBy ?? '').slice(0, REFERRED_BY_LENGTH_MAX)
+  const referredBy = order.referredBy ?? ''
+  const isPassed = isSameSide && referredBy.length <= REFERRED_BY_LENGTH_MAX && /^[^\r\n]+$/.test(referredBy)
   return {
     'Max-Forwards': String(HOPS),
     'User-Agent': 'Tonewall',
     'Content-Type': 'application/sdp',
     ...capabilities(trunk),
     ...(replaces === null ? {} : { Replaces: replaces.value }),
-    ...(isSameSide && /^[^\r\n]+$/.test(referredBy) ? { 'Referred-By': referredBy } : {}),
+    ...(isPassed ? { 'Referred-By': referredBy } : {}),
   }
 }

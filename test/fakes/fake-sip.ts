@@ -188,6 +188,8 @@ type SentInvite = {
   readonly sdp: string
   readonly headers: SipHeaders
   readonly callingNumber: string
+  /** Where it goes instead of to its URI. */
+  readonly proxy: string | null
   provisional(status: number, body?: string, headers?: SipHeaders): void
   answer(dialog: FakeDialog, options?: { readonly body?: string; readonly headers?: SipHeaders }): void
   reject(status: number, headers?: SipHeaders): void
@@ -203,7 +205,12 @@ export class FakeSip implements Pick<SipServer, 'invite' | 'answer'> {
 
   async invite(
     uri: string,
-    options: { readonly sdp: string; readonly headers: SipHeaders; readonly callingNumber: string },
+    options: {
+      readonly sdp: string
+      readonly headers: SipHeaders
+      readonly callingNumber: string
+      readonly proxy?: string
+    },
     progress: {
       readonly sent: (invite: OutgoingInvite) => void
       readonly provisional: (response: SipMessage & { readonly status: number }) => void
@@ -213,6 +220,7 @@ export class FakeSip implements Pick<SipServer, 'invite' | 'answer'> {
     const ended = new Promise<InviteResult>((resolve) => {
       this.invites.push({
         uri,
+        proxy: options.proxy ?? null,
         sdp: options.sdp,
         headers: options.headers,
         callingNumber: options.callingNumber,

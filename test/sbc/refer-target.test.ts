@@ -10,7 +10,21 @@ t.test('a Refer-To names a number at a host, in every form that telephones write
     ['Bob <sip:%2B4989@PBX.example.com;method=INVITE>', '+4989', 'pbx.example.com'],
     ['<tel:+498912345>', '+498912345', ''],
   ]
-  for (const [value, number, host] of cases) t.same(readReferTo(value), { number, host, replaces: null }, value)
+  for (const [value, number, host] of cases)
+    t.same(readReferTo(value), { number, uri: null, host, replaces: null }, value)
+  t.end()
+})
+
+t.test('an address with parameters of its own is kept as it was written, without headers', (t) => {
+  const service = 'sip:sip.service.example:5061;transport=tls;x-m=8:orgid:fce2;x-t=2d88'
+  const kept = { number: '', uri: service, host: 'sip.service.example', replaces: null }
+  t.same(readReferTo(`<${service}>`), kept)
+  t.same(readReferTo(`<${service}?X-A=b>`), kept)
+  const withUser = service.replace('sip.s', '+4989@sip.s')
+  t.match(readReferTo(`<${withUser}>`), { number: '+4989', uri: withUser })
+  t.match(readReferTo('<sip:201@pbx.example.com;transport=tcp;user=phone>'), { number: '201', uri: null })
+  t.equal(readReferTo('<sip:sip.service.example;transport=tls>'), null, 'nobody in particular')
+  t.equal(readReferTo('<sip:sip.service.example;x-m="a b">'), null)
   t.end()
 })
 

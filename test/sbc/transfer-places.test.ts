@@ -49,6 +49,14 @@ t.test('a target at the PBX goes back there, any other by the number, and Replac
   t.end()
 })
 
+t.test('what a service wrote for itself goes back to it alone', (t) => {
+  t.same(names('<sip:pbx.example.com;x-m=1>'), ['centre'])
+  t.same(names('<sip:10.0.0.77;x-m=1>'), [], 'without a number an address of the range names nobody')
+  t.same(names('<sip:192.0.2.1;x-m=1>'), [])
+  t.same(names('<sip:089@elsewhere.example.com;x-m=1>'), ['carrier'], 'by its number')
+  t.end()
+})
+
 function placesOf(sip: FakeSip, directory = new CallDirectory()) {
   const leg = {
     sip,
@@ -70,6 +78,24 @@ function order(value: string): PlaceOrder {
     ringing: () => undefined,
   }
 }
+
+t.test(
+  'an address of the service’s own is asked for as it was written, at the target, and who referred whole',
+  async (t) => {
+    const sip = new FakeSip()
+    const referredBy = `<sip:pbx.example.com;x-m=8:orgid:1;x-tt=${'a'.repeat(600)}>`
+    const written = 'sip:PBX.example.com:9999;transport=udp;x-m=8:orgid:2'
+    void placesOf(sip).place({ ...order(`<${written}>`), referredBy })
+    const invite = await sip.sentInvite()
+    t.equal(invite.uri, written)
+    t.equal(invite.headers['Referred-By'], referredBy)
+    t.match(
+      invite,
+      { proxy: /^sip:PBX\.example\.com:5060;transport=/ },
+      'by the way of the trunk, whatever was written',
+    )
+  },
+)
 
 t.test('whoever is called is told the payer’s number, Replaces and, on the same side, who referred', async (t) => {
   const sip = new FakeSip()

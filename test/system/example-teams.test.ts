@@ -21,7 +21,8 @@ function serviceRules(request: SipRequest): number | null {
   if (names.some((name) => name !== OUR_NAME)) return 403
   if (valueOf(request, 'replaces') !== undefined) return 400
   if (request.method !== 'INVITE') return null
-  if (!/^sip:\+\d+@sip\d?\.pstnhub\.microsoft\.com[:;]/.test(request.uri)) return 404
+  if (!/^sip:(\+\d+@)?sip\d?\.pstnhub\.microsoft\.com[:;]/.test(request.uri)) return 404
+  if (!request.uri.includes('@') && !request.uri.includes(';x-m=')) return 400
   const body = request.body.toString('latin1')
   return /^m=audio \d+ RTP\/SAVP /m.test(body) && /^a=crypto:\d+ AES_CM_128_HMAC_SHA1_80 /m.test(body) ? null : 488
 }
@@ -127,6 +128,28 @@ t.test(
         await eventually(() => agent.isOver())
       },
     )
+
+    await t.test('a REFER leads back to the service, in its own words', async (t) => {
+      const [payer, agent] = await Promise.all([
+        carrier.calls(site.sip.udp, { uri: `sip:${USER}@192.0.2.10` }),
+        first.isCalled(),
+      ])
+      const referTo = `sip:sip.pstnhub.microsoft.com:5061;transport=tls;x-m=8:orgid:fce2158f;x-t=2d88cb42`
+      const referredBy = `<sip:sip.pstnhub.microsoft.com:5061;x-m=8:orgid:bdc0511a;x-ti=9cfa2ad6;x-tt=${'aHR0cHM6'.repeat(60)}>`
+      const headers = { 'Refer-To': `<${referTo}>`, 'Referred-By': referredBy }
+      const [accepted, colleague] = await Promise.all([agent.asks('REFER', headers), first.isCalled()])
+      t.equal(accepted.status, 202)
+      t.equal(colleague.heard.kind === 'request' && colleague.heard.uri, referTo)
+      t.equal(valueOf(colleague.heard, 'referred-by'), referredBy)
+      await eventually(() => agent.isOver())
+      payer.talks()
+      colleague.talks()
+      await colleague.media.hears(CARRIER)
+      await payer.media.hears(TEAMS)
+      t.equal(colleague.media.failures, 0)
+      t.equal((await payer.asks('BYE')).status, 200)
+      await eventually(() => colleague.isOver())
+    })
 
     await t.test('the second region takes a call that the first refuses', async (t) => {
       first.refusesCalls = 503
