@@ -94,6 +94,7 @@ const payment = record({
     'out_of_service',
     'media_unavailable',
     'not_proven',
+    'not_recorded',
     'cancelled',
     'call_ended',
     'media_lost',

@@ -93,6 +93,12 @@ export const PROBLEMS = {
     title: 'The masking could not be proven',
     detail: 'Do not ask for the card. The call goes on as before; try again.',
   },
+  not_recorded: {
+    status: 503,
+    title: 'Nothing can be written down now',
+    detail:
+      'Do not ask for the card. Calls go on; windows open again when the vault takes its audit record and ships it.',
+  },
   sbc_lost: {
     status: 503,
     title: 'The call control cannot be reached',

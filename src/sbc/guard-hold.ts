@@ -3,6 +3,8 @@ import type { WindowGuard, WindowListener } from './guard-link.ts'
 
 /** A guard beside the sbc answers in milliseconds unless it is stuck. */
 const ANSWER_DEADLINE_MS = 300
+/** The order to take keys waits until the vault has written the window down. */
+const CAPTURE_DEADLINE_MS = 2_000
 /** Draining waits for the gap between two packets, and the guard may be busy with other windows. */
 const DRAIN_DEADLINE_MS = 500
 
@@ -29,7 +31,7 @@ export class GuardHold {
 
   /** The guard's answer, or null when it gave none in time. A guard that does not know the window has lost it. */
   async ask(order: WindowOrder): Promise<GuardToSbc | null> {
-    const deadlineMs = order.type === 'window.drain' ? DRAIN_DEADLINE_MS : ANSWER_DEADLINE_MS
+    const deadlineMs = deadlineOf(order)
     const answer = await this.guard.ask({ ...order, windowId: this.windowId }, { deadlineMs })
     if (answer.kind !== 'reply') return null
     if (answer.message.type === 'refused' && answer.message.code === 'unknown_window') {
@@ -44,4 +46,9 @@ export class GuardHold {
     this.guard.forget(this.windowId)
     void this.guard.ask({ type: 'window.release', windowId: this.windowId }, { deadlineMs: ANSWER_DEADLINE_MS })
   }
+}
+
+function deadlineOf({ type }: WindowOrder): number {
+  if (type === 'window.capture') return CAPTURE_DEADLINE_MS
+  return type === 'window.drain' ? DRAIN_DEADLINE_MS : ANSWER_DEADLINE_MS
 }

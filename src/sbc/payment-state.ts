@@ -1,4 +1,5 @@
 import type { OrderRefusal, Payment, PaymentFailure } from '../wire/call-protocol.ts'
+import type { GuardToSbc } from '../wire/guard-protocol.ts'
 import type { WindowProgress } from '../wire/window-progress.ts'
 
 /**
@@ -92,6 +93,12 @@ function withProgress(payment: Payment, progress: WindowProgress): Payment {
   }
 }
 
+/** Why a guard that is proven to mask takes no keys, by its answer to the order; null: it takes them. */
+export function captureRefusal(answer: GuardToSbc | null): 'not_recorded' | 'not_proven' | null {
+  if (answer?.type === 'ok') return null
+  return answer?.type === 'refused' && answer.code === 'not_recorded' ? 'not_recorded' : 'not_proven'
+}
+
 /** What the agent is told of a window whose opening was refused. The last five cannot happen to a window of a call. */
 export function failureOf(code: OrderRefusal): PaymentFailure {
   switch (code) {
@@ -99,6 +106,7 @@ export function failureOf(code: OrderRefusal): PaymentFailure {
     case 'out_of_service':
     case 'media_unavailable':
     case 'not_proven':
+    case 'not_recorded':
     case 'call_ended':
       return code
     case 'unknown_call':

@@ -6,7 +6,7 @@ import { GuardHold, type WindowOrder } from './guard-hold.ts'
 import type { WindowGuard } from './guard-link.ts'
 import { randomLetters } from './letters.ts'
 import { areSeenDirect, isGuardBetween, isMaskingProven } from './media-proof.ts'
-import { failureOf, openingPayment, stepPayment, type PaymentInput } from './payment-state.ts'
+import { captureRefusal, failureOf, openingPayment, stepPayment, type PaymentInput } from './payment-state.ts'
 import { ruleOf, windowStateOf } from './window-events.ts'
 import type { OpenResult, PaymentWindowOptions } from './payment-window-options.ts'
 
@@ -48,8 +48,7 @@ export class PaymentWindow {
 
   /** Masks, interposes, proves, and only then lets the customer type. */
   async open(): Promise<OpenResult> {
-    const { guards, rtpengine, logger } = this.#options
-    const guard = await guards.chooseWithin(rtpengine)
+    const guard = await this.#options.guards.chooseWithin(this.#options.rtpengine)
     if (typeof guard === 'string') return this.#refuseOpen(guard)
     if (this.#payment.failure !== null) return this.#refuseOpen('call_ended')
     const startedMs = performance.now()
@@ -58,10 +57,11 @@ export class PaymentWindow {
     if (opened !== 'ok') return this.#undo(opened)
     if (!(await this.#prove(untilMs))) return this.#undo('not_proven')
     const openMs = Math.round(performance.now() - startedMs)
-    if (!(await this.#askOk({ type: 'window.capture' }))) return this.#undo('not_proven')
+    const refusal = captureRefusal(await this.#ask({ type: 'window.capture' }))
+    if (refusal !== null) return this.#undo(refusal)
     this.#step({ type: 'proven', openMs })
     if (this.#state() === 'held' || this.#isEnded()) return this.#undo('guard_unavailable')
-    logger.info({ windowId: this.windowId, durationMs: openMs }, 'window open and proven')
+    this.#options.logger.info({ windowId: this.windowId, durationMs: openMs }, 'window open and proven')
     return { kind: 'open' }
   }
 

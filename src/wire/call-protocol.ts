@@ -41,6 +41,7 @@ export const paymentFailureShape = either(
     'out_of_service',
     'media_unavailable',
     'not_proven',
+    'not_recorded',
     'cancelled',
     'call_ended',
     'media_lost',
@@ -114,6 +115,8 @@ export const orderRefusalShape = literal(
   'out_of_service',
   'media_unavailable',
   'not_proven',
+  /** The vault's audit record takes nothing now: a window is refused rather than not written down. */
+  'not_recorded',
 )
 export type OrderRefusal = Shaped<typeof orderRefusalShape>
 

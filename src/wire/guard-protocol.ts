@@ -104,6 +104,8 @@ export const guardToSbcShape = either(
       'key_down',
       'wrong_state',
       'out_of_service',
+      /** The window cannot be written down, and so takes no key. */
+      'not_recorded',
     ),
   }),
   record({ type: literal('drained') }),

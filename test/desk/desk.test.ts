@@ -86,6 +86,7 @@ t.test('each refusal of the sbc has its status, and says what to do', async (t) 
     guard_unavailable: 503,
     media_unavailable: 503,
     not_proven: 503,
+    not_recorded: 503,
   } as const
   for (const [code, status] of Object.entries(statuses)) {
     sbc.answer = () => ({ type: 'refused', code: code as keyof typeof statuses })

@@ -41,6 +41,7 @@ export class SelfTestSite {
       windowsMax: 10,
       identity: sharedIdentity('guard'),
       vault: { host: '127.0.0.1', port: 1 },
+      recordsWindows: false,
       logger,
       metrics: guardMetrics,
       ...broken,

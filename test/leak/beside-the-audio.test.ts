@@ -30,6 +30,7 @@ const guard = await startGuard({
   identity: sharedIdentity('guard'),
   // Nobody keys a card here, so no vault is asked.
   vault: { host: '127.0.0.1', port: await freeUdpPort() },
+  recordsWindows: false,
   logger: createLogger({ role: 'guard', level: 'silent' }),
   metrics: new Metrics('guard'),
 })

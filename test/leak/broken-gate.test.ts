@@ -78,6 +78,7 @@ t.test('gate and filter out of order: no key reaches the agent, and metric, audi
     windowsMax: 10,
     identity: sharedIdentity('guard'),
     vault: { host: '127.0.0.1', port: vaultPort },
+    recordsWindows: false,
     logger,
     metrics,
     newMasker: openMasker({ obeysHard: true }),

@@ -143,6 +143,16 @@ t.test('no guard, a guard that refuses and one that is silent leave the call as 
   })
 })
 
+t.test('a window that cannot be written down is not opened, the guard goes, and the page says why', (t) =>
+  onCall(t, 1, async ({ call, guard }) => {
+    guard.refuses.set('window.capture', 'not_recorded')
+    t.same(await call.window.open(), { kind: 'refused', code: 'not_recorded' })
+    t.match(call.window.payment, { failure: 'not_recorded' })
+    await call.reaches('closed')
+    t.ok(await call.isDirect())
+  }),
+)
+
 t.test('a guard that does not connect or capture is taken out again', async (t) => {
   for (const type of ['window.connect', 'window.capture'] as const) {
     await onCall(t, 1, async ({ call, guard }) => {

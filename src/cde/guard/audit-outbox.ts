@@ -3,8 +3,8 @@ import type { Metrics } from '../../kit/metrics.ts'
 import type { VaultClient } from '../vault-client.ts'
 import type { ReportRequest } from '../vault-protocol.ts'
 
-/** Each is a failure of masking; so many at once are one failure told often, and the first are those that say it. */
-const RECORDS_MAX = 200
+/** Each guard has 1,000 windows at most, and tells of each twice. Of more failures of masking the first are those that say it. */
+const RECORDS_MAX = 2_000
 const SEND_DEADLINE_MS = 2_000
 /** Between attempts while the vault is away. */
 const AGAIN_MS = 1_000

@@ -10,6 +10,7 @@ import { guardMetrics } from './guard-metrics.ts'
 import { listenForSbcs } from './guard-server.ts'
 import { OpenWindows } from './open-windows.ts'
 import { SelfTests } from './self-test/self-tests.ts'
+import { WindowRecord } from './window-record.ts'
 import type { NewMasker } from './window-media.ts'
 
 export type GuardOptions = {
@@ -30,6 +31,8 @@ export type GuardOptions = {
   /** For tests that must see what happens when masking fails: no configuration reaches these. */
   readonly newMasker?: NewMasker
   readonly newSentinel?: () => Sentinel
+  /** False in tests that have no vault: windows open all the same, and nobody writes them down. */
+  readonly recordsWindows?: boolean
 }
 
 export type Guard = { readonly port: number; close(): Promise<void> }
@@ -67,6 +70,9 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
     newSentinel: options.newSentinel ?? (() => new EgressSentinel()),
     ...(options.newMasker === undefined ? {} : { newMasker: options.newMasker }),
     audit: (failed) => void outbox.add({ event: 'masking_failed', ...failed }),
+    ...(options.recordsWindows === false
+      ? {}
+      : { record: new WindowRecord({ vault, outbox, instance: options.name, dateMs }) }),
     testWindow: (windowId) => selfTests.find(windowId),
     clockMs,
     dateMs,

@@ -9,6 +9,7 @@ import type { GuardMetrics } from './guard-metrics.ts'
 import type { TestWindow } from './self-test/self-tests.ts'
 import { ReceiveDrops } from './receive-drops.ts'
 import { Window, type WindowOrder } from './window.ts'
+import type { WindowRecord } from './window-record.ts'
 import type { NewMasker } from './window-media.ts'
 import { openWindowSockets, type WindowSockets } from './window-sockets.ts'
 
@@ -33,6 +34,8 @@ export type OpenWindowsOptions = {
     readonly merchant: string
     readonly cause: MaskingFailure
   }) => void
+  /** Where windows are written down, those of self-tests excepted. */
+  readonly record?: Pick<WindowRecord, 'opened' | 'closed'>
   /** What a window takes from elsewhere when it belongs to a self-test; null for a customer's. */
   readonly testWindow?: (windowId: string) => TestWindow | null
   readonly clockMs: () => number
@@ -53,6 +56,9 @@ type Place = {
   opened: Opened | null
   released: boolean
   readonly test: TestWindow | null
+  readonly merchant: string
+  /** Whether the vault has it written down; keys wait for that, masking does not. */
+  readonly recorded: Promise<boolean>
 }
 type Opened = { readonly window: Window; readonly sockets: WindowSockets; readonly timer: DueTimer }
 
@@ -99,7 +105,8 @@ export class OpenWindows {
     const place = this.#places.get(order.windowId)
     if (place?.ownerName !== from.name) return reply({ type: 'refused', code: 'unknown_window' })
     place.owner = from.channel
-    if (order.type === 'window.release') this.#release(order.windowId, place)
+    if (order.type === 'window.release') this.#release(order.windowId, place, 'released')
+    if (order.type === 'window.capture') return void this.#capture(place, order, reply)
     if (place.opened === null) return reply(order.type === 'window.release' ? OK : NOT_CONNECTED)
     this.#orderWindow(place.opened, order, reply)
   }
@@ -117,7 +124,7 @@ export class OpenWindows {
   /** Ends all windows. Safe to call twice. */
   close(): void {
     clearInterval(this.#sweeper)
-    for (const [windowId, place] of [...this.#places]) this.#release(windowId, place)
+    for (const [windowId, place] of [...this.#places]) this.#release(windowId, place, 'guard_closed')
   }
 
   async #prepare(order: PrepareWindow, from: WindowOwner, reply: GuardReply): Promise<void> {
@@ -127,7 +134,13 @@ export class OpenWindows {
     // A test takes nobody's place.
     if (test === null && this.#customers >= this.#options.windowsMax)
       return reply({ type: 'refused', code: 'windows_exhausted' })
-    const place: Place = { ownerName: from.name, owner: from.channel, opened: null, released: false, test }
+    const { merchant } = order
+    const window = { windowId, merchant, hasForm: order.form !== null }
+    const recorded = test === null ? (this.#options.record?.opened(window) ?? RECORDED) : RECORDED
+    const place: Place = {
+      ...{ ownerName: from.name, owner: from.channel, opened: null, released: false },
+      ...{ test, merchant, recorded },
+    }
     this.#places.set(windowId, place)
     this.#options.metrics.windows(this.#customers)
     const { clockMs, logger, media } = this.#options
@@ -146,7 +159,7 @@ export class OpenWindows {
       },
     })
     if (sockets === null) {
-      this.#release(windowId, place)
+      this.#release(windowId, place, 'released')
       return reply({ type: 'refused', code: 'no_port' })
     }
     await this.#turnToOpen()
@@ -191,6 +204,16 @@ export class OpenWindows {
     return { window, sockets, timer }
   }
 
+  /** Keys fill fields only in a window that is written down. */
+  async #capture(place: Place, order: WindowOrder, reply: GuardReply): Promise<void> {
+    if (!(await place.recorded)) {
+      this.#options.logger.error({ windowId: order.windowId, code: 'not_recorded' }, 'a window could not be recorded')
+      return reply({ type: 'refused', code: 'not_recorded' })
+    }
+    if (place.released || place.opened === null) return reply(NOT_CONNECTED)
+    this.#orderWindow(place.opened, order, reply)
+  }
+
   /** Building a window takes about a millisecond: one a turn of the event loop, so that packets of others go out between. */
   #turnToOpen(): Promise<void> {
     const turn = this.#opening.then(() => new Promise<void>((resolve) => setImmediate(resolve)))
@@ -204,9 +227,10 @@ export class OpenWindows {
     opened.timer.poke(nowMs)
   }
 
-  #release(windowId: string, place: Place): void {
+  #release(windowId: string, place: Place, cause: 'released' | 'abandoned' | 'guard_closed'): void {
     this.#places.delete(windowId)
     place.released = true
+    if (place.test === null) this.#options.record?.closed({ windowId, merchant: place.merchant }, cause)
     this.#options.metrics.windows(this.#customers)
     place.opened?.timer.close()
     place.opened?.window.close()
@@ -219,7 +243,7 @@ export class OpenWindows {
       if (place.owner !== null || place.opened === null) continue
       if (nowMs - place.opened.window.lastHeardMs < abandonedMs) continue
       this.#options.logger.info({ windowId }, 'window ended: no sbc and no media')
-      this.#release(windowId, place)
+      this.#release(windowId, place, 'abandoned')
     }
     void this.#countDrops()
   }
@@ -251,6 +275,7 @@ export class OpenWindows {
   }
 }
 
+const RECORDED = Promise.resolve(true)
 const OK: GuardToSbc = { type: 'ok' }
 const NOT_CONNECTED: GuardToSbc = { type: 'refused', code: 'not_connected' }
 

@@ -60,7 +60,9 @@ export class AuditTrail {
       return new AuditShipper({ store, sink, lag, logger })
     })
     this.#clockRead = this.#compareClock()
-    this.#clock = setInterval(() => (this.#clockRead = this.#compareClock()), CLOCK_EVERY_MS)
+    this.#clock = setInterval(() => {
+      this.#clockRead = this.#compareClock()
+    }, CLOCK_EVERY_MS)
     this.#clock.unref()
   }
 

@@ -129,6 +129,10 @@ export const FAILURES: Readonly<Record<PaymentFailure, { readonly headline: stri
     headline: 'Do not ask for the card: masking failed its own test',
     say: 'I cannot take the card at this moment. May I ask you to call again later, or to pay another way?',
   },
+  not_recorded: {
+    headline: 'Do not ask for the card: nothing can be written down now',
+    say: 'I cannot take the card at this moment. May I ask you to call again later, or to pay another way?',
+  },
   media_unavailable: {
     headline: 'Do not ask for the card: the line could not be secured',
     say: 'I cannot take the card at this moment. May I ask you to wait a little?',
@@ -160,6 +164,7 @@ const ORDER_REFUSED: Readonly<Record<string, string>> = {
     'Masking failed its own test and is switched off until it passes. Do not ask for the card. The call goes on.',
   media_unavailable: 'The line could not be secured. Do not ask for the card; try again in a moment.',
   not_proven: 'The line could not be secured. Do not ask for the card; try again.',
+  not_recorded: 'The audit record cannot be written now. Do not ask for the card. The call goes on.',
   window_open: 'A card is being taken on this call already.',
   no_window: 'That is over already.',
   call_ended: 'The call has ended.',

@@ -7,6 +7,7 @@ import { guardMetrics } from '../../../src/cde/guard/guard-metrics.ts'
 import { listenForSbcs } from '../../../src/cde/guard/guard-server.ts'
 import { SelfTests } from '../../../src/cde/guard/self-test/self-tests.ts'
 import { OpenWindows } from '../../../src/cde/guard/open-windows.ts'
+import type { WindowRecord } from '../../../src/cde/guard/window-record.ts'
 import { VaultClient } from '../../../src/cde/vault-client.ts'
 import { parseVaultRequest, type VaultReply, type VaultRequest } from '../../../src/cde/vault-protocol.ts'
 import { ChannelClient, listenChannel } from '../../../src/kit/channel.ts'
@@ -47,7 +48,13 @@ const vault = await listenChannel<VaultReply, VaultRequest>({
 })
 t.teardown(() => vault.close())
 
-async function startServer(options: { readonly windowsMax?: number; readonly abandonedMs?: number } = {}) {
+async function startServer(
+  options: {
+    readonly windowsMax?: number
+    readonly abandonedMs?: number
+    readonly record?: Pick<WindowRecord, 'opened' | 'closed'>
+  } = {},
+) {
   const { windowsMax = 3, ...rest } = options
   const metrics = new Metrics('guard')
   const client = new VaultClient({ host: HOST, port: vault.port, identity: sharedIdentity('guard') })
@@ -185,6 +192,41 @@ t.test(
     t.same(await sbc.ask({ type: 'window.count', windowId: WINDOW_ID }), { type: 'refused', code: 'unknown_window' })
     t.match(await server.metrics.registry.metrics(), /tonewall_guard_keys_total\{transport="event"[^}]*\} 23/)
     t.notMatch(lines.join(), /41111|11111111/)
+  },
+)
+
+t.test(
+  'a window takes no key before it is written down, and none when it cannot be; it masks all the same',
+  async (t) => {
+    const closed: string[] = []
+    let tell: (isRecorded: boolean) => void = () => undefined
+    const server = await startServer({
+      record: {
+        opened: () => new Promise((resolve) => (tell = resolve)),
+        closed: (_window, cause) => closed.push(cause),
+      },
+    })
+    const sbc = await connectSbc(server.port)
+    const side = await udp()
+    t.teardown(async () => {
+      side.socket.close()
+      sbc.close()
+      await server.close()
+    })
+    const address = { host: HOST, port: side.port }
+    for (const isRecorded of [true, false]) {
+      t.match(await sbc.ask(ORDER), { type: 'prepared' })
+      const connect = { type: 'window.connect', windowId: WINDOW_ID, payer: address, agent: address } as const
+      t.same(await sbc.ask(connect), { type: 'ok' }, 'masking does not wait')
+      let answered = false
+      const capture = sbc.ask({ type: 'window.capture', windowId: WINDOW_ID }).finally(() => (answered = true))
+      t.match(await sbc.ask({ type: 'window.count', windowId: WINDOW_ID }), { type: 'counted' })
+      t.notOk(answered)
+      tell(isRecorded)
+      t.same(await capture, isRecorded ? { type: 'ok' } : { type: 'refused', code: 'not_recorded' })
+      t.same(await sbc.ask({ type: 'window.release', windowId: WINDOW_ID }), { type: 'ok' })
+    }
+    t.same(closed, ['released', 'released'])
   },
 )
 

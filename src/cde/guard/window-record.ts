@@ -1,0 +1,48 @@
+import type { VaultClient } from '../vault-client.ts'
+import type { ReportCause } from '../vault-protocol.ts'
+import type { AuditOutbox } from './audit-outbox.ts'
+
+/** The sbc waits a little longer for the order that this one holds up. */
+const RECORD_MS_MAX = 1_500
+
+type OneWindow = { readonly windowId: string; readonly merchant: string }
+
+/** Windows as the vault's audit chain has them. One that is not recorded takes no key. */
+export class WindowRecord {
+  readonly #vault: Pick<VaultClient, 'report'>
+  readonly #outbox: Pick<AuditOutbox, 'add'>
+  readonly #instance: string
+  readonly #dateMs: () => number
+
+  constructor(options: {
+    readonly vault: Pick<VaultClient, 'report'>
+    readonly outbox: Pick<AuditOutbox, 'add'>
+    /** The guard's name. */
+    readonly instance: string
+    readonly dateMs: () => number
+  }) {
+    this.#vault = options.vault
+    this.#outbox = options.outbox
+    this.#instance = options.instance
+    this.#dateMs = options.dateMs
+  }
+
+  /**
+   * True once it is durable. False when the vault is away, cannot write, or has too much that was not shipped. A window without a
+   * form is there for safety, and is not held up: its record follows when the vault takes it.
+   */
+  async opened(window: OneWindow & { readonly hasForm: boolean }): Promise<boolean> {
+    const { windowId, merchant, hasForm } = window
+    const record = { event: 'window_opened', cause: hasForm ? 'capture' : 'mask_only', windowId, merchant } as const
+    if (!hasForm) {
+      this.#outbox.add(record)
+      return true
+    }
+    const report = { ...record, instance: this.#instance, occurredMs: Math.round(this.#dateMs()) }
+    return (await this.#vault.report(report, { deadlineMs: RECORD_MS_MAX })) === 'recorded'
+  }
+
+  closed(window: OneWindow, cause: Extract<ReportCause, 'released' | 'abandoned' | 'guard_closed'>): void {
+    this.#outbox.add({ event: 'window_closed', cause, windowId: window.windowId, merchant: window.merchant })
+  }
+}
