@@ -50,7 +50,7 @@ export class MessageWatch {
     }
   }
 
-  /** A TLS listener shows the name of its certificate. */
+  /** A listener may show a name. */
   #numeric(local: Address, remote: Address): Address {
     if (isIP(local.host) !== 0) return local
     return { host: localAddressFor(remote.host, this.#interfaces), port: local.port }

@@ -92,7 +92,8 @@ t.test(
         first.isCalled(),
       ])
       t.match(valueOf(agent.heard, 'from'), `<sip:+44201111@${OUR_NAME}:`)
-      t.match(payer.told, /^m=audio \d+ RTP\/AVP /m)
+      t.match(valueOf(agent.heard, 'session-expires'), /^1800\b/)
+    t.match(payer.told, /^m=audio \d+ RTP\/AVP /m)
       t.notMatch(payer.told, /^a=crypto/m)
       await site.pays(t, { payer, agent, as: USER })
       t.equal((await agent.asks('BYE')).status, 200)
