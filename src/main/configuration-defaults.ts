@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import { completeRoute, completeTrunk, type WrittenRoute, type WrittenTrunk } from './trunk-defaults.ts'
+import { completeAudit, type WrittenAudit } from './audit-defaults.ts'
 import type {
   AgentConfiguration,
   Configuration,
@@ -49,6 +50,7 @@ export type WrittenConfiguration = {
   readonly rtpengines: readonly (Omit<RtpengineConfiguration, 'start'> & Partial<RtpengineConfiguration>)[]
   readonly guards: readonly (Omit<GuardConfiguration, 'windowsMax'> & Partial<GuardConfiguration>)[]
   readonly vault: HostPort & { readonly folder?: string; readonly connectorUrl?: string | null }
+  readonly audit?: WrittenAudit
   readonly sbc: HostPort
   readonly desk: HostPort & {
     readonly tls?: { readonly certificate: string; readonly key: string } | null
@@ -99,6 +101,7 @@ export function completeConfiguration(
       folder: written.vault.folder === undefined ? join(dataFolder, 'vault') : file(written.vault.folder),
       connectorUrl: written.vault.connectorUrl ?? null,
     },
+    audit: completeAudit(written.audit ?? {}, { dataFolder, file }),
     sbc: written.sbc,
     desk: {
       host: written.desk.host,

@@ -5,6 +5,7 @@ import { Metrics, serveMetrics } from '../kit/metrics.ts'
 import type { Sipd } from '../sipd/sipd.ts'
 import type { ListenAddress, TlsListeners } from '../sipd/transports.ts'
 import type { Configuration, HostPort, SipAddress, SipTlsConfiguration } from '../wire/configuration.ts'
+import { auditOptions } from './audit-start.ts'
 import { readSecret } from './development-secrets.ts'
 import { LineWriter } from './line-writer.ts'
 import { RoleControl, type RunningRole } from './role-control.ts'
@@ -113,7 +114,14 @@ async function start(
       const { host, port, folder, connectorUrl } = configuration.vault
       const connector = connectorUrl === null ? {} : { connector: { url: connectorUrl } }
       const merchants = [{ name: configuration.merchant, ...connector }]
-      const vault = await startVault({ ...tools, host, port, dataDir: folder, merchants })
+      const vault = await startVault({
+        ...tools,
+        ...(await auditOptions(configuration.audit, tools.logger)),
+        host,
+        port,
+        dataDir: folder,
+        merchants,
+      })
       return { addresses: [], close: () => vault.close() }
     }
     case 'guard': {

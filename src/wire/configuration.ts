@@ -1,3 +1,4 @@
+import type { AuditConfiguration } from './audit-configuration.ts'
 import type { Brand, FieldName, Masking } from './window-progress.ts'
 
 /**
@@ -18,6 +19,7 @@ export type Configuration = {
   readonly rtpengines: readonly RtpengineConfiguration[]
   readonly guards: readonly GuardConfiguration[]
   readonly vault: HostPort & { readonly folder: string; readonly connectorUrl: string | null }
+  readonly audit: AuditConfiguration
   /** Where the sbc listens for desks. */
   readonly sbc: HostPort
   readonly desk: DeskConfiguration
