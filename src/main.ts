@@ -82,6 +82,12 @@ async function main(command: Command): Promise<number> {
       const say = (line: string): boolean => process.stderr.write(`${line}\n`)
       return runAuditCommand(command, loaded.configuration, { say, stream: process.stdout })
     }
+    case 'vault': {
+      const loaded = loadConfiguration(command.configurationFile)
+      if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
+      const { runVaultCommand } = await import('./main/vault-command.ts')
+      return runVaultCommand(command, loaded.configuration, (line) => process.stdout.write(`${line}\n`))
+    }
     case 'check-config': {
       const loaded = loadConfiguration(command.file)
       if (loaded.kind === 'refused') return refuse(command.file, loaded.problems)

@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { exportAudit } from '../cde/vault/audit-export.ts'
 import { openSigningKey } from '../cde/vault/audit-checkpoint.ts'
+import { openPostgresStore } from '../cde/vault/store-postgres.ts'
 import { openSqliteStore } from '../cde/vault/store-sqlite.ts'
 import { createLogger, errorFields } from '../kit/log.ts'
 import type { Configuration } from '../wire/configuration.ts'
 import type { AuditCommand } from './audit-options.ts'
+import { postgresOptions } from './vault-store.ts'
 
 export type AuditOutput = {
   /** A line for people. */
@@ -36,12 +38,16 @@ async function runExport(
   configuration: Configuration,
   { say, stream }: AuditOutput,
 ): Promise<number> {
-  const file = join(configuration.vault.folder, 'vault.sqlite')
-  if (!existsSync(file)) {
-    say(`There is no vault in ${configuration.vault.folder} yet.`)
+  const { folder, store: kind, postgresql } = configuration.vault
+  const file = join(folder, 'vault.sqlite')
+  const isDatabase = kind === 'postgresql' && postgresql !== null
+  if (!isDatabase && !existsSync(file)) {
+    say(`There is no vault in ${folder} yet.`)
     return 1
   }
-  const store = openSqliteStore({ file, nowMs: Date.now })
+  const store = isDatabase
+    ? await openPostgresStore({ ...postgresOptions(postgresql), nowMs: Date.now })
+    : openSqliteStore({ file, nowMs: Date.now })
   try {
     const pieces = await exportAudit(store, command.after === null ? {} : { after: command.after })
     if (pieces === null) {
@@ -59,6 +65,6 @@ async function runExport(
 
 function publicKey(configuration: Configuration): string {
   const logger = createLogger({ role: 'vault', level: 'silent' })
-  const file = join(configuration.vault.folder, 'audit-signing-key')
+  const file = configuration.audit.signingKey ?? join(configuration.vault.folder, 'audit-signing-key')
   return openSigningKey({ file, mayMake: false, logger }).publicKey
 }

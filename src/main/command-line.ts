@@ -8,6 +8,8 @@ import type { SelfTestCommand } from './self-test-command.ts'
 import type { TraceCommand } from './trace-command.ts'
 import { readTrunkCheck, type TrunkCheckCommand } from './trunk-check-options.ts'
 import { DRAIN_SECONDS_MAX } from '../wire/site-protocol.ts'
+import type { VaultCommand } from './vault-command.ts'
+import { readVaultCommand } from './vault-options.ts'
 import { isRoleName, ROLE_NAMES, type RoleName } from './role-name.ts'
 
 export const USAGE = `usage: tonewall COMMAND
@@ -33,6 +35,10 @@ export const USAGE = `usage: tonewall COMMAND
   audit export [--after N] [--to FILE] [--config FILE]
   audit key [--config FILE]           write the vault's audit record, and the public key that its checkpoints are signed with
   audit verify --key FILE... FILE...  say whether anything of it was changed, taken out, moved or cut; --help for more
+  vault migrate [--user OWNER [--password-file FILE]] [--config FILE]
+                                      bring the vault's PostgreSQL up to this release, and let the vault's role use it
+  vault move --from sqlite FILE --to postgresql [--config FILE]
+                                      move a vault's file there without changing a token, and compare every row
   check-config FILE                   name line, key and cure of whatever does not fit
   version                             say which version this is
   help                                say this
@@ -72,6 +78,7 @@ export type Command =
   | DrainCommand
   | ReloadCommand
   | AuditCommand
+  | VaultCommand
   | { readonly kind: 'check-config'; readonly file: string }
   | { readonly kind: 'version' }
   | { readonly kind: 'help' }
@@ -127,6 +134,9 @@ const TAKES: Readonly<Record<string, readonly OptionName[]>> = {
 export function parseCommandLine(given: readonly string[]): Command {
   if (given[0] === 'audit' && !(given[1] ?? '').startsWith('-')) {
     return readAuditCommand(given.slice(1), DEFAULT_CONFIGURATION_FILE)
+  }
+  if (given[0] === 'vault' && given[1] !== '--help') {
+    return readVaultCommand(given.slice(1), DEFAULT_CONFIGURATION_FILE)
   }
   const options: { readonly [Name in OptionName]: { readonly type: 'string' | 'boolean' } } = JSON_ALONE.has(
     given.find((argument) => !argument.startsWith('-')) ?? '',

@@ -63,6 +63,7 @@ export function checkConfiguration(
   checkPorts(configuration, report)
   checkForms(configuration, report)
   checkFiles(configuration, report)
+  checkStore(configuration.vault, report)
   return problems
 }
 
@@ -189,6 +190,32 @@ function checkFiles(configuration: Configuration, report: Report): void {
   const { folder, development } = configuration.certificates
   if (!development && isMissing(folder)) {
     report(['certificates', 'folder'], 'there is no such folder', 'name the certificates, or say development: true')
+  }
+}
+
+/** Sealed cards and tokens cross the network under TLS only (PCI DSS 4.2.1 for the card, 8.3.2 for the password). */
+function checkStore({ store, postgresql }: Configuration['vault'], report: Report): void {
+  if (store === 'postgresql' && postgresql === null) {
+    report(['vault', 'store'], 'says no database', 'write vault.postgresql, with its host')
+  }
+  if (postgresql === null) return
+  const { passwordFile, tls } = postgresql
+  const isHere = [postgresql, ...postgresql.standbys].every(({ host }) => /^(\/|127\.|::1$|localhost$)/.test(host))
+  if (tls === null && !isHere) {
+    report(
+      ['vault', 'postgresql', 'host'],
+      'is on another machine, and there is no TLS',
+      'write tls, with its authority',
+    )
+  }
+  if (passwordFile !== null && isMissing(passwordFile)) {
+    report(['vault', 'postgresql', 'passwordFile'], 'there is no such file', 'put the password on its first line')
+  }
+  for (const key of ['authority', 'certificate', 'key'] as const) {
+    const name = tls?.[key] ?? null
+    if (name !== null && isMissing(name)) {
+      report(['vault', 'postgresql', 'tls', key], 'there is no such file', 'name a PEM file')
+    }
   }
 }
 

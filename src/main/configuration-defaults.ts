@@ -7,6 +7,7 @@ import type {
   FormConfiguration,
   GuardConfiguration,
   HostPort,
+  PostgresqlConfiguration,
   RtpengineConfiguration,
   SipConfiguration,
   SipTlsConfiguration,
@@ -30,6 +31,22 @@ const EMERGENCY_NUMBERS: readonly string[] = ['112', '911', '999', '000']
 /** Homer tells its agents apart by it. */
 const CAPTURE_ID = 2_001
 
+const POSTGRESQL_PORT = 5_432
+
+type WrittenPostgresql = {
+  readonly host: string
+  readonly port?: number
+  readonly standbys?: readonly { readonly host: string; readonly port?: number }[]
+  readonly database?: string
+  readonly user?: string
+  readonly passwordFile?: string | null
+  readonly tls?: {
+    readonly authority: string
+    readonly certificate?: string | null
+    readonly key?: string | null
+  } | null
+}
+
 /** What sbc-config/tonewall.schema.json lets through. */
 export type WrittenConfiguration = {
   readonly dataFolder?: string
@@ -49,7 +66,12 @@ export type WrittenConfiguration = {
   readonly routes: readonly WrittenRoute[]
   readonly rtpengines: readonly (Omit<RtpengineConfiguration, 'start'> & Partial<RtpengineConfiguration>)[]
   readonly guards: readonly (Omit<GuardConfiguration, 'windowsMax'> & Partial<GuardConfiguration>)[]
-  readonly vault: HostPort & { readonly folder?: string; readonly connectorUrl?: string | null }
+  readonly vault: HostPort & {
+    readonly folder?: string
+    readonly connectorUrl?: string | null
+    readonly store?: Configuration['vault']['store']
+    readonly postgresql?: WrittenPostgresql | null
+  }
   readonly audit?: WrittenAudit
   readonly sbc: HostPort
   readonly desk: HostPort & {
@@ -100,6 +122,8 @@ export function completeConfiguration(
       port: written.vault.port,
       folder: written.vault.folder === undefined ? join(dataFolder, 'vault') : file(written.vault.folder),
       connectorUrl: written.vault.connectorUrl ?? null,
+      store: written.vault.store ?? 'sqlite',
+      postgresql: written.vault.postgresql ? completePostgresql(written.vault.postgresql, file) : null,
     },
     audit: completeAudit(written.audit ?? {}, { dataFolder, file }),
     sbc: written.sbc,
@@ -133,6 +157,27 @@ export function completeConfiguration(
           ? join(dataFolder, 'calls')
           : file(written.callRecords),
     metrics: written.metrics,
+  }
+}
+
+function completePostgresql(written: WrittenPostgresql, file: (name: string) => string): PostgresqlConfiguration {
+  const { host, tls } = written
+  const port = written.port ?? POSTGRESQL_PORT
+  return {
+    host,
+    port,
+    standbys: (written.standbys ?? []).map((standby) => ({ host: standby.host, port: standby.port ?? port })),
+    database: written.database ?? 'tonewall',
+    user: written.user ?? 'tonewall_vault',
+    passwordFile: written.passwordFile == null ? null : file(written.passwordFile),
+    tls:
+      tls == null
+        ? null
+        : {
+            authority: file(tls.authority),
+            certificate: tls.certificate == null ? null : file(tls.certificate),
+            key: tls.key == null ? null : file(tls.key),
+          },
   }
 }
 

@@ -12,6 +12,7 @@ import { RoleControl, type RunningRole } from './role-control.ts'
 import type { RoleMessage } from './role-message.ts'
 import type { RoleName } from './role-name.ts'
 import { SupervisorLink } from './supervisor-link.ts'
+import { postgresOptions } from './vault-store.ts'
 
 const STANDARD_OUTPUT = 1
 
@@ -111,11 +112,13 @@ async function start(
     }
     case 'vault': {
       const { startVault } = await import('../cde/vault/vault.ts')
-      const { host, port, folder, connectorUrl } = configuration.vault
+      const { host, port, folder, connectorUrl, store, postgresql } = configuration.vault
       const connector = connectorUrl === null ? {} : { connector: { url: connectorUrl } }
       const merchants = [{ name: configuration.merchant, ...connector }]
+      const database = store === 'postgresql' && postgresql !== null ? { postgresql: postgresOptions(postgresql) } : {}
       const vault = await startVault({
         ...tools,
+        ...database,
         ...(await auditOptions(configuration.audit, tools.logger)),
         host,
         port,

@@ -22,6 +22,13 @@ const NEEDS = [
   },
   { name: 'baresip-core', program: 'baresip', why: 'is a telephone of payers and agents in tests', for: ['test'] },
   { name: 'tshark', program: 'tshark', why: 'decodes what Tonewall sent in tests', for: ['test'] },
+  {
+    // Its programs lie in a folder of their version; this one finds that.
+    name: 'postgresql',
+    program: 'pg_ctlcluster',
+    why: 'keeps the tokens of a vault in tests and benches',
+    for: ['test', 'bench'],
+  },
   { name: 'chromium', program: 'chromium', why: "opens the agent's page in the tests", for: ['test'] },
   {
     name: 'asterisk-core-sounds-en-wav',
@@ -53,7 +60,7 @@ const NEEDS = [
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
 
 /**
- * Run as root. rtpengine-daemon and kamailio bring system services that would start at once and hold ports: policy-rc.d
+ * Run as root. rtpengine-daemon, kamailio and postgresql bring system services that would start at once and hold ports: policy-rc.d
  * is Debian's way to say no while packages are installed, and the services are disabled afterwards, since Tonewall and
  * its benches start both themselves. Package lists are fetched only when the first try fails, as it does when they are empty or old.
  */
@@ -74,7 +81,7 @@ if ! install "$@"; then
   install "$@" || exit 1
 fi
 for name in "$@"; do
-  case "$name" in rtpengine-daemon|kamailio) ;; *) continue ;; esac
+  case "$name" in rtpengine-daemon|kamailio|postgresql) ;; *) continue ;; esac
   if [ -d /run/systemd/system ]; then
     systemctl disable --now "$name.service" >/dev/null 2>&1
   elif command -v update-rc.d >/dev/null; then

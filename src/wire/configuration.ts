@@ -18,7 +18,13 @@ export type Configuration = {
   readonly routes: readonly RouteConfiguration[]
   readonly rtpengines: readonly RtpengineConfiguration[]
   readonly guards: readonly GuardConfiguration[]
-  readonly vault: HostPort & { readonly folder: string; readonly connectorUrl: string | null }
+  readonly vault: HostPort & {
+    readonly folder: string
+    readonly connectorUrl: string | null
+    /** Where tokens and sealed cards are kept: a file in `folder`, or the database of `postgresql`. */
+    readonly store: 'sqlite' | 'postgresql'
+    readonly postgresql: PostgresqlConfiguration | null
+  }
   readonly audit: AuditConfiguration
   /** Where the sbc listens for desks. */
   readonly sbc: HostPort
@@ -34,6 +40,18 @@ export type Configuration = {
     readonly host: string
     readonly ports: { readonly sipd: number; readonly sbc: number; readonly vault: number; readonly desk: number }
   }
+}
+
+/** A host that begins with a slash is the folder of a server's socket. */
+export type PostgresqlConfiguration = HostPort & {
+  /** Tried when `host` does not take writes: what may be promoted. */
+  readonly standbys: readonly HostPort[]
+  readonly database: string
+  readonly user: string
+  /** null: the certificate, or the socket's user, is proof enough. */
+  readonly passwordFile: string | null
+  /** null: none, which only this machine's own server may be spoken to with. */
+  readonly tls: { readonly authority: string; readonly certificate: string | null; readonly key: string | null } | null
 }
 
 export type SipTransport = 'udp' | 'tcp' | 'tls'

@@ -33,7 +33,7 @@ t.test('what is left out gets its default', (t) => {
       ],
       routes: [{ prefix: '' }],
       guards: [{ windowsMax: 100 }],
-      vault: { folder: join(INSTALLATION, 'run/vault'), connectorUrl: null },
+      vault: { folder: join(INSTALLATION, 'run/vault'), connectorUrl: null, store: 'sqlite', postgresql: null },
       desk: { tls: null, agents: [{ role: 'agent' }] },
       forms: [{ brands: [], tries: 3, interDigitMs: 15_000, totalMs: 180_000, coolDownMs: 3_000 }],
     },

@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs'
+import type { PostgresOptions } from '../cde/vault/postgres-connection.ts'
+import type { PostgresqlConfiguration } from '../wire/configuration.ts'
+import { readSecret } from './development-secrets.ts'
+
+/** How to reach the vault's database. Throws the system's error when a certificate cannot be read. */
+export function postgresOptions(
+  configuration: PostgresqlConfiguration,
+  as: { readonly user: string; readonly passwordFile: string | null } = configuration,
+): PostgresOptions {
+  const { host, port, standbys, database, tls } = configuration
+  const { user, passwordFile } = as
+  return {
+    servers: [{ host, port }, ...standbys],
+    database,
+    user,
+    password: passwordFile === null ? null : () => readSecret(passwordFile),
+    tls:
+      tls === null
+        ? null
+        : {
+            authority: readFileSync(tls.authority),
+            certificate: tls.certificate === null ? null : readFileSync(tls.certificate),
+            key: tls.key === null ? null : readFileSync(tls.key),
+          },
+  }
+}
