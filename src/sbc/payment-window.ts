@@ -7,6 +7,7 @@ import type { WindowGuard } from './guard-link.ts'
 import { randomLetters } from './letters.ts'
 import { areSeenDirect, isGuardBetween, isMaskingProven } from './media-proof.ts'
 import { captureRefusal, failureOf, openingPayment, stepPayment, type PaymentInput } from './payment-state.ts'
+import { timelyTurn } from './timely-turn.ts'
 import { ruleOf, windowStateOf } from './window-events.ts'
 import type { OpenResult, PaymentWindowOptions } from './payment-window-options.ts'
 
@@ -118,17 +119,11 @@ export class PaymentWindow {
   }
 
   /** Waits for its turn on the call's media, but not past a time: a re-INVITE may take long. */
-  async #inTurn(untilMs: number, action: () => Promise<'ok' | OrderRefusal>): Promise<'ok' | OrderRefusal> {
-    let started = false
-    const turn = this.#options.exclusive(() => {
-      // It may have been cancelled meanwhile, or the media lost.
-      const isOver = this.#isEnded() || this.#payment.failure !== null || this.#state() !== 'opening'
-      if (isOver || performance.now() >= untilMs) return Promise.resolve('media_unavailable' as const)
-      started = true
-      return action()
-    })
-    const tooLate = delay(Math.max(untilMs - performance.now(), 0), undefined, { ref: false })
-    return Promise.race([turn, tooLate.then(() => (started ? turn : 'media_unavailable'))])
+  #inTurn(untilMs: number, action: () => Promise<'ok' | OrderRefusal>): Promise<'ok' | OrderRefusal> {
+    // It may have been cancelled meanwhile, or the media lost.
+    const isOver = () => this.#isEnded() || this.#payment.failure !== null || this.#state() !== 'opening'
+    const { exclusive } = this.#options
+    return timelyTurn({ exclusive, untilMs, isOver, action, late: 'media_unavailable' })
   }
 
   async #interpose(guard: WindowGuard, options: { readonly withForm: boolean }): Promise<'ok' | OrderRefusal> {
@@ -362,6 +357,7 @@ export class PaymentWindow {
   #isEnded(): boolean {
     return this.#ended
   }
+
   #state(): Payment['state'] {
     return this.#payment.state
   }
