@@ -14,13 +14,13 @@ export async function timelyTurn<Value>(options: {
   readonly late: Value
 }): Promise<Value> {
   const { exclusive, untilMs, isOver, action, late } = options
-  let hasBegun = false
+  const state = { hasBegun: false }
   const turn = exclusive(() => {
     if (isOver() || performance.now() >= untilMs) return Promise.resolve(late)
-    hasBegun = true
+    state.hasBegun = true
     return action()
   })
   const done = turn.then((value) => ({ value }))
   const inTime = await within(done, Math.max(untilMs - performance.now(), 0), null)
-  return inTime === null && !hasBegun ? late : (inTime ?? (await done)).value
+  return inTime === null && !state.hasBegun ? late : (inTime ?? (await done)).value
 }
