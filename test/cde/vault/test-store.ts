@@ -16,6 +16,11 @@ export function usePostgres(given: PostgresServer): void {
   server = given
 }
 
+/** The folder's store is this database, which somebody else has made. */
+export function useDatabase(folder: string, database: PostgresOptions): void {
+  databases.set(folder, database)
+}
+
 export async function openStoreIn(folder: string, nowMs: () => number = Date.now): Promise<Store> {
   const postgresql = await postgresOf(folder)
   if (postgresql !== null) return openPostgresStore({ ...postgresql, nowMs })
@@ -24,9 +29,9 @@ export async function openStoreIn(folder: string, nowMs: () => number = Date.now
 
 /** Null when the folder's store is a file. */
 export async function postgresOf(folder: string): Promise<PostgresOptions | null> {
-  if (server === null) return null
   const known = databases.get(folder)
   if (known !== undefined) return known
+  if (server === null) return null
   const database = await newDatabase(server)
   databases.set(folder, database)
   return database

@@ -1,9 +1,12 @@
 import { writeSync } from 'node:fs'
+import type { PostgresOptions } from '../../../src/cde/vault/postgres-connection.ts'
 import { digits, numberedPan, testCard } from '../../fakes/test-card.ts'
 import { openTestVault, tokenOf } from './open-test-vault.ts'
+import { useDatabase } from './test-store.ts'
 
 /**
- * A vault that tokenizes without end until it is killed: argument 2 is its folder, argument 3 the first card's index. Each
+ * A vault that tokenizes without end until it is killed: argument 2 is its folder, argument 3 the first card's index, argument 4 its
+ * PostgreSQL as JSON, if it has one. Each
  * acknowledged token is written to standard output, as "index token" and a line end, before the next is asked for.
  */
 const folder = process.argv[2] ?? ''
@@ -11,6 +14,8 @@ let next = Number(process.argv[3])
 /** As many guards at once, so that commits are shared. */
 const ASKERS = 8
 
+const database = process.argv[4]
+if (database !== undefined) useDatabase(folder, JSON.parse(database) as PostgresOptions)
 const vault = await openTestVault(folder)
 
 async function ask(): Promise<never> {
