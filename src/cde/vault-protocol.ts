@@ -47,7 +47,7 @@ export type ReportRequest = {
   readonly cause: ReportCause
   readonly merchant: string
   readonly windowId: string
-  /** The guard's name. */
+  /** The guard's name; of an act of people, whose it was behind it. */
   readonly instance: string
   /** Milliseconds since 1970: the vault may have been away when it happened. */
   readonly occurredMs: number
@@ -57,7 +57,16 @@ export type ReportRequest = {
  * masking_failed: the sentinel kept something back. self_test_failed: a test call was not as it must be. window_opened: sent before
  * the window is, and only a window that is recorded opens.
  */
-export const REPORT_EVENTS = ['masking_failed', 'self_test_failed', 'window_opened', 'window_closed'] as const
+export const REPORT_EVENTS = [
+  'masking_failed',
+  'self_test_failed',
+  'window_opened',
+  'window_closed',
+  // Of people outside of the CDE; the sbc tells a guard of them.
+  'login_failed',
+  'administrator_act',
+  'configuration_changed',
+] as const
 export type ReportEvent = (typeof REPORT_EVENTS)[number]
 
 export const REPORT_CAUSES = [
@@ -77,6 +86,13 @@ export const REPORT_CAUSES = [
   'released', // the sbc took the guard out
   'abandoned', // no sbc and no media any more
   'guard_closed',
+  'token_refused',
+  'drain',
+  'drain_undone',
+  'reload',
+  'reload_refused',
+  'self_test',
+  'not_operator', // a desk asked for what only an operator may
 ] as const
 export type ReportCause = (typeof REPORT_CAUSES)[number]
 

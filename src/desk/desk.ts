@@ -47,7 +47,10 @@ export async function startDesk(options: {
     directory,
     sessions,
     limit: new LoginLimit({ now: Date.now }),
-    refused: () => metrics.loginsRefused.inc(),
+    refused: () => {
+      metrics.loginsRefused.inc()
+      link.tellLoginRefused()
+    },
   })
   const server = await createHttpServer({ tls: configuration.tls, logger, metrics })
 

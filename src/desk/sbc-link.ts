@@ -60,6 +60,11 @@ export class SbcLink {
     clearTimeout(timer)
   }
 
+  /** For the audit record. Nobody is told when the sbc is away: the metric has it. */
+  tellLoginRefused(): void {
+    this.#client.send({ type: 'login.refused' })
+  }
+
   async order(order: Order): Promise<OrderOutcome> {
     const answer = await this.#client.request(order, { deadlineMs: ORDER_DEADLINE_MS })
     if (answer.kind === 'closed') return { kind: 'refused', code: 'sbc_lost' }

@@ -6,6 +6,7 @@ import { parseOperatorToSbc, type OperatorToSbc, type SbcToOperator } from '../w
 import { parseSipdToSbc, type SbcToSipd, type SipdToSbc } from '../wire/trace-protocol.ts'
 import { siteOrderShape, type SiteOrder } from '../wire/site-protocol.ts'
 import type { Call } from './call.ts'
+import type { Act } from './audit-reports.ts'
 import type { CallDirectory } from './call-directory.ts'
 import type { OperatorAnswers, SipdChannel } from './operator-answers.ts'
 import type { SelfTestSchedule } from './self-test-schedule.ts'
@@ -14,7 +15,7 @@ import type { SiteOrders } from './site-orders.ts'
 /** A call takes about 700 bytes of a frame, which holds a megabyte; calls beyond these follow one by one. */
 const CALLS_IN_SNAPSHOT_MAX = 500
 
-type CallOrder = Exclude<DeskToSbc, { type: 'calls.watch' | 'selftest.run' } | SiteOrder>
+type CallOrder = Exclude<DeskToSbc, { type: 'calls.watch' | 'selftest.run' | 'login.refused' } | SiteOrder>
 
 type Told = SbcToOperator | SbcToSipd
 type Heard = OperatorToSbc | SipdToSbc
@@ -29,6 +30,7 @@ export class DeskServer {
   readonly #selfTests: Pick<SelfTestSchedule, 'now'>
   readonly #site: Pick<SiteOrders, 'answer'> | undefined
   readonly #operators: OperatorAnswers
+  readonly #report: (act: Act) => void
   #listener: ChannelListener | null = null
 
   constructor(options: {
@@ -37,7 +39,10 @@ export class DeskServer {
     readonly operators: OperatorAnswers
     /** Without it no orders of that kind are taken. */
     readonly site?: Pick<SiteOrders, 'answer'>
+    /** For the audit record; nowhere when left out. */
+    readonly report?: (act: Act) => void
   }) {
+    this.#report = options.report ?? (() => undefined)
     this.#directory = options.directory
     this.#selfTests = options.selfTests
     this.#site = options.site
@@ -73,6 +78,8 @@ export class DeskServer {
               // Not a reply, which a desk would read after the changes that came in the same piece.
               channel?.send({ type: 'calls', calls: calls.slice(0, CALLS_IN_SNAPSHOT_MAX) })
               for (const call of calls.slice(CALLS_IN_SNAPSHOT_MAX)) channel?.send({ type: 'call', call })
+            } else if (message.type === 'login.refused') {
+              this.#report({ event: 'login_failed', cause: 'token_refused', by: 'desk' })
             } else if (message.type === 'selftest.run') void this.#test(message.guard, peer, reply)
             else if (isSiteOrder(message)) void this.#answerSite(message, peer, reply)
             else if (message.type === 'calls.list' || message.type === 'call.trace')
@@ -107,7 +114,11 @@ export class DeskServer {
   }
 
   async #test(guard: string | null, peer: Role, reply: Reply<SbcToDesk>): Promise<void> {
-    if (peer !== 'operator') return reply({ type: 'selftest.refused', code: 'not_operator' })
+    if (peer !== 'operator') {
+      this.#report({ event: 'administrator_act', cause: 'not_operator', by: 'desk' })
+      return reply({ type: 'selftest.refused', code: 'not_operator' })
+    }
+    this.#report({ event: 'administrator_act', cause: 'self_test', by: 'operator' })
     const results = await this.#selfTests.now(guard)
     if (typeof results === 'string') reply({ type: 'selftest.refused', code: results })
     else reply({ type: 'selftest.report', results })

@@ -3,6 +3,7 @@ import type { Identity } from '../kit/identity.ts'
 import { errorFields, type Logger } from '../kit/log.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import type { Configuration } from '../wire/configuration.ts'
+import { AuditReports, type Act } from './audit-reports.ts'
 import type { Call, CallDependencies } from './call.ts'
 import { CallDirectory } from './call-directory.ts'
 import { CallRecorder } from './call-recorder.ts'
@@ -122,12 +123,15 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     drained: () => options.drained?.(),
     logger,
   })
+  const reports = new AuditReports({ guards: () => guards.links, logger, dateMs: () => Date.now() })
+  const report = (act: Act): void => reports.add(act)
   const site = new SiteOrders({
     drain,
+    report,
     reload: (file) =>
       options.reload?.(file) ?? Promise.resolve({ kind: 'refused', texts: ['This sbc cannot be reloaded.'] }),
   })
-  const desks = new DeskServer({ directory, selfTests, site, operators: recorder.operators })
+  const desks = new DeskServer({ directory, selfTests, site, report, operators: recorder.operators })
   const countedWindows = new WeakMap<Call, string>()
   const callDependencies: CallDependencies = {
     guards,
@@ -316,6 +320,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     selfTests.close()
     probe.close()
     sip.close()
+    reports.close()
     guards.close()
     engines.close()
   }

@@ -1,4 +1,5 @@
 import { siteTexts, type SiteOrder, type SiteReply } from '../wire/site-protocol.ts'
+import type { Act } from './audit-reports.ts'
 import type { Drain } from './drain.ts'
 
 /** What became of a reload: the keys that changed, or why nothing did. */
@@ -13,9 +14,16 @@ export type Reload = (file: string | null) => Promise<ReloadOutcome>
 export class SiteOrders {
   readonly #drain: Drain
   readonly #reload: Reload
+  readonly #report: (act: Act) => void
   #isReloading = false
 
-  constructor(options: { readonly drain: Drain; readonly reload: Reload }) {
+  constructor(options: {
+    readonly drain: Drain
+    readonly reload: Reload
+    /** For the audit record; nowhere when left out. */
+    readonly report?: (act: Act) => void
+  }) {
+    this.#report = options.report ?? (() => undefined)
     this.#drain = options.drain
     this.#reload = options.reload
   }
@@ -24,6 +32,7 @@ export class SiteOrders {
   async answer(order: SiteOrder): Promise<SiteReply> {
     switch (order.type) {
       case 'site.drain':
+        this.#report({ event: 'administrator_act', cause: order.on ? 'drain' : 'drain_undone', by: 'operator' })
         if (order.on) this.#drain.begin(order.seconds)
         else this.#drain.undo()
         return this.#drain.look()
@@ -39,6 +48,8 @@ export class SiteOrders {
     this.#isReloading = true
     try {
       const outcome = await this.#reload(file)
+      const cause = outcome.kind === 'reloaded' ? 'reload' : 'reload_refused'
+      this.#report({ event: 'configuration_changed', cause, by: 'operator' })
       if (outcome.kind === 'reloaded') return { type: 'site.reloaded', keys: siteTexts(outcome.keys) }
       return { type: 'site.refused', code: 'refused', texts: siteTexts(outcome.texts) }
     } catch {

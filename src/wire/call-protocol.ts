@@ -95,6 +95,8 @@ export const deskToSbcShape = either(
   record({ type: literal('window.open'), callId: callIdShape, form: nameShape, masking: nullable(maskingShape) }),
   record({ type: literal('window.clear'), callId: callIdShape, field: nullable(fieldNameShape) }),
   record({ type: literal('window.cancel'), callId: callIdShape }),
+  /** A bearer token was refused: for the vault's audit record. Not answered. */
+  record({ type: literal('login.refused') }),
   /** For the role operator only. */
   selfTestRunShape,
   siteOrderShape,

@@ -54,8 +54,21 @@ const ofWindow = <const Type extends string>(type: Type) => record({ type: liter
  */
 const sbcHelloShape = record({ type: literal('sbc.hello'), owner: text(/^[a-z]{16}$/) })
 
+/**
+ * What a person did outside of the CDE, for the vault's audit record (PCI DSS 10.2.1.2, 10.2.1.4). Answered ok when the guard has taken it.
+ */
+const auditReportShape = record({
+  type: literal('audit.report'),
+  event: literal('login_failed', 'administrator_act', 'configuration_changed'),
+  cause: literal('token_refused', 'drain', 'drain_undone', 'reload', 'reload_refused', 'self_test', 'not_operator'),
+  by: literal('desk', 'operator'),
+  occurredMs: integer(1_600_000_000_000, 4_000_000_000_000),
+})
+export type AuditReport = Shaped<typeof auditReportShape>
+
 export const sbcToGuardShape = either(
   sbcHelloShape,
+  auditReportShape,
   prepareShape,
   /** Where the guard's two sides send: rtpengine's ports towards the payer and towards the agent. */
   record({ type: literal('window.connect'), windowId: windowIdShape, payer: addressShape, agent: addressShape }),

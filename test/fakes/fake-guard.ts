@@ -178,6 +178,7 @@ export class FakeGuard {
     const refusal = this.refuses.get(order.type)
     if (refusal !== undefined) return reply({ type: 'refused', code: refusal })
     if (order.type === 'window.prepare') return this.#prepare(order, reply)
+    if (order.type === 'audit.report') return reply({ type: 'ok' })
     const window = this.windows.get(order.windowId)
     if (window === undefined) return reply({ type: 'refused', code: 'unknown_window' })
     switch (order.type) {

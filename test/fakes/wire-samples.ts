@@ -35,6 +35,13 @@ export const PROGRESS: WindowProgress = {
 export const SBC_TO_GUARD: readonly SbcToGuard[] = [
   { type: 'sbc.hello', owner: 'bcdefghijklmnopq' },
   {
+    type: 'audit.report',
+    event: 'administrator_act',
+    cause: 'drain',
+    by: 'operator',
+    occurredMs: 1_700_000_000_000,
+  },
+  {
     type: 'window.prepare',
     windowId,
     masking: 'talk-through',
@@ -112,6 +119,7 @@ export const DESK_TO_SBC: readonly DeskToSbc[] = [
   { type: 'window.open', callId, form: 'card', masking: 'hard' },
   { type: 'window.clear', callId, field: 'card-code' },
   { type: 'window.cancel', callId },
+  { type: 'login.refused' },
   { type: 'selftest.run', guard: 'guard-1' },
 ]
 

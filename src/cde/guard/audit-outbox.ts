@@ -9,7 +9,11 @@ const SEND_DEADLINE_MS = 2_000
 /** Between attempts while the vault is away. */
 const AGAIN_MS = 1_000
 
-export type AuditRecordToSend = Omit<ReportRequest, 'type' | 'occurredMs' | 'instance'>
+export type AuditRecordToSend = Omit<ReportRequest, 'type' | 'occurredMs' | 'instance'> & {
+  /** When it happened, and to whom, where that was not here and now. */
+  readonly occurredMs?: number
+  readonly instance?: string
+}
 
 export type AuditOutboxOptions = {
   readonly vault: Pick<VaultClient, 'report'>
@@ -47,7 +51,7 @@ export class AuditOutbox {
       this.#lost.inc()
       return false
     }
-    this.#records.push({ ...record, instance, occurredMs: Math.round(dateMs()) })
+    this.#records.push({ instance, occurredMs: Math.round(dateMs()), ...record })
     this.#unsent.set(this.#records.length)
     void this.#send()
     return true

@@ -1,7 +1,7 @@
 import { listenChannel, type ChannelListener, type ChannelRefusal } from '../../kit/channel.ts'
 import type { Identity } from '../../kit/identity.ts'
 import type { Logger } from '../../kit/log.ts'
-import { parseSbcToGuard, type GuardToSbc, type SbcToGuard } from '../../wire/guard-protocol.ts'
+import { parseSbcToGuard, type AuditReport, type GuardToSbc, type SbcToGuard } from '../../wire/guard-protocol.ts'
 import type { OpenWindows, SbcChannel, WindowOwner } from './open-windows.ts'
 import type { SelfTests } from './self-test/self-tests.ts'
 
@@ -12,6 +12,8 @@ export type GuardServerOptions = {
   readonly windows: OpenWindows
   readonly selfTests: SelfTests
   readonly windowsMax: number
+  /** Takes what people did for the audit record. False when there is no room for it. */
+  readonly report: (report: AuditReport) => boolean
   readonly logger: Logger
   readonly refused?: (code: ChannelRefusal) => void
 }
@@ -44,6 +46,9 @@ export function listenForSbcs(options: GuardServerOptions): Promise<ChannelListe
             owner ??= { name: order.owner, channel }
             channel.send({ type: 'guard.hello', windowsOpen: windows.idsOf(owner.name), windowsMax })
             return
+          }
+          if (order.type === 'audit.report') {
+            return reply(options.report(order) ? { type: 'ok' } : { type: 'refused', code: 'wrong_state' })
           }
           if (owner === null) return reply({ type: 'refused', code: 'wrong_state' })
           switch (order.type) {

@@ -35,6 +35,9 @@ export type GuardOptions = {
   readonly recordsWindows?: boolean
 }
 
+/** An act of people belongs to none. */
+const NO_WINDOW = 'none'
+
 export type Guard = { readonly port: number; close(): Promise<void> }
 
 /** Starts a guard: one process beside one rtpengine. Rejects with the system's error when the port is taken. */
@@ -93,6 +96,8 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
       windows,
       selfTests,
       windowsMax,
+      report: ({ event, cause, by, occurredMs }) =>
+        outbox.add({ event, cause, occurredMs, instance: by, merchant: options.merchant, windowId: NO_WINDOW }),
       logger,
       refused: countRefusals(metrics),
     })

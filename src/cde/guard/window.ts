@@ -45,7 +45,7 @@ export type WindowOptions = {
   readonly audit: (failure: MaskingFailure) => void
 }
 
-export type WindowOrder = Exclude<SbcToGuard, SelfTestOrder | { readonly type: 'window.prepare' | 'sbc.hello' }>
+export type WindowOrder = Exclude<SbcToGuard, SelfTestOrder | { readonly type: 'window.prepare' | 'sbc.hello' | 'audit.report' }>
 type Refusal = Extract<GuardToSbc, { readonly type: 'refused' }>['code']
 
 /**

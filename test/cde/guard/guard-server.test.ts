@@ -48,6 +48,9 @@ const vault = await listenChannel<VaultReply, VaultRequest>({
 })
 t.teardown(() => vault.close())
 
+/** What sbcs reported for the audit record; the third finds no room. */
+const reported: string[] = []
+
 async function startServer(
   options: {
     readonly windowsMax?: number
@@ -78,7 +81,16 @@ async function startServer(
     metrics: guardMetrics(new Metrics('test')),
     failed: () => undefined,
   })
-  const listener = await listenForSbcs({ host: HOST, port: 0, identity, windows, selfTests, windowsMax, logger })
+  const listener = await listenForSbcs({
+    host: HOST,
+    port: 0,
+    identity,
+    windows,
+    selfTests,
+    windowsMax,
+    report: (act) => reported.push(act.cause) < 3,
+    logger,
+  })
   return {
     port: listener.port,
     windows,
@@ -372,4 +384,24 @@ t.test('another role, and a message that is none, end the connection', async (t)
   t.equal((await desk.request({ type: 'window.drain', windowId: WINDOW_ID }, DEADLINE)).kind, 'closed')
   sbc.close()
   desk.close()
+})
+
+t.test('what people did is taken for the audit record from any sbc, while there is room', async (t) => {
+  const server = await startServer()
+  const sbc = await connectSbc(server.port)
+  t.teardown(async () => {
+    sbc.close()
+    await server.close()
+  })
+  const act = {
+    type: 'audit.report',
+    event: 'administrator_act',
+    cause: 'drain',
+    by: 'operator',
+    occurredMs: 1_700_000_000_000,
+  } as const
+  t.same(await sbc.ask(act), { type: 'ok' })
+  t.same(await sbc.ask({ ...act, event: 'configuration_changed', cause: 'reload' }), { type: 'ok' })
+  t.same(await sbc.ask(act), { type: 'refused', code: 'wrong_state' })
+  t.same(reported, ['drain', 'reload', 'drain'])
 })
