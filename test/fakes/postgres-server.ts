@@ -76,6 +76,29 @@ export class PostgresServer {
     await this.sql('SELECT pg_promote(true, 30)')
   }
 
+  /** From here on, TCP is taken under TLS only, and from clients with a certificate of `authority`. */
+  async demandTls(tls: {
+    readonly certificate: Uint8Array
+    readonly key: Uint8Array
+    readonly authority: Uint8Array
+  }): Promise<void> {
+    for (const [name, pem] of Object.entries(tls)) {
+      const file = join(this.folder, `${name}.pem`)
+      writeFileSync(file, pem, { mode: 0o600 })
+      if (process.getuid?.() === 0) chownSync(file, NOBODY, NOBODY)
+    }
+    writeFileSync(
+      join(this.folder, 'data', 'pg_hba.conf'),
+      ['local all all trust', 'hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca', ''].join('\n'),
+    )
+    await this.sql(`ALTER SYSTEM SET ssl_cert_file = '${join(this.folder, 'certificate.pem')}'`)
+    await this.sql(`ALTER SYSTEM SET ssl_key_file = '${join(this.folder, 'key.pem')}'`)
+    await this.sql(`ALTER SYSTEM SET ssl_ca_file = '${join(this.folder, 'authority.pem')}'`)
+    await this.sql('ALTER SYSTEM SET ssl = on')
+    await this.kill()
+    await this.restart()
+  }
+
   /** As the superuser, in `database`. Returns the rows of the last statement. */
   async sql(text: string, database = 'postgres'): Promise<readonly Readonly<Record<string, unknown>>[]> {
     const client = new Client({ host: this.folder, port: this.port, user: 'postgres', database, ssl: false })

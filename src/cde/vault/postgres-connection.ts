@@ -6,8 +6,8 @@ import { integerOf, type Row } from './store-rows.ts'
 const CONNECT_MS_MAX = 1_000
 /** One statement. A look-up by key takes microseconds; this is for a server that is ill. */
 const STATEMENT_MS_MAX = 2_000
-/** Waiting for another vault's commit, each of which ends within its own deadline. */
-const LOCK_MS_MAX = 2_000
+/** Waiting for another vault's commit, which takes milliseconds; less than a statement, so that the failure tells which it was. */
+const LOCK_MS_MAX = 1_500
 /** A vault that stopped in the middle of a transaction (a debugger, a paused machine) holds up the others no longer than this. */
 const IDLE_IN_TRANSACTION_MS_MAX = 5_000
 const KEEP_ALIVE_AFTER_MS = 2_000
