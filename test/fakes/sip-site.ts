@@ -68,7 +68,7 @@ export async function startSipSite(
           { from: 'carrier', prefix: UDP_NUMBER.slice(0, 1), to: 'agents' },
           { from: 'carrier', prefix: TCP_NUMBER.slice(0, 1), to: 'tcp-agents' },
           { from: 'agents', prefix: UDP_NUMBER.slice(0, 1), to: 'carrier' },
-          ],
+        ],
       }),
   })
   const started = await startSupervisor({ configurationFile: file, say: (line) => t.comment(line) })
