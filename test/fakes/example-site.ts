@@ -154,7 +154,10 @@ function withPeers(trunk: WrittenTrunk, peers: Readonly<Record<string, TrunkPeer
 async function untilTested(configuration: Configuration): Promise<void> {
   const { host, ports } = configuration.metrics
   await eventually(async () => {
-    const text = await (await fetch(`http://${host}:${ports.sbc}/metrics`)).text()
+    const text = await fetch(`http://${host}:${ports.sbc}/metrics`).then(
+      (response) => response.text(),
+      () => '',
+    )
     return /^tonewall_selftest_guards\{[^}]*state="in"[^}]*\} 1$/m.test(text)
   }, READY_MS_MAX)
 }

@@ -1,3 +1,4 @@
+import { connect } from 'node:tls'
 import t from 'tap'
 import { valueOf, type SipRequest } from '../../src/sipd/message.ts'
 import { eventually } from '../fakes/eventually.ts'
@@ -83,6 +84,17 @@ t.test(
       )
     })
 
+    await t.test('who shows no certificate is not heard, wherever it comes from', async (t) => {
+      const { host, port } = site.sip.tls
+      const stranger = connect({ host, port, ca: authority.certificate, servername: OUR_NAME })
+      const heard: Buffer[] = []
+      stranger.on('data', (bytes: Buffer) => heard.push(bytes))
+      stranger.on('error', () => undefined)
+      stranger.write(`OPTIONS sip:${OUR_NAME} SIP/2.0\r\nContent-Length: 0\r\n\r\n`)
+      await eventually(() => stranger.closed, OPTIONS_MS_MAX)
+      t.same(heard, [])
+    })
+
     await t.test('a customer of the carrier calls, pays, and the service hangs up', async (t) => {
       const [payer, agent] = await Promise.all([
         carrier.calls(site.sip.udp, {
@@ -93,7 +105,7 @@ t.test(
       ])
       t.match(valueOf(agent.heard, 'from'), `<sip:+44201111@${OUR_NAME}:`)
       t.match(valueOf(agent.heard, 'session-expires'), /^1800\b/)
-    t.match(payer.told, /^m=audio \d+ RTP\/AVP /m)
+      t.match(payer.told, /^m=audio \d+ RTP\/AVP /m)
       t.notMatch(payer.told, /^a=crypto/m)
       await site.pays(t, { payer, agent, as: USER })
       t.equal((await agent.asks('BYE')).status, 200)
