@@ -130,7 +130,7 @@ export const FAILURES: Readonly<Record<PaymentFailure, { readonly headline: stri
     say: 'I cannot take the card at this moment. May I ask you to call again later, or to pay another way?',
   },
   not_recorded: {
-    headline: 'Do not ask for the card: nothing can be written down now',
+    headline: 'Do not ask for the card: no record can be kept now',
     say: 'I cannot take the card at this moment. May I ask you to call again later, or to pay another way?',
   },
   media_unavailable: {
