@@ -118,3 +118,25 @@ t.test('an installation that does not work is a failure with the command', (t) =
   t.match(said.at(-1), /did not work.*apt-get install/)
   t.end()
 })
+
+t.test('services that a package brings are not started while it is installed, and are switched off', (t) => {
+  const folder = join(t.testdir(), 'bin')
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'apt-get'), '#!/bin/sh\n', { mode: 0o755 })
+  let script = ''
+  installSystemPackages({
+    command: 'test',
+    say: () => undefined,
+    needs: NEEDS,
+    path: folder,
+    uid: 0,
+    isTerminal: false,
+    run: (_, given) => {
+      script = given[1] ?? ''
+      return { status: 0 }
+    },
+  })
+  t.match(script, /exit 101.*policy-rc|policy-rc.*exit 101/s)
+  t.match(script, /rtpengine-daemon\|kamailio\|postgresql\) ;;/)
+  t.end()
+})
