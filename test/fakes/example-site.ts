@@ -33,7 +33,7 @@ const COOL_DOWN_MS = 500
 const EVENT_TYPE = 101
 const WINDOW_TRIES_MAX = 3
 const FIELD_TRIES_MAX = 3
-const ACCEPTED_MS_MAX = 6_000
+const ACCEPTED_MS_MAX = 12_000
 
 export type ExampleSite = {
   readonly configuration: Configuration
