@@ -13,11 +13,11 @@ t.test('a file that is not there is missing', (t) => {
 
 t.test('a process that may not read a file does not say that it is missing', (t) => {
   const program = `import { isMissing } from '${MODULE}'; process.exit(isMissing('/no/such/file') ? 1 : 0)`
+  // Nothing of this process's environment, in which a test runner keeps options for Node.
   const run = spawnSync(
-    process.execPath,
-    ['--permission', `--allow-fs-read=${MODULE}`, '--input-type=module', '--eval', program],
-    // Nothing of this process's environment, in which a test runner keeps options for Node.
-    { encoding: 'utf8', env: {} },
+    'env',
+    ['-i', process.execPath, '--permission', `--allow-fs-read=${MODULE}`, '--input-type=module', '--eval', program],
+    { encoding: 'utf8' },
   )
   t.equal(run.status, 0, run.stderr)
   t.end()
