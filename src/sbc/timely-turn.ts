@@ -14,13 +14,18 @@ export async function timelyTurn<Value>(options: {
   readonly late: Value
 }): Promise<Value> {
   const { exclusive, untilMs, isOver, action, late } = options
-  const state = { hasBegun: false }
+  const state = { hasBegun: false, hasGivenUp: false }
   const turn = exclusive(() => {
-    if (isOver() || performance.now() >= untilMs) return Promise.resolve(late)
+    // A timer may go off a little before the clock says so.
+    if (state.hasGivenUp || isOver() || performance.now() >= untilMs) return Promise.resolve(late)
     state.hasBegun = true
     return action()
   })
   const done = turn.then((value) => ({ value }))
   const inTime = await within(done, Math.max(untilMs - performance.now(), 0), null)
-  return inTime === null && !state.hasBegun ? late : (inTime ?? (await done)).value
+  if (inTime === null && !state.hasBegun) {
+    state.hasGivenUp = true
+    return late
+  }
+  return (inTime ?? (await done)).value
 }

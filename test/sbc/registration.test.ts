@@ -136,6 +136,6 @@ t.test('a binding is refreshed before it ends, and a registrar that refuses name
     else response.send(200, { headers: { Contact: `${request.get('Contact') ?? ''};expires=1` } })
     refuses = !refuses
   })
-  await eventually(() => requests.length >= 3, 15_000)
+  await eventually(() => requests.length >= 3 && lines.length >= 3, 15_000)
   t.match(lines, [/registered at/, /"status":503.*"delayMs":1000/, /registered at/])
 })
