@@ -45,7 +45,10 @@ export type WindowOptions = {
   readonly audit: (failure: MaskingFailure) => void
 }
 
-export type WindowOrder = Exclude<SbcToGuard, SelfTestOrder | { readonly type: 'window.prepare' | 'sbc.hello' | 'audit.report' }>
+export type WindowOrder = Exclude<
+  SbcToGuard,
+  SelfTestOrder | { readonly type: 'window.prepare' | 'sbc.hello' | 'audit.report' }
+>
 type Refusal = Extract<GuardToSbc, { readonly type: 'refused' }>['code']
 
 /**
