@@ -1,7 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { startVault } from '../../src/cde/vault/vault.ts'
 import { ChannelClient } from '../../src/kit/channel.ts'
+import { createLogger } from '../../src/kit/log.ts'
+import { Metrics } from '../../src/kit/metrics.ts'
 import { ProcessLog } from '../../src/main/process-log.ts'
 import { roleCommand } from '../../src/main/role-command.ts'
 import { WatchedProcess } from '../../src/main/watched-process.ts'
@@ -11,6 +14,7 @@ import { writeTestConfiguration } from '../../test/fakes/test-configuration.ts'
 import type { WindowPorts } from './rtp-load-protocol.ts'
 
 const NAME = 'guard-1'
+const MERCHANT = 'shop'
 const OWNER = 'abcdefghijklmnop'
 const ORDER_MS = 5_000
 const OPEN_MS = 10_000
@@ -26,6 +30,8 @@ export class GuardProcess {
   readonly #metricsUrl: string
   readonly #folder: string
   readonly #log: ProcessLog
+  /** No window takes keys that is not in its audit record. */
+  readonly #vault: { close(): Promise<void> }
 
   private constructor(parts: {
     readonly process: WatchedProcess
@@ -34,6 +40,7 @@ export class GuardProcess {
     readonly metricsUrl: string
     readonly folder: string
     readonly log: ProcessLog
+    readonly vault: { close(): Promise<void> }
   }) {
     this.#process = parts.process
     this.pid = parts.pid
@@ -41,6 +48,7 @@ export class GuardProcess {
     this.#metricsUrl = parts.metricsUrl
     this.#folder = parts.folder
     this.#log = parts.log
+    this.#vault = parts.vault
   }
 
   /** `nodeFlags`: for a copy that is looked into, which then runs without the permission model, so that it may write. */
@@ -61,6 +69,15 @@ export class GuardProcess {
     const guard = configuration.guards.find(({ name }) => name === NAME)
     if (guard === undefined) throw new Error('the test configuration has no guard')
     mkdirSync(join(folder, 'log'))
+    const vault = await startVault({
+      identity: sharedIdentity('vault'),
+      logger: createLogger({ role: 'bench', level: 'silent' }),
+      metrics: new Metrics('vault'),
+      host: configuration.vault.host,
+      port: configuration.vault.port,
+      dataDir: configuration.vault.folder,
+      merchants: [{ name: MERCHANT }],
+    })
     const log = new ProcessLog({ file: join(folder, 'log', 'guard.log'), line: () => undefined })
     const command = roleCommand({ role: 'guard', name: NAME, configurationFile: file, configuration })
     const process_ = new WatchedProcess({
@@ -87,7 +104,7 @@ export class GuardProcess {
     await opened.promise
     channel.send({ type: 'sbc.hello', owner: OWNER })
     const metricsUrl = `http://${configuration.metrics.host}:${guard.metricsPort}/metrics`
-    return new GuardProcess({ process: process_, pid, channel, metricsUrl, folder, log })
+    return new GuardProcess({ process: process_, pid, channel, metricsUrl, folder, log, vault })
   }
 
   /** Opens all windows at once, with their fields open, and returns the guard's own ports and how long it took. */
@@ -114,6 +131,7 @@ export class GuardProcess {
     this.#channel.close()
     await this.#process.close({ deadlineMs: CLOSE_MS })
     this.#log.close()
+    await this.#vault.close()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
@@ -126,7 +144,7 @@ export class GuardProcess {
       lookAheadMs,
       codec: 'PCMU',
       headers: 'same',
-      merchant: 'shop',
+      merchant: MERCHANT,
       coolDownMs: 3_000,
       form: { fields: ['card-number', 'expiry'], brands: [], tries: 5, interDigitMs: 60_000, totalMs: 600_000 },
     })
