@@ -63,22 +63,25 @@ export function seeMessage(bytes: Buffer): SeenMessage | null {
     const key = headerKey(name)
     isShown = SHOWN_HEADERS.has(key)
     if (!isShown) continue
-    const value = line
+    const written = line
       .slice(colon + 1)
       .trim()
       .slice(0, LINE_MAX)
+    // Parameters of a type are free text.
+    const value = key === 'content-type' ? (written.split(';')[0] ?? '').trimEnd() : written
     if (key === 'call-id') callId = value
     else if (key === 'cseq') method = value.slice(value.search(/[ \t]/) + 1).trim()
     else if (key === 'content-type') type = value
     head += `${writtenName(key, name)}: ${value}\r\n`
     shown += 1
+    if (key === 'content-type') isShown = false
   }
   if (callId === '' || !TOKEN.test(method)) return null
   const bodyLength = bytes.length - headEnd - 4
   const isDescription = /^application\/sdp\s*(?:;|$)/i.test(type) && DESCRIBING.has(method)
   const body = isDescription ? description(bytes.toString('latin1', headEnd + 4)) : ''
-  // The length alone tells a reader that there was one; the type is among the headers.
-  if (!isDescription && bodyLength > 0) head += `X-Tonewall-Left-Out: ${bodyLength} bytes of body\r\n`
+  // Not even its length: on a trunk that writes `*` as 10 that would tell it from a digit. The type is among the headers.
+  if (!isDescription && bodyLength > 0) head += 'X-Tonewall-Left-Out: body\r\n'
   const text = hideCardNumbers(`${head}Content-Length: ${body.length}\r\n\r\n${body}`)
   return { callId: seenCallId(callId), method, status: startLine.status, text: flat(text.replace(UNSHOWN, '?')) }
 }
