@@ -13,7 +13,7 @@ import type { SipCore } from './sip-core.ts'
 import { serverKey } from './transaction-table.ts'
 import { ServerTransaction } from './transaction-server.ts'
 
-/** A later request of a proxied dialog goes where its route leads, as any request does that nobody asks us about. */
+/** A later request in a proxied dialog follows its Route set; no application is asked (RFC 3261 section 16.12). */
 const ALONG_THE_ROUTE: Omit<ProxyOrder, 'destinations'> = {
   remainInDialog: false,
   fullResponse: false,

@@ -21,7 +21,7 @@ t.after(async () => {
   await engine.close()
 })
 
-/** Two octets of a key's tone, as good as any: no other audio of these parties has them. */
+/** Stands for audio with a tone in it: what passes is compared by its octets, and no other audio of these parties has these. */
 const TONE = Buffer.alloc(160, Uint8Array.of(0x9c, 0x1c))
 
 type Events = { readonly payer: number | null; readonly agent: number | null }
