@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { askForAdvisories } from './tidy/advisories.ts'
 
 /**
- * `npm test`: types, lint, rooms, format, then all tests; `npm test -- FILE...` runs only these test files or folders. The last
- * line is `N passed, N failed`, counted over the checks and every assertion; the exit code is 1 if any failed.
+ * `npm test`: types, lint, rooms, format, known weaknesses of packages, then all tests; `npm test -- FILE...` runs only these
+ * test files or folders. The last line is `N passed, N failed`, counted over the checks and every assertion; the exit code is 1 if any failed.
  */
 const CHECKOUT = resolve(import.meta.dirname, '..')
 const PROGRAMS = join(CHECKOUT, 'node_modules/.bin')
@@ -56,6 +57,7 @@ async function main(files: readonly string[]): Promise<number> {
     )
   } else {
     for (const check of CHECKS) counts.push(await runCheck(check))
+    counts.push(await runAdvisories())
     const all = testFiles('test')
     const alone = all.filter((file) => ONE_BY_ONE.some((folder) => file.startsWith(`${folder}/`)))
     const together = all.filter((file) => !alone.includes(file))
@@ -88,6 +90,20 @@ function runCheck(check: Check): Promise<Count> {
       resolveCount(code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 })
     })
   })
+}
+
+/** Known weaknesses of what is delivered. Only a registry that answers can fail a run: without one nothing is known, and that is said. */
+async function runAdvisories(): Promise<Count> {
+  const startedMs = performance.now()
+  const verdict = await askForAdvisories({ folder: CHECKOUT })
+  if (verdict.kind === 'unanswered') {
+    say(`warning: npm audit got no answer: nobody looked for known weaknesses of packages (${seconds(startedMs)})`)
+    return { passed: 0, failed: 0 }
+  }
+  const isGood = verdict.serious.length === 0
+  say(`${isGood ? 'pass' : 'FAIL'} npm audit, with ${verdict.lesser} below high (${seconds(startedMs)})`)
+  for (const text of verdict.serious) say(text)
+  return isGood ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
 /**
