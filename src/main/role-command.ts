@@ -2,9 +2,7 @@ import { join, resolve } from 'node:path'
 import type { Configuration } from '../wire/configuration.ts'
 import { INSTALLATION } from './configuration.ts'
 import type { RoleName } from './role-name.ts'
-
-/** What every role reads of the installation: its program, the packages, and the schema. Not run/, and no keys. */
-const PROGRAM = ['src', 'node_modules', 'package.json', 'sbc-config/tonewall.schema.json']
+import { roleNeeds } from './role-needs.ts'
 
 /**
  * Each packet is held for the look-ahead, and so outlives the usual young generation: it was copied by every collection, which
@@ -42,42 +40,16 @@ export function roleCommand(options: RoleCommandOptions): readonly string[] {
  * the permission model whatever is granted.
  */
 function permissions(options: RoleCommandOptions): readonly string[] {
-  const { role, configuration } = options
+  const { role, configuration, configurationFile } = options
   if (role === 'vault') return []
-  const { sip, trunks, desk, certificates, callRecords } = configuration
-  const { tls } = sip
-  const own: Readonly<Record<Exclude<RoleName, 'vault'>, readonly string[]>> = {
-    sipd: [
-      sip.secretFile,
-      ...(tls === null ? [] : [tls.certificate, tls.key, ...(tls.authority === null ? [] : [tls.authority])]),
-    ],
-    sbc: [
-      sip.secretFile,
-      ...trunks.flatMap(({ credentials, authentication }) =>
-        [credentials, ...(authentication?.users ?? [])].flatMap((user) => (user === null ? [] : [user.passwordFile])),
-      ),
-      ...(callRecords === null ? [] : [callRecords]),
-    ],
-    guard: [],
-    desk: [
-      ...desk.agents.map((agent) => agent.tokenFile),
-      ...(desk.tls === null ? [] : [desk.tls.certificate, desk.tls.key]),
-    ],
-  }
-  const files = [
-    ...PROGRAM.map((name) => join(INSTALLATION, name)),
-    resolve(options.configurationFile),
-    ...['ca.crt', `${role}.crt`, `${role}.key`].map((name) => join(certificates.folder, name)),
-    // What prom-client counts: memory and open files of the process itself.
-    '/proc/self',
-    ...own[role],
-  ]
+  const { program, reads, writes } = roleNeeds(role, configuration, configurationFile)
+  // /proc/self is what prom-client counts: memory and open files of the process itself.
+  const files = [...program, ...reads, '/proc/self', ...writes]
   return [
     '--permission',
     '--allow-net',
     ...files.map((file) => `--allow-fs-read=${file}`),
-    // The only thing that any of them writes.
-    ...(role === 'sbc' && callRecords !== null ? [`--allow-fs-write=${callRecords}`] : []),
+    ...writes.map((folder) => `--allow-fs-write=${folder}`),
     // The network part of the model is new: its notice would stand at the head of every log.
     '--disable-warning=ExperimentalWarning',
   ]

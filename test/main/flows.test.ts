@@ -1,0 +1,64 @@
+import t from 'tap'
+import { DEFAULT_CONFIGURATION_FILE, loadConfiguration } from '../../src/main/configuration.ts'
+import { FLOWS, flowsOf, ZONES } from '../../src/main/flows.ts'
+import { listenAddresses } from '../../src/main/listen-address.ts'
+
+const loaded = loadConfiguration(DEFAULT_CONFIGURATION_FILE)
+if (loaded.kind === 'refused') throw new Error('the shipped configuration was refused')
+const { configuration } = loaded
+
+t.test('every port that a process of ours holds is the end of a flow, and no flow ends at another', (t) => {
+  const ends = flowsOf(configuration).flatMap(({ to, transport, addresses }) =>
+    addresses.flatMap(({ host, port, portMax }) =>
+      port === null || portMax !== undefined ? [] : [`${to} ${transport} ${host}:${port}`],
+    ),
+  )
+  const ours = listenAddresses(configuration).map(({ process, transport, host, port }) => {
+    const role = /^(guard|media)-/.exec(process)?.[1] ?? process
+    return `${role === 'media' ? 'rtpengine' : role} ${transport} ${host}:${port}`
+  })
+  t.same([...new Set(ends)].sort(), [...new Set(ours)].sort())
+  t.end()
+})
+
+t.test('digits flow from the carrier into the CDE, inside of it, and to the acquirer, and nowhere else', (t) => {
+  const ways = FLOWS.filter(({ digits }) => digits).map(({ from, to }) => `${ZONES[from]} > ${ZONES[to]}`)
+  // From the edge: carriers that signal keys by SIP INFO (src/README.md).
+  t.same([...new Set(ways)].sort(), ['carrier > cde', 'cde > cde', 'cde > management', 'edge > cde'])
+  t.end()
+})
+
+t.test('nothing but masked media goes between the CDE and the contact centre', (t) => {
+  const between = FLOWS.filter(
+    ({ from, to }) => [ZONES[from], ZONES[to]].sort().join() === ['cde', 'contact-centre'].join(),
+  )
+  t.same(
+    between.map(({ name }) => name),
+    ['media-contact-centre'],
+  )
+  t.end()
+})
+
+t.test('what is not configured is no flow, and what is has its address', (t) => {
+  const names = flowsOf(configuration).map(({ name }) => name)
+  for (const name of ['database', 'acquirer', 'audit', 'clock', 'homer', 'names', 'sip-out-carrier'])
+    t.notOk(names.includes(name), name)
+  const [carrier] = configuration.trunks
+  const [target] = carrier?.targets ?? []
+  if (carrier === undefined || target === undefined) throw new Error('there is a trunk')
+  const syslog = { host: 'log.example', port: 6_514, authority: '', name: null, certificate: null, key: null }
+  const flows = flowsOf({
+    ...configuration,
+    trunks: [{ ...carrier, targets: [{ ...target, transport: 'tls', port: 5_061 }] }],
+    rtpengines: configuration.rtpengines.map((rtpengine) => ({ ...rtpengine, start: null })),
+    vault: { ...configuration.vault, connectorUrl: 'https://acquirer.example/pay' },
+    audit: { ...configuration.audit, syslog, timeServer: { host: 'ntp.example', port: 123 } },
+  })
+  const addresses = (name: string) => flows.find((flow) => flow.name === name)?.addresses
+  t.same(addresses('acquirer'), [{ host: 'acquirer.example', port: 443 }])
+  t.match(addresses('audit'), [{ host: 'log.example', port: 6_514 }])
+  t.match(addresses('clock'), [{ host: 'ntp.example', port: 123 }])
+  t.match(addresses('sip-out-carrier'), [{ port: 5_061 }])
+  t.match(addresses('media-carrier'), [{ port: null }], 'an rtpengine of others has ports that we do not know')
+  t.end()
+})
