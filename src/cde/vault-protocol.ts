@@ -134,6 +134,8 @@ export const REFUSAL_CODES = [
   'store_failed', // nothing was kept: repeat
   'key_failed', // a key does not open what it should
   'closing',
+  'sealed', // the custodians have not opened the key-encryption key yet
+  'card_shredded', // the key that sealed it is no more: take the card again
   'audit_backlog', // too much is written down in one place only: no window opens until it was shipped
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]

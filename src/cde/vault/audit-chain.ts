@@ -27,6 +27,14 @@ export const AUDIT_ACTIONS = [
   'key_create',
   'key_unwrap',
   'key_rotate',
+  'key_rewrap', // kept under another key-encryption key
+  'key_reencrypt', // cards were moved from one key to another
+  'key_shred',
+  'key_use', // a key serves what it was not used for since the vault started
+  'custodians_create',
+  'custodian_share', // a custodian gave one, or tried to
+  'vault_unseal',
+  'key_list',
   'report', // one that was refused
   'masking_failed', // the guard's sentinel kept back what the masker let through
   'self_test_failed',

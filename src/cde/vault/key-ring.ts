@@ -71,11 +71,21 @@ export class KeyRing {
 
   /** From now on the merchant's cards are sealed with a new key. Returns its id. */
   async rotateSealingKey(merchant: string): Promise<string> {
-    await this.sealingKey(merchant)
+    const before = await this.sealingKey(merchant)
     const { row, key } = await this.#newKey(merchant, 'card')
-    await this.#store.rotateKey(row, keyAudit('key_rotate', row))
-    this.#active.set(slotOf(merchant, 'card'), Promise.resolve(this.#keep(row.keyId, key)))
-    return row.keyId
+    const now = await this.#store.rotateKey({ row, before: before.keyId, audit: keyAudit('key_rotate', row) })
+    const slot = slotOf(merchant, 'card')
+    if (now.keyId === row.keyId) this.#active.set(slot, Promise.resolve(this.#keep(row.keyId, key)))
+    else {
+      key.fill(0)
+      this.#active.delete(slot)
+    }
+    return now.keyId
+  }
+
+  /** Asks the store for the merchant's active keys again: another vault has changed them. */
+  refresh(merchant: string): void {
+    for (const purpose of ['card', 'fingerprint'] as const) this.#active.delete(slotOf(merchant, purpose))
   }
 
   /** Overwrites the open keys and closes the key-encryption key. Safe to call twice. */

@@ -7,7 +7,9 @@ import {
   type ChargeKey,
   type ChargeOutcome,
   type ChargeStep,
+  type CustodianRow,
   type KeyRow,
+  type ResealedCard,
   type TokenizeResult,
   type TokenizeStep,
 } from './store.ts'
@@ -26,12 +28,70 @@ export function addKeyStep(row: KeyRow, audit: AuditEntry): LedgerStep<KeyRow> {
   }
 }
 
-export function rotateKeyStep(row: KeyRow, audit: AuditEntry): LedgerStep<void> {
+export function rotateKeyStep(step: {
+  readonly row: KeyRow
+  readonly before: string
+  readonly audit: AuditEntry
+}): LedgerStep<KeyRow> {
+  const { row, before, audit } = step
   return {
     needs: { keys: [row] },
     run: (ledger) => {
+      const active = ledger.activeKey(row)
+      if (active !== null && active.keyId !== before) return active
       ledger.retireKey(row)
       ledger.addKey(row)
+      ledger.append(audit)
+      return row
+    },
+  }
+}
+
+export function shredKeysStep(step: {
+  readonly keys: readonly KeyRow[]
+  readonly audit: readonly AuditEntry[]
+}): LedgerStep<void> {
+  return {
+    needs: { keys: step.keys },
+    run: (ledger) => {
+      for (const row of step.keys) ledger.shredKey(row)
+      for (const entry of step.audit) ledger.append(entry)
+    },
+  }
+}
+
+export function rewrapKeyStep({ row, audit }: { readonly row: KeyRow; readonly audit: AuditEntry }): LedgerStep<void> {
+  return {
+    needs: { keys: [row] },
+    run: (ledger) => {
+      ledger.rewrapKey(row)
+      ledger.append(audit)
+    },
+  }
+}
+
+/** Whoever has changed a card meanwhile has sealed it with today's key already. */
+export function resealCardsStep(cards: readonly ResealedCard[]): LedgerStep<number> {
+  return {
+    needs: { cards: cards.map(({ before }) => before) },
+    run: (ledger) => {
+      const unchanged = cards.filter(({ before }) => {
+        const now = ledger.card(before)
+        return now?.keyId === before.keyId && !now.isShredded && sameBytes(now.sealed, before.sealed)
+      })
+      for (const { before, keyId, sealed } of unchanged) {
+        ledger.replaceCard(before, { keyId, sealed, atMs: ledger.nowMs() })
+      }
+      return unchanged.length
+    },
+  }
+}
+
+export function addCustodiansStep(rows: readonly CustodianRow[], audit: AuditEntry): LedgerStep<void> {
+  return {
+    needs: {},
+    run: (ledger) => {
+      for (const row of rows) ledger.addCustodian(row)
       ledger.append(audit)
     },
   }
@@ -41,10 +101,12 @@ export function tokenizeStep(step: TokenizeStep): LedgerStep<TokenizeResult> {
   const { merchant, fingerprint, idempotencyKey } = step
   return {
     needs: {
+      keys: [{ merchant, purpose: 'card' }],
       fingerprints: [{ merchant, fingerprint }],
       requests: [{ merchant, operation: 'tokenize', idempotencyKey }],
     },
     run: (ledger) => {
+      if (ledger.activeKey({ merchant, purpose: 'card' })?.keyId !== step.keyId) return { kind: 'key_changed' }
       const result = tokenized(step, ledger)
       if (result.kind === 'conflict') ledger.append(step.audit({ outcome: 'idempotency_conflict', token: '' }))
       else ledger.append(step.audit({ outcome: result.kind === 'repeated' ? 'repeated' : 'done', token: result.token }))
@@ -84,7 +146,7 @@ export function appendStep(audit: AuditEntry): LedgerStep<void> {
   return { needs: {}, run: (ledger) => ledger.append(audit) }
 }
 
-function tokenized(step: TokenizeStep, ledger: Ledger): TokenizeResult {
+function tokenized(step: TokenizeStep, ledger: Ledger): Exclude<TokenizeResult, { readonly kind: 'key_changed' }> {
   const { merchant, fingerprint, idempotencyKey, keyId, lastFour, brand } = step
   const name = { merchant, operation: 'tokenize', idempotencyKey } as const
   const request = ledger.request(name)
@@ -98,8 +160,18 @@ function tokenized(step: TokenizeStep, ledger: Ledger): TokenizeResult {
   const atMs = ledger.nowMs()
   const token = known?.token ?? step.token
   if (known === null) {
-    ledger.addCard({ token, merchant, fingerprint, keyId, sealed: step.seal(token), lastFour, brand, atMs })
-  } else if (step.replaceKnown) {
+    ledger.addCard({
+      token,
+      merchant,
+      fingerprint,
+      keyId,
+      sealed: step.seal(token),
+      lastFour,
+      brand,
+      isShredded: false,
+      atMs,
+    })
+  } else if (step.replaceKnown || known.isShredded) {
     ledger.replaceCard(known, { keyId, sealed: step.seal(token), atMs })
   }
   ledger.addRequest({ ...name, digest: fingerprint, token, outcome: 'done', outcomeCode: '', createdAtMs: atMs })
@@ -111,6 +183,7 @@ function chargeBegun(step: ChargeStep, ledger: Ledger): ChargeBegun {
   const name = { merchant, operation: 'authorize', idempotencyKey } as const
   const card = ledger.card({ merchant, token })
   if (card === null) return { kind: 'refused', code: 'unknown_token' }
+  if (card.isShredded) return { kind: 'refused', code: 'card_shredded' }
   const request = ledger.request(name)
   if (request === null) {
     ledger.addRequest({ ...name, digest, token, outcome: 'pending', outcomeCode: '', createdAtMs: ledger.nowMs() })

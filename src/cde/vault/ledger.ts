@@ -1,5 +1,5 @@
 import type { AuditEntry } from './audit-chain.ts'
-import type { CardRow, KeyPurpose, KeyRow } from './store.ts'
+import type { CardRow, CustodianRow, KeyPurpose, KeyRow } from './store.ts'
 
 /**
  * What one step of the store sees and changes, within a transaction that its store begins and commits. The steps are
@@ -12,6 +12,10 @@ export type Ledger = {
   /** As the active one of its slot. */
   addKey(row: KeyRow): void
   retireKey(slot: KeySlot): void
+  /** Overwrites it; it is active no more. */
+  shredKey(row: KeyRow): void
+  rewrapKey(row: KeyRow): void
+  addCustodian(row: CustodianRow): void
 
   card(place: TokenPlace): CardRow | null
   cardByFingerprint(owner: FingerprintPlace): CardRow | null

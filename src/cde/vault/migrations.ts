@@ -64,6 +64,23 @@ export const MIGRATIONS: readonly Migration[] = [
       APPEND_ONLY(audit);
     `,
   },
+  {
+    version: 2,
+    name: 'when a key was retired or shredded, and custodians',
+    sql: `
+      ALTER TABLE keys ADD COLUMN retired_at_ms INT64 NOT NULL DEFAULT 0;
+      ALTER TABLE keys ADD COLUMN shredded_at_ms INT64 NOT NULL DEFAULT 0;
+
+      CREATE TABLE custodians (
+        kek_id LETTERS NOT NULL,
+        share INT64 NOT NULL,
+        threshold INT64 NOT NULL,
+        digest BYTES NOT NULL CHECK (length(digest) = 32),
+        created_at_ms INT64 NOT NULL,
+        PRIMARY KEY (kek_id, share)
+      ) ROWS_BY_KEY;
+    `,
+  },
 ]
 
 /** How one database says what the migrations leave open. */

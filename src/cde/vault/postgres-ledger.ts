@@ -13,6 +13,7 @@ import type { PostgresSession } from './postgres-connection.ts'
 import {
   addAuditRecords,
   addCards,
+  addCustodians,
   addKeys,
   addRequests,
   cardsByFingerprint,
@@ -22,8 +23,10 @@ import {
   replaceCards,
   requestsByName,
   retireKeys,
+  rewrapKeys,
+  shredKeys,
 } from './postgres-statements.ts'
-import { StoreFailure, type CardRow, type KeyRow } from './store.ts'
+import { StoreFailure, type CardRow, type CustodianRow, type KeyRow } from './store.ts'
 import { auditHead, bytesOf, cardRow, keyRow, optional, requestRow } from './store-rows.ts'
 
 type Needs = LedgerStep<unknown>['needs']
@@ -52,6 +55,9 @@ export class PostgresLedger implements Ledger {
 
   readonly #retired: KeySlot[] = []
   readonly #newKeys: KeyRow[] = []
+  readonly #shredded: KeyRow[] = []
+  readonly #rewrapped: KeyRow[] = []
+  readonly #custodians: CustodianRow[] = []
   readonly #newCards = new Map<string, NewCard>()
   readonly #replaced = new Map<string, CardRow & { readonly atMs: number }>()
   readonly #newRequests = new Map<string, RequestRow>()
@@ -66,7 +72,7 @@ export class PostgresLedger implements Ledger {
 
   /** Rejects with StoreFailure. */
   async begin(session: PostgresSession, needs: readonly Needs[]): Promise<void> {
-    const keys = needs.flatMap((need) => need.keys ?? [])
+    const keys = [...new Map(needs.flatMap(({ keys }) => (keys ?? []).map((slot) => [slotOf(slot), slot]))).values()]
     const fingerprints = needs.flatMap((need) => need.fingerprints ?? [])
     const cards = needs.flatMap((need) => need.cards ?? [])
     const requests = needs.flatMap((need) => need.requests ?? [])
@@ -100,8 +106,11 @@ export class PostgresLedger implements Ledger {
   async commit(session: PostgresSession): Promise<void> {
     const warnings = session.warnings
     const statements = [
-      ...(this.#retired.length === 0 ? [] : [retireKeys(this.#retired)]),
+      ...(this.#retired.length === 0 ? [] : [retireKeys(this.#retired, this.nowMs())]),
+      ...(this.#rewrapped.length === 0 ? [] : [rewrapKeys(this.#rewrapped)]),
+      ...(this.#shredded.length === 0 ? [] : [shredKeys(this.#shredded, this.nowMs())]),
       ...(this.#newKeys.length === 0 ? [] : [addKeys(this.#newKeys)]),
+      ...(this.#custodians.length === 0 ? [] : [addCustodians(this.#custodians)]),
       ...(this.#newCards.size === 0 ? [] : [addCards([...this.#newCards.values()])]),
       ...(this.#replaced.size === 0 ? [] : [replaceCards([...this.#replaced.values()])]),
       ...(this.#newRequests.size === 0 ? [] : [addRequests([...this.#newRequests.values()])]),
@@ -126,6 +135,19 @@ export class PostgresLedger implements Ledger {
 
   retireKey(slot: KeySlot): void {
     this.#push(this.#retired, slot)
+  }
+
+  shredKey(row: KeyRow): void {
+    if (this.activeKey(row)?.keyId === row.keyId) this.#delete(this.#keys, slotOf(row))
+    this.#push(this.#shredded, row)
+  }
+
+  rewrapKey(row: KeyRow): void {
+    this.#push(this.#rewrapped, row)
+  }
+
+  addCustodian(row: CustodianRow): void {
+    this.#push(this.#custodians, row)
   }
 
   card(place: TokenPlace): CardRow | null {
@@ -189,6 +211,13 @@ export class PostgresLedger implements Ledger {
       else map.set(key, before)
     })
     map.set(key, value)
+  }
+
+  #delete<Value>(map: Map<string, Value>, key: string): void {
+    const before = map.get(key)
+    if (before === undefined) return
+    this.#undo.push(() => map.set(key, before))
+    map.delete(key)
   }
 
   #push<Value>(list: Value[], value: Value): void {

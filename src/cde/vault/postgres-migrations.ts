@@ -43,7 +43,8 @@ export async function grantToVault(session: PostgresSession, role: string): Prom
 const GRANTS = [
   'GRANT USAGE ON SCHEMA public TO @role',
   'GRANT SELECT ON migrations TO @role',
-  'GRANT SELECT, INSERT, UPDATE (state) ON keys TO @role',
+  'GRANT SELECT, INSERT, UPDATE (state, kek_id, wrapped, retired_at_ms, shredded_at_ms) ON keys TO @role',
+  'GRANT SELECT, INSERT ON custodians TO @role',
   'GRANT SELECT, INSERT, UPDATE (key_id, sealed, updated_at_ms) ON cards TO @role',
   'GRANT SELECT, INSERT, DELETE, UPDATE (outcome, outcome_code) ON requests TO @role',
   'GRANT SELECT, INSERT ON audit TO @role',

@@ -1,7 +1,10 @@
 import type { AuditRecord } from './audit-chain.ts'
 import type { FingerprintPlace, KeySlot, NewCard, RequestName, RequestRow, TokenPlace } from './ledger.ts'
 import type { Statement } from './postgres-connection.ts'
-import type { CardRow, KeyRow } from './store.ts'
+import type { CardRow, CustodianRow, KeyRow } from './store.ts'
+
+/** Beside each card, whether its key still is. */
+export const CARDS = 'SELECT c.*, k.shredded_at_ms FROM cards c JOIN keys k ON k.key_id = c.key_id '
 
 /** What the ledger asks of PostgreSQL: each for many rows at once, one array a column. */
 export function keysActive(slots: readonly KeySlot[]): Statement {
@@ -17,7 +20,10 @@ export function keysActive(slots: readonly KeySlot[]): Statement {
 export function cardsByFingerprint(places: readonly FingerprintPlace[]): Statement {
   return {
     name: 'cards_by_fingerprint',
-    text: 'SELECT c.* FROM cards c JOIN unnest($1::text[], $2::bytea[]) n (merchant, fingerprint) USING (merchant, fingerprint)',
+    text:
+      CARDS +
+      'JOIN unnest($1::text[], $2::bytea[]) n (merchant, fingerprint)' +
+      ' ON c.merchant = n.merchant AND c.fingerprint = n.fingerprint',
     values: [places.map(({ merchant }) => merchant), places.map(({ fingerprint }) => fingerprint)],
   }
 }
@@ -25,7 +31,9 @@ export function cardsByFingerprint(places: readonly FingerprintPlace[]): Stateme
 export function cardsByToken(places: readonly TokenPlace[]): Statement {
   return {
     name: 'cards_by_token',
-    text: 'SELECT c.* FROM cards c JOIN unnest($1::text[], $2::text[]) n (merchant, token) USING (merchant, token)',
+    text:
+      CARDS +
+      'JOIN unnest($1::text[], $2::text[]) n (merchant, token) ON c.merchant = n.merchant AND c.token = n.token',
     values: [places.map(({ merchant }) => merchant), places.map(({ token }) => token)],
   }
 }
@@ -40,13 +48,51 @@ export function requestsByName(names: readonly RequestName[]): Statement {
   }
 }
 
-export function retireKeys(slots: readonly KeySlot[]): Statement {
+export function retireKeys(slots: readonly KeySlot[], atMs: number): Statement {
   return {
     name: 'retire_keys',
     text:
-      "UPDATE keys k SET state = 'retired' FROM unnest($1::text[], $2::text[]) n (merchant, purpose)" +
+      "UPDATE keys k SET state = 'retired', retired_at_ms = $3 FROM unnest($1::text[], $2::text[]) n (merchant, purpose)" +
       " WHERE k.merchant = n.merchant AND k.purpose = n.purpose AND k.state = 'active'",
-    values: [slots.map(({ merchant }) => merchant), slots.map(({ purpose }) => purpose)],
+    values: [slots.map(({ merchant }) => merchant), slots.map(({ purpose }) => purpose), atMs],
+  }
+}
+
+export function shredKeys(rows: readonly KeyRow[], atMs: number): Statement {
+  return {
+    name: 'shred_keys',
+    text:
+      "UPDATE keys SET state = 'retired', wrapped = '', shredded_at_ms = $2," +
+      ' retired_at_ms = CASE retired_at_ms WHEN 0 THEN $2 ELSE retired_at_ms END' +
+      ' WHERE key_id = ANY ($1::text[]) AND shredded_at_ms = 0',
+    values: [rows.map(({ keyId }) => keyId), atMs],
+  }
+}
+
+export function rewrapKeys(rows: readonly KeyRow[]): Statement {
+  return {
+    name: 'rewrap_keys',
+    text:
+      'UPDATE keys k SET kek_id = n.kek_id, wrapped = n.wrapped' +
+      ' FROM unnest($1::text[], $2::text[], $3::bytea[]) n (key_id, kek_id, wrapped)' +
+      ' WHERE k.key_id = n.key_id AND k.shredded_at_ms = 0',
+    values: [rows.map(({ keyId }) => keyId), rows.map(({ kekId }) => kekId), rows.map(({ wrapped }) => wrapped)],
+  }
+}
+
+export function addCustodians(rows: readonly CustodianRow[]): Statement {
+  return {
+    name: 'add_custodians',
+    text:
+      'INSERT INTO custodians (kek_id, share, threshold, digest, created_at_ms)' +
+      ' SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bigint[])',
+    values: [
+      rows.map(({ kekId }) => kekId),
+      rows.map(({ share }) => share),
+      rows.map(({ threshold }) => threshold),
+      rows.map(({ digest }) => digest),
+      rows.map(({ createdAtMs }) => createdAtMs),
+    ],
   }
 }
 

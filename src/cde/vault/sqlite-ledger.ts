@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { AUDIT_GENESIS, chained, type AuditEntry, type AuditHead } from './audit-chain.ts'
 import type { FingerprintPlace, KeySlot, Ledger, NewCard, RequestName, RequestRow, TokenPlace } from './ledger.ts'
-import type { CardRow, KeyRow } from './store.ts'
+import type { CardRow, CustodianRow, KeyRow } from './store.ts'
 import { auditHead, cardRow, keyRow, optional, requestRow } from './store-rows.ts'
 
 /** Looks up and writes at once: the database is in this process. */
@@ -23,7 +23,20 @@ export class SqliteLedger implements Ledger {
   }
 
   retireKey({ merchant, purpose }: KeySlot): void {
-    this.#sql.retireKey.run(merchant, purpose)
+    this.#sql.retireKey.run(this.nowMs(), merchant, purpose)
+  }
+
+  shredKey({ keyId }: KeyRow): void {
+    const atMs = this.nowMs()
+    this.#sql.shredKey.run(atMs, atMs, keyId)
+  }
+
+  rewrapKey({ keyId, kekId, wrapped }: KeyRow): void {
+    this.#sql.rewrapKey.run(kekId, wrapped, keyId)
+  }
+
+  addCustodian({ kekId, share, threshold, digest, createdAtMs }: CustodianRow): void {
+    this.#sql.addCustodian.run(kekId, share, threshold, digest, createdAtMs)
   }
 
   card({ merchant, token }: TokenPlace): CardRow | null {
@@ -67,6 +80,9 @@ export class SqliteLedger implements Ledger {
   }
 }
 
+/** Beside each card, whether its key still is. */
+export const CARDS = 'SELECT c.*, k.shredded_at_ms FROM cards c JOIN keys k ON k.key_id = c.key_id '
+
 function statements(database: DatabaseSync) {
   const prepare = (sql: string): StatementSync => database.prepare(sql)
   return {
@@ -74,9 +90,19 @@ function statements(database: DatabaseSync) {
     addKey: prepare(
       "INSERT INTO keys (key_id, merchant, purpose, state, kek_id, wrapped, created_at_ms) VALUES (?, ?, ?, 'active', ?, ?, ?)",
     ),
-    retireKey: prepare("UPDATE keys SET state = 'retired' WHERE merchant = ? AND purpose = ? AND state = 'active'"),
-    card: prepare('SELECT * FROM cards WHERE merchant = ? AND token = ?'),
-    cardByFingerprint: prepare('SELECT * FROM cards WHERE merchant = ? AND fingerprint = ?'),
+    retireKey: prepare(
+      "UPDATE keys SET state = 'retired', retired_at_ms = ? WHERE merchant = ? AND purpose = ? AND state = 'active'",
+    ),
+    shredKey: prepare(
+      "UPDATE keys SET state = 'retired', wrapped = x'', shredded_at_ms = ?," +
+        ' retired_at_ms = CASE retired_at_ms WHEN 0 THEN ? ELSE retired_at_ms END WHERE key_id = ? AND shredded_at_ms = 0',
+    ),
+    rewrapKey: prepare('UPDATE keys SET kek_id = ?, wrapped = ? WHERE key_id = ? AND shredded_at_ms = 0'),
+    addCustodian: prepare(
+      'INSERT INTO custodians (kek_id, share, threshold, digest, created_at_ms) VALUES (?, ?, ?, ?, ?)',
+    ),
+    card: prepare(CARDS + 'WHERE c.merchant = ? AND c.token = ?'),
+    cardByFingerprint: prepare(CARDS + 'WHERE c.merchant = ? AND c.fingerprint = ?'),
     addCard: prepare(
       'INSERT INTO cards (token, merchant, fingerprint, key_id, sealed, last_four, brand, created_at_ms, updated_at_ms)' +
         ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',

@@ -8,7 +8,7 @@ import { auditHead, auditRecord, bytesOf, integerOf, optional, type Row } from '
 const ROWS_IN_PAGE = 1_000
 
 /** What is moved, in an order in which no row names one that is not there yet. The audit record is last: it says that all is there. */
-export const MOVED_TABLES = ['keys', 'cards', 'requests', 'audit'] as const
+export const MOVED_TABLES = ['custodians', 'keys', 'cards', 'requests', 'audit'] as const
 export type MovedTable = (typeof MOVED_TABLES)[number]
 
 export type MoveOutcome =
@@ -53,7 +53,7 @@ async function moveLocked(source: DatabaseSync, session: PostgresSession): Promi
   for (const table of MOVED_TABLES) if (!(await isWithin(table, source, session))) return refused('differs')
   for (const table of MOVED_TABLES) await copy(table, source, session)
 
-  const rows = { keys: 0, cards: 0, requests: 0, audit: 0 }
+  const rows = { custodians: 0, keys: 0, cards: 0, requests: 0, audit: 0 }
   for (const table of MOVED_TABLES) {
     rows[table] = integerOf(source.prepare('SELECT count(*) AS rows FROM ' + table).get() ?? {}, 'rows')
     const there = countOf(await session.query({ text: 'SELECT count(*) AS rows FROM ' + table }), 'rows')
@@ -119,9 +119,16 @@ type Value = string | number | Uint8Array
 type Shape = { readonly key: readonly string[]; readonly columns: readonly string[] }
 
 const SHAPES: Readonly<Record<MovedTable, Shape>> = {
+  custodians: {
+    key: ['kek_id', 'share'],
+    columns: ['kek_id', 'share', 'threshold', 'digest', 'created_at_ms'],
+  },
   keys: {
     key: ['key_id'],
-    columns: ['key_id', 'merchant', 'purpose', 'state', 'kek_id', 'wrapped', 'created_at_ms'],
+    columns: [
+      ...['key_id', 'merchant', 'purpose', 'state', 'kek_id', 'wrapped'],
+      ...['created_at_ms', 'retired_at_ms', 'shredded_at_ms'],
+    ],
   },
   cards: {
     key: ['token'],
@@ -147,7 +154,10 @@ const SHAPES: Readonly<Record<MovedTable, Shape>> = {
 }
 
 const BYTES: readonly string[] = ['wrapped', 'fingerprint', 'sealed', 'digest', 'hash']
-const INTEGERS: readonly string[] = ['created_at_ms', 'updated_at_ms', 'sequence']
+const INTEGERS: readonly string[] = [
+  ...['created_at_ms', 'updated_at_ms', 'retired_at_ms', 'shredded_at_ms'],
+  ...['sequence', 'share', 'threshold'],
+]
 
 function typeOf(column: string): 'bytea' | 'bigint' | 'text' {
   return BYTES.includes(column) ? 'bytea' : INTEGERS.includes(column) ? 'bigint' : 'text'

@@ -1,17 +1,27 @@
 import { AUDIT_GENESIS, type AuditEntry, type AuditHead, type AuditRecord } from './audit-chain.ts'
 import {
+  addCustodiansStep,
   addKeyStep,
   appendStep,
   beginChargeStep,
   finishChargeStep,
+  resealCardsStep,
+  rewrapKeyStep,
   rotateKeyStep,
+  shredKeysStep,
   tokenizeStep,
 } from './ledger-steps.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { PostgresCommit } from './postgres-commit.ts'
-import { PostgresConnection, type Answer, type PostgresOptions, type Statement } from './postgres-connection.ts'
+import {
+  countOf,
+  PostgresConnection,
+  type Answer,
+  type PostgresOptions,
+  type Statement,
+} from './postgres-connection.ts'
 import { postgresVersion } from './postgres-migrations.ts'
-import { cardsByToken, keysActive } from './postgres-statements.ts'
+import { CARDS, cardsByToken, keysActive } from './postgres-statements.ts'
 import {
   StoreFailure,
   type CardRow,
@@ -19,16 +29,21 @@ import {
   type ChargeKey,
   type ChargeOutcome,
   type ChargeStep,
+  type CustodianRow,
   type KeyPurpose,
+  type KeyRecord,
   type KeyRow,
+  type ResealedCard,
   type Store,
   type TokenizeResult,
   type TokenizeStep,
 } from './store.ts'
-import { auditHead, auditRecord, cardRow, keyRow, optional } from './store-rows.ts'
+import { auditHead, auditRecord, cardRow, custodianRow, keyRecord, keyRow, optional } from './store-rows.ts'
 
 /** One look-up, with the wait for a connection behind it. */
 const READ_MS_MAX = 3_000
+/** Many millions of cards are counted in this time. */
+const COUNT_MS_MAX = 60_000
 
 /**
  * Opens the store on a PostgreSQL that `tonewall vault migrate` has prepared. Several vaults may work on it at once. Each has two
@@ -84,8 +99,51 @@ class PostgresStore implements Store {
     return this.#commit.run(addKeyStep(row, audit))
   }
 
-  rotateKey(row: KeyRow, audit: AuditEntry): Promise<void> {
-    return this.#commit.run(rotateKeyStep(row, audit))
+  async keys(): Promise<readonly KeyRecord[]> {
+    return (await this.#read({ text: 'SELECT * FROM keys ORDER BY created_at_ms, key_id' })).rows.map(keyRecord)
+  }
+
+  rotateKey(step: { readonly row: KeyRow; readonly before: string; readonly audit: AuditEntry }): Promise<KeyRow> {
+    return this.#commit.run(rotateKeyStep(step))
+  }
+
+  shredKeys(step: { readonly keys: readonly KeyRow[]; readonly audit: readonly AuditEntry[] }): Promise<void> {
+    return this.#commit.run(shredKeysStep(step))
+  }
+
+  rewrapKey(step: { readonly row: KeyRow; readonly audit: AuditEntry }): Promise<void> {
+    return this.#commit.run(rewrapKeyStep(step))
+  }
+
+  async countCards(keyId: string): Promise<number> {
+    const text = 'SELECT count(*) AS cards FROM cards WHERE key_id = $1'
+    return countOf(await this.#read({ text, values: [keyId] }, COUNT_MS_MAX), 'cards')
+  }
+
+  async cardsUnder(page: {
+    readonly keyId: string
+    readonly after: string
+    readonly limit: number
+  }): Promise<readonly CardRow[]> {
+    const { rows } = await this.#read({
+      name: 'cards_under',
+      text: CARDS + 'WHERE c.key_id = $1 AND c.token > $2 ORDER BY c.token LIMIT $3',
+      values: [page.keyId, page.after, page.limit],
+    })
+    return rows.map(cardRow)
+  }
+
+  resealCards(cards: readonly ResealedCard[]): Promise<number> {
+    return this.#commit.run(resealCardsStep(cards))
+  }
+
+  async custodians(): Promise<readonly CustodianRow[]> {
+    const { rows } = await this.#read({ text: 'SELECT * FROM custodians ORDER BY created_at_ms, kek_id, share' })
+    return rows.map(custodianRow)
+  }
+
+  addCustodians(rows: readonly CustodianRow[], audit: AuditEntry): Promise<void> {
+    return this.#commit.run(addCustodiansStep(rows, audit))
   }
 
   tokenize(step: TokenizeStep): Promise<TokenizeResult> {
@@ -139,8 +197,8 @@ class PostgresStore implements Store {
     await this.#reading.close()
   }
 
-  async #read(statement: Statement): Promise<Answer> {
+  async #read(statement: Statement, msMax = READ_MS_MAX): Promise<Answer> {
     const session = await this.#reading.session()
-    return session.within(READ_MS_MAX, () => session.query(statement))
+    return session.within(msMax, () => session.query(statement))
   }
 }

@@ -1,7 +1,7 @@
 import { isBrand } from '../vault-protocol.ts'
 import type { AuditHead, AuditRecord } from './audit-chain.ts'
 import type { RequestRow } from './ledger.ts'
-import { StoreFailure, type CardRow, type KeyRow } from './store.ts'
+import { StoreFailure, type CardRow, type CustodianRow, type KeyRecord, type KeyRow } from './store.ts'
 
 /** A row as a database gives it: the columns of migrations.ts. Readers throw StoreFailure when one is of another kind. */
 export type Row = Readonly<Record<string, unknown>>
@@ -21,6 +21,23 @@ export function keyRow(row: Row): KeyRow {
   }
 }
 
+export function keyRecord(row: Row): KeyRecord {
+  const shreddedAtMs = integerOf(row, 'shredded_at_ms')
+  const state = shreddedAtMs > 0 ? 'shredded' : textOf(row, 'state') === 'active' ? 'active' : 'retired'
+  return { ...keyRow(row), state, retiredAtMs: integerOf(row, 'retired_at_ms'), shreddedAtMs }
+}
+
+export function custodianRow(row: Row): CustodianRow {
+  return {
+    kekId: textOf(row, 'kek_id'),
+    share: integerOf(row, 'share'),
+    threshold: integerOf(row, 'threshold'),
+    digest: bytesOf(row, 'digest'),
+    createdAtMs: integerOf(row, 'created_at_ms'),
+  }
+}
+
+/** A card beside `shredded_at_ms` of its key. */
 export function cardRow(row: Row): CardRow {
   const brand = textOf(row, 'brand')
   return {
@@ -30,6 +47,7 @@ export function cardRow(row: Row): CardRow {
     merchant: textOf(row, 'merchant'),
     keyId: textOf(row, 'key_id'),
     sealed: bytesOf(row, 'sealed'),
+    isShredded: integerOf(row, 'shredded_at_ms') > 0,
   }
 }
 

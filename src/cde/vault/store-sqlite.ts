@@ -5,15 +5,19 @@ import type { AuditEntry, AuditHead, AuditRecord } from './audit-chain.ts'
 import { failureOf, GroupCommit } from './group-commit.ts'
 import type { LedgerStep } from './ledger.ts'
 import {
+  addCustodiansStep,
   addKeyStep,
   appendStep,
   beginChargeStep,
   finishChargeStep,
+  resealCardsStep,
+  rewrapKeyStep,
   rotateKeyStep,
+  shredKeysStep,
   tokenizeStep,
 } from './ledger-steps.ts'
 import { MIGRATIONS } from './migrations.ts'
-import { SqliteLedger } from './sqlite-ledger.ts'
+import { CARDS, SqliteLedger } from './sqlite-ledger.ts'
 import { migrate } from './sqlite-migrations.ts'
 import {
   StoreFailure,
@@ -22,13 +26,19 @@ import {
   type ChargeKey,
   type ChargeOutcome,
   type ChargeStep,
+  type CustodianRow,
   type KeyPurpose,
+  type KeyRecord,
   type KeyRow,
+  type ResealedCard,
   type Store,
   type TokenizeResult,
   type TokenizeStep,
 } from './store.ts'
-import { auditRecord, keyRow, optional } from './store-rows.ts'
+import { auditRecord, cardRow, custodianRow, integerOf, keyRecord, keyRow, optional, type Row } from './store-rows.ts'
+
+/** Counted at once: a millisecond or so, in which nobody is served. */
+const CARDS_COUNTED = 10_000
 
 /** Another process holds the file this long at most (a migration, a reader of the audit record). */
 const BUSY_MS_MAX = 2_000
@@ -95,8 +105,55 @@ class SqliteStore implements Store {
     return this.#run(addKeyStep(row, audit))
   }
 
-  rotateKey(row: KeyRow, audit: AuditEntry): Promise<void> {
-    return this.#run(rotateKeyStep(row, audit))
+  keys(): Promise<readonly KeyRecord[]> {
+    return this.#read(() => this.#sql.keys.all().map(keyRecord))
+  }
+
+  rotateKey(step: { readonly row: KeyRow; readonly before: string; readonly audit: AuditEntry }): Promise<KeyRow> {
+    return this.#run(rotateKeyStep(step))
+  }
+
+  /** The log still holds the key's page: it is written into the file, and emptied. */
+  async shredKeys(step: { readonly keys: readonly KeyRow[]; readonly audit: readonly AuditEntry[] }): Promise<void> {
+    await this.#run(shredKeysStep(step))
+    await this.#read(() => this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)'))
+  }
+
+  rewrapKey(step: { readonly row: KeyRow; readonly audit: AuditEntry }): Promise<void> {
+    return this.#run(rewrapKeyStep(step))
+  }
+
+  async countCards(keyId: string): Promise<number> {
+    let cards = 0
+    let after = ''
+    for (;;) {
+      const page: Row = await this.#read(() => this.#sql.countCards.get(keyId, after, CARDS_COUNTED) ?? {})
+      const counted = integerOf(page, 'cards')
+      cards += counted
+      if (counted < CARDS_COUNTED || typeof page['last'] !== 'string') return cards
+      after = page['last']
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  cardsUnder(page: {
+    readonly keyId: string
+    readonly after: string
+    readonly limit: number
+  }): Promise<readonly CardRow[]> {
+    return this.#read(() => this.#sql.cardsUnder.all(page.keyId, page.after, page.limit).map(cardRow))
+  }
+
+  resealCards(cards: readonly ResealedCard[]): Promise<number> {
+    return this.#run(resealCardsStep(cards))
+  }
+
+  custodians(): Promise<readonly CustodianRow[]> {
+    return this.#read(() => this.#sql.custodians.all().map(custodianRow))
+  }
+
+  addCustodians(rows: readonly CustodianRow[], audit: AuditEntry): Promise<void> {
+    return this.#run(addCustodiansStep(rows, audit))
   }
 
   tokenize(step: TokenizeStep): Promise<TokenizeResult> {
@@ -157,6 +214,13 @@ function statements(database: DatabaseSync) {
   const prepare = (sql: string): StatementSync => database.prepare(sql)
   return {
     keyById: prepare('SELECT * FROM keys WHERE key_id = ?'),
+    keys: prepare('SELECT * FROM keys ORDER BY created_at_ms, key_id'),
+    countCards: prepare(
+      'SELECT count(*) AS cards, max(token) AS last FROM' +
+        ' (SELECT token FROM cards WHERE key_id = ? AND token > ? ORDER BY token LIMIT ?)',
+    ),
+    cardsUnder: prepare(CARDS + 'WHERE c.key_id = ? AND c.token > ? ORDER BY c.token LIMIT ?'),
+    custodians: prepare('SELECT * FROM custodians ORDER BY created_at_ms, kek_id, share'),
     forgetRequests: prepare(
       'DELETE FROM requests WHERE (merchant, operation, idempotency_key) IN' +
         ' (SELECT merchant, operation, idempotency_key FROM requests WHERE created_at_ms < ? LIMIT ?)',

@@ -12,8 +12,31 @@ export type Store = {
   keyById(keyId: string): Promise<KeyRow | null>
   /** Adds a first active key. When another process was faster, its key is returned instead and nothing is added. */
   addKey(row: KeyRow, audit: AuditEntry): Promise<KeyRow>
-  /** Retires the active key of the row's merchant and purpose, and adds this one in its place. */
-  rotateKey(row: KeyRow, audit: AuditEntry): Promise<void>
+  /** Every key that ever was, oldest first. */
+  keys(): Promise<readonly KeyRecord[]>
+  /**
+   * Retires the active key of the row's merchant and purpose, and adds this one in its place. When `before` is not the active one any more,
+   * another process was faster: its key is returned instead, and nothing is changed.
+   */
+  rotateKey(step: { readonly row: KeyRow; readonly before: string; readonly audit: AuditEntry }): Promise<KeyRow>
+  /** Overwrites the keys, for ever: what they sealed is lost. */
+  shredKeys(step: { readonly keys: readonly KeyRow[]; readonly audit: readonly AuditEntry[] }): Promise<void>
+  /** Keeps a key wrapped under another key-encryption key. */
+  rewrapKey(step: { readonly row: KeyRow; readonly audit: AuditEntry }): Promise<void>
+  /** How many cards a key seals. Takes as long as they are many, and holds up nobody. */
+  countCards(keyId: string): Promise<number>
+  /** Cards that a key seals, in the order of their tokens, behind the given one. */
+  cardsUnder(page: {
+    readonly keyId: string
+    readonly after: string
+    readonly limit: number
+  }): Promise<readonly CardRow[]>
+  /** Keeps cards under another key, where they are still as they were read. Returns how many that was. */
+  resealCards(cards: readonly ResealedCard[]): Promise<number>
+
+  /** Who holds shares of a key-encryption key; empty where nobody does. */
+  custodians(): Promise<readonly CustodianRow[]>
+  addCustodians(rows: readonly CustodianRow[], audit: AuditEntry): Promise<void>
 
   tokenize(step: TokenizeStep): Promise<TokenizeResult>
   card(place: { readonly merchant: string; readonly token: string }): Promise<CardRow | null>
@@ -57,6 +80,33 @@ export type KeyRow = {
   readonly createdAtMs: number
 }
 
+export type KeyRecord = KeyRow & {
+  /** 'shredded': the key is no more, and `wrapped` is empty. */
+  readonly state: 'active' | 'retired' | 'shredded'
+  /** 0 while it is active. */
+  readonly retiredAtMs: number
+  /** 0 unless it is shredded. */
+  readonly shreddedAtMs: number
+}
+
+/** One share of a key-encryption key: what tells a right one from a wrong one, and nothing of the key. */
+export type CustodianRow = {
+  readonly kekId: string
+  /** From 1. */
+  readonly share: number
+  /** This many shares together are the key. */
+  readonly threshold: number
+  /** SHA-256 of the share. */
+  readonly digest: Uint8Array
+  readonly createdAtMs: number
+}
+
+export type ResealedCard = {
+  readonly before: CardRow
+  readonly keyId: string
+  readonly sealed: Uint8Array
+}
+
 export type CardRow = {
   readonly token: string
   readonly merchant: string
@@ -64,6 +114,8 @@ export type CardRow = {
   readonly sealed: Uint8Array
   readonly lastFour: string
   readonly brand: Brand
+  /** Its key was shredded: nobody can read it again. */
+  readonly isShredded: boolean
 }
 
 export type TokenizeStep = {
@@ -75,10 +127,11 @@ export type TokenizeStep = {
   readonly token: string
   readonly lastFour: string
   readonly brand: Brand
+  /** The active key that seals it; the fingerprint key changes with it or not at all. */
   readonly keyId: string
   /** Called once within the step, with the token that the card has. */
   readonly seal: (token: string) => Uint8Array
-  /** A card that is known keeps its row as it is when the form asked for no expiry. */
+  /** A card that is known keeps its row as it is when the form asked for no expiry, unless the row cannot be read any more. */
   readonly replaceKnown: boolean
   readonly audit: (result: { readonly outcome: AuditEntry['outcome']; readonly token: string }) => AuditEntry
 }
@@ -91,6 +144,8 @@ export type TokenizeResult =
       readonly brand: Brand
     }
   | { readonly kind: 'conflict' }
+  /** The key is not the active one any more. Nothing was kept, and nothing written down. */
+  | { readonly kind: 'key_changed' }
 
 export type ChargeKey = { readonly merchant: string; readonly idempotencyKey: string }
 
@@ -105,7 +160,10 @@ export type ChargeStep = ChargeKey & {
 export type ChargeBegun =
   | { readonly kind: 'begun'; readonly card: CardRow }
   | { readonly kind: 'finished'; readonly outcome: ChargeOutcome }
-  | { readonly kind: 'refused'; readonly code: Extract<RefusalCode, 'idempotency_conflict' | 'unknown_token'> }
+  | {
+      readonly kind: 'refused'
+      readonly code: Extract<RefusalCode, 'idempotency_conflict' | 'unknown_token' | 'card_shredded'>
+    }
 
 export type ChargeOutcome =
   | { readonly type: 'approved'; readonly approvalCode: string }

@@ -3,10 +3,13 @@ import type { TokenizeRequest, VaultReply } from '../vault-protocol.ts'
 import type { AuditEntry } from './audit-chain.ts'
 import { brandOf } from './brand.ts'
 import type { CardCodeMemory } from './card-code-memory.ts'
-import type { KeyRing } from './key-ring.ts'
+import { KeyFailure, type KeyRing } from './key-ring.ts'
 import { sealCard } from './sealed-card.ts'
 import type { Store, TokenizeResult } from './store.ts'
 import { lastFourOf, newToken } from './token.ts'
+
+/** Another vault may rotate the key in between, and once more; not a third time. */
+const TRIES_MAX = 3
 
 /** Who asks, for the audit record. */
 export type Asker = Pick<AuditEntry, 'role' | 'origin'>
@@ -25,23 +28,31 @@ export async function tokenize(
     readonly keyRing: KeyRing
     readonly cardCodes: CardCodeMemory
   },
-): Promise<{ readonly reply: VaultReply; readonly outcome: TokenizeResult['kind'] }> {
+): Promise<{ readonly reply: VaultReply; readonly outcome: Exclude<TokenizeResult['kind'], 'key_changed'> }> {
   const { asker, store, keyRing, cardCodes } = parts
   const { merchant, windowId, idempotencyKey } = request
-  const fingerprint = await keyRing.fingerprint(merchant, card.pan)
-  const { keyId, key } = await keyRing.sealingKey(merchant)
-  const result = await store.tokenize({
-    merchant,
-    fingerprint,
-    idempotencyKey,
-    token: newToken(card.pan),
-    lastFour: lastFourOf(card.pan),
-    brand: brandOf(card.pan),
-    keyId,
-    seal: (token) => sealCard(card, key, { keyId, merchant, token }),
-    replaceKnown: card.expiry.length > 0,
-    audit: ({ outcome, token }) => ({ ...asker, action: 'tokenize', outcome, merchant, resource: token, windowId }),
-  })
+  const attempt = async (): Promise<TokenizeResult> => {
+    // Only a fingerprint key that is not shredded yet belongs to an active key of cards: that is asked for first.
+    const { keyId, key } = await keyRing.sealingKey(merchant)
+    return store.tokenize({
+      merchant,
+      fingerprint: await keyRing.fingerprint(merchant, card.pan),
+      idempotencyKey,
+      token: newToken(card.pan),
+      lastFour: lastFourOf(card.pan),
+      brand: brandOf(card.pan),
+      keyId,
+      seal: (token) => sealCard(card, key, { keyId, merchant, token }),
+      replaceKnown: card.expiry.length > 0,
+      audit: ({ outcome, token }) => ({ ...asker, action: 'tokenize', outcome, merchant, resource: token, windowId }),
+    })
+  }
+  let result = await attempt()
+  for (let tries = 1; result.kind === 'key_changed' && tries < TRIES_MAX; tries += 1) {
+    keyRing.refresh(merchant)
+    result = await attempt()
+  }
+  if (result.kind === 'key_changed') throw new KeyFailure()
   if (result.kind === 'conflict')
     return { reply: { type: 'refused', code: 'idempotency_conflict' }, outcome: result.kind }
   const { kind, token, lastFour, brand } = result

@@ -4,7 +4,8 @@ import { MIGRATIONS } from '../../../src/cde/vault/migrations.ts'
 import { migrate } from '../../../src/cde/vault/sqlite-migrations.ts'
 
 const nowMs = () => 0
-const NEXT = { version: 2, name: 'more', sql: 'CREATE TABLE more (id INTEGER PRIMARY KEY) STRICT' }
+const NEWEST = MIGRATIONS.length
+const NEXT = { version: NEWEST + 1, name: 'more', sql: 'CREATE TABLE more (id INTEGER PRIMARY KEY) STRICT' }
 
 t.test('an empty database comes up to the newest version, and a second run changes nothing', (t) => {
   const database = new DatabaseSync(':memory:')
@@ -28,9 +29,9 @@ t.test('a migration that fails leaves the version before it', (t) => {
   const database = new DatabaseSync(':memory:')
   const broken = { ...NEXT, sql: 'CREATE TABLE half (id INTEGER PRIMARY KEY) STRICT; CREATE NONSENSE' }
   t.throws(() => migrate(database, { migrations: [...MIGRATIONS, broken], nowMs }))
-  t.equal(migrate(database, { migrations: MIGRATIONS, nowMs }), 1)
+  t.equal(migrate(database, { migrations: MIGRATIONS, nowMs }), NEWEST)
   t.same(database.prepare("SELECT name FROM sqlite_schema WHERE name = 'half'").all(), [])
-  t.equal(migrate(database, { migrations: [...MIGRATIONS, NEXT], nowMs }), 2)
+  t.equal(migrate(database, { migrations: [...MIGRATIONS, NEXT], nowMs }), NEWEST + 1)
   t.end()
 })
 

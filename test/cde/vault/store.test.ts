@@ -104,8 +104,10 @@ t.test('a known card is sealed anew for its own token, or left alone', async (t)
 
 t.test('a step that fails leaves neither card nor audit record', async (t) => {
   const store = await openIn(t.testdir())
-  await t.rejects(store.tokenize(step()), { code: failureCode('foreign_key') }, 'its key is unknown')
-  t.equal((await store.auditHead()).sequence, 0)
+  t.same(await store.tokenize(step()), { kind: 'key_changed' }, 'its key is unknown')
+  await store.addKey(KEY, ENTRY)
+  await t.rejects(store.tokenize(step({ fingerprint: Buffer.alloc(3) })), { code: failureCode('check') })
+  t.equal((await store.auditHead()).sequence, 1)
   t.equal(await store.card({ merchant: 'shop', token: TOKEN }), null)
   await store.close()
 })
@@ -115,10 +117,86 @@ t.test('the first key of a merchant wins, and a rotation retires it', async (t) 
   await store.addKey(KEY, ENTRY)
   t.match(await store.addKey({ ...KEY, keyId: 'key_b' }, ENTRY), { keyId: 'key_a' })
   t.equal((await store.auditHead()).sequence, 1)
-  await store.rotateKey({ ...KEY, keyId: 'key_c' }, ENTRY)
+  const rotation = { row: { ...KEY, keyId: 'key_c' }, before: 'key_a', audit: ENTRY }
+  t.match(await store.rotateKey(rotation), { keyId: 'key_c' })
+  t.match(await store.rotateKey({ ...rotation, row: { ...KEY, keyId: 'key_d' } }), { keyId: 'key_c' }, 'too late')
   t.match(await store.activeKey('shop', 'card'), { keyId: 'key_c' })
   t.match(await store.keyById('key_a'), { ...KEY, wrapped: Uint8Array })
   t.equal(await store.activeKey('shop', 'fingerprint'), null)
+  t.match(await store.keys(), [
+    { keyId: 'key_a', state: 'retired', retiredAtMs: 1_000, shreddedAtMs: 0 },
+    { keyId: 'key_c', state: 'active', retiredAtMs: 0 },
+  ])
+  t.equal((await store.auditHead()).sequence, 2)
+  await store.close()
+})
+
+t.test(
+  'a shredded key is gone with its cards, and a card that is seen again is sealed anew under its own token',
+  async (t) => {
+    const folder = t.testdir()
+    const store = await openIn(folder)
+    await store.addKey(KEY, ENTRY)
+    await store.tokenize(step())
+    await store.shredKeys({ keys: [KEY], audit: [{ ...ENTRY, action: 'key_shred', resource: 'key_a' }] })
+    t.match(await store.keys(), [{ keyId: 'key_a', state: 'shredded', retiredAtMs: 1_000, shreddedAtMs: 1_000 }])
+    t.equal((await store.keyById('key_a'))?.wrapped.length, 0)
+    t.equal(await store.activeKey('shop', 'card'), null)
+    t.match(await store.card({ merchant: 'shop', token: TOKEN }), { isShredded: true })
+    t.same(await store.beginCharge(charge()), { kind: 'refused', code: 'card_shredded' })
+    t.same(await store.tokenize(step({ idempotencyKey: 'request-2' })), { kind: 'key_changed' })
+    await store.rewrapKey({ row: { ...KEY, kekId: 'kek-2', wrapped: Buffer.alloc(61, 2) }, audit: ENTRY })
+    t.equal((await store.keyById('key_a'))?.wrapped.length, 0, 'what is shredded is not written again')
+
+    await store.addKey({ ...KEY, keyId: 'key_b' }, ENTRY)
+    const again = step({ keyId: 'key_b', idempotencyKey: 'request-2', token: 'tok_z', replaceKnown: false })
+    t.match(await store.tokenize(again), { kind: 'known', token: TOKEN })
+    t.match(await store.card({ merchant: 'shop', token: TOKEN }), { isShredded: false, keyId: 'key_b' })
+    await store.close()
+  },
+)
+
+t.test('cards are counted, read page by page, and kept under another key unless somebody was faster', async (t) => {
+  const store = await openIn(t.testdir())
+  await store.addKey(KEY, ENTRY)
+  for (const name of ['c', 'a', 'b']) {
+    const fingerprint = Buffer.alloc(32, name)
+    await store.tokenize(step({ fingerprint, token: `tok_${name}`, idempotencyKey: `request-${name}` }))
+  }
+  t.equal(await store.countCards('key_a'), 3)
+  const page = await store.cardsUnder({ keyId: 'key_a', after: '', limit: 2 })
+  t.match(page, [{ token: 'tok_a' }, { token: 'tok_b' }])
+  t.match(await store.cardsUnder({ keyId: 'key_a', after: 'tok_b', limit: 2 }), [{ token: 'tok_c' }])
+  await store.rotateKey({ row: { ...KEY, keyId: 'key_b' }, before: 'key_a', audit: ENTRY })
+  const faster = { fingerprint: Buffer.alloc(32, 'b'), idempotencyKey: 'request-2', keyId: 'key_b' }
+  await store.tokenize(step({ ...faster, seal: () => Buffer.from('faster') }))
+  const resealed = page.map((before) => ({ before, keyId: 'key_b', sealed: Buffer.from('resealed') }))
+  t.equal(await store.resealCards(resealed), 1)
+  t.equal(await store.resealCards(resealed), 0, 'and not twice')
+  const sealedOf = async (token: string) => Buffer.from((await store.card({ merchant: 'shop', token }))?.sealed ?? [])
+  t.equal((await sealedOf('tok_a')).toString(), 'resealed')
+  t.equal((await sealedOf('tok_b')).toString(), 'faster')
+  t.same([await store.countCards('key_a'), await store.countCards('key_b')], [1, 2])
+  await store.close()
+})
+
+t.test('a key is kept wrapped under another, and custodians are kept with their shares', async (t) => {
+  const store = await openIn(t.testdir())
+  await store.addKey(KEY, ENTRY)
+  const row = { ...KEY, kekId: 'kek-2', wrapped: Buffer.alloc(61, 2) }
+  await store.rewrapKey({ row, audit: ENTRY })
+  const kept = await store.keyById('key_a')
+  t.match(kept, { kekId: 'kek-2' })
+  t.same(Buffer.from(kept?.wrapped ?? []), row.wrapped)
+  t.same(await store.custodians(), [])
+  const digest = Buffer.alloc(32, 7)
+  const rows = [1, 2].map((share) => ({ kekId: 'kek-2', share, threshold: 2, digest, createdAtMs: 5 }))
+  await store.addCustodians(rows, ENTRY)
+  t.same(
+    (await store.custodians()).map((custodian) => ({ ...custodian, digest: Buffer.from(custodian.digest) })),
+    rows,
+  )
+  t.equal((await store.auditHead()).sequence, 3)
   await store.close()
 })
 
@@ -191,7 +269,7 @@ t.test('a step that cannot seal fails alone, and the others of its transaction a
   const results = await Promise.allSettled([
     store.tokenize(step({ fingerprint: number(1), token: 'tok_a', idempotencyKey: 'request-a' })),
     store.tokenize(step({ fingerprint: number(2), token: 'tok_b', idempotencyKey: 'request-b', seal: broken })),
-    store.tokenize(step({ fingerprint: number(3), token: 'tok_c', idempotencyKey: 'request-c', keyId: 'nowhere' })),
+    store.tokenize(step({ fingerprint: Buffer.alloc(3), token: 'tok_c', idempotencyKey: 'request-c' })),
     store.tokenize(step({ fingerprint: number(4), token: 'tok_d', idempotencyKey: 'request-d' })),
   ])
   t.same(
@@ -199,7 +277,7 @@ t.test('a step that cannot seal fails alone, and the others of its transaction a
     ['fulfilled', 'rejected', 'rejected', 'fulfilled'],
   )
   t.match(results[1], { reason: { name: 'StoreFailure', code: 'UNEXPECTED' } })
-  t.match(results[2], { reason: { name: 'StoreFailure', code: failureCode('foreign_key') } })
+  t.match(results[2], { reason: { name: 'StoreFailure', code: failureCode('check') } })
   t.match(await verifyAudit(auditRecords(store)), { kind: 'intact', head: { sequence: 3 } })
   t.match(await store.tokenize(step({ fingerprint: number(2), token: 'tok_b', idempotencyKey: 'request-b' })), {
     kind: 'created',

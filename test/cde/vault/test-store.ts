@@ -62,9 +62,9 @@ export async function tamper(folder: string, sql: string): Promise<void> {
 }
 
 /** The code of a failure that has a name of its own in each database. */
-export function failureCode(kind: 'foreign_key' | 'no_such_table'): string {
-  if (server === null) return kind === 'foreign_key' ? 'SQLITE_787' : 'SQLITE_1'
-  return kind === 'foreign_key' ? 'PG_23503' : 'PG_42P01'
+export function failureCode(kind: 'check' | 'no_such_table'): string {
+  if (server === null) return kind === 'check' ? 'SQLITE_275' : 'SQLITE_1'
+  return kind === 'check' ? 'PG_23514' : 'PG_42P01'
 }
 
 function fileOf(folder: string): string {
