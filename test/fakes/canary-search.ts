@@ -1,71 +1,61 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * Looks for a known card where it should not be: any run of six of its digits, as characters, as the values 0 to 9, in
- * UTF-16, in hexadecimal, in base64 at each of its three phases, and, ten digits long, as packed decimal (a shorter
- * run of half bytes is met by chance).
+ * Looks for a known card where it should not be: any run of six of its digits, in every form of FORMS, and ten digits long
+ * as packed decimal (six are three bytes, which as much memory and as many seals hold by chance).
  */
 export type Needle = { readonly name: string; readonly bytes: Buffer }
 
 const RUN = 6
+/** Any start, so that both ways of pairing digits are met: 42 63 98, and x4 26 39 8x. */
 const PACKED_RUN = 10
-const CHUNK_BYTES = 65_536
-/** Longer than any needle, so that none falls between two chunks. */
-const OVERLAP_BYTES = 64
+const CHUNK_BYTES = 1_048_576
+/** Compared at once; most of a process's memory is zeros, and comparing is faster than searching. */
+const ZEROS = Buffer.alloc(65_536)
 
-/**
- * `forMemory` keeps the search of some hundred megabytes short: three runs, of which any eleven digits in a row hold one,
- * and no encodings.
- */
-export function needlesOf(pan: string, options: { readonly forMemory: boolean }): readonly Needle[] {
+/** How six digits can lie in bytes. */
+const FORMS: Readonly<Record<string, (run: string) => Buffer>> = {
+  characters: (run) => Buffer.from(run),
+  values: (run) => Buffer.from(Array.from(run, Number)),
+  'UTF-16': (run) => Buffer.from(run, 'utf16le'),
+  'UTF-16 big-endian': (run) => Buffer.from(run, 'utf16le').swap16(),
+  hexadecimal: (run) => Buffer.from(Buffer.from(run).toString('hex')),
+  'hexadecimal values': (run) => Buffer.from(Buffer.from(Array.from(run, Number)).toString('hex')),
+  'base64 +0': (run) => base64Inside(run, 0),
+  'base64 +1': (run) => base64Inside(run, 1),
+  'base64 +2': (run) => base64Inside(run, 2),
+  listed: (run) => Buffer.from(Array.from(run).join(',')),
+  // As a program holds numbers: small integers of V8 (the upper half of eight bytes), 32-bit integers, doubles.
+  'small integers': (run) => {
+    const small = Buffer.alloc(RUN * 8)
+    Array.from(run, Number).forEach((digit, index) => small.writeInt32LE(digit, index * 8 + 4))
+    return small
+  },
+  integers: (run) => bytesOf(Int32Array.from(run, Number)),
+  doubles: (run) => bytesOf(Float64Array.from(run, Number)),
+}
+
+export const FORM_NAMES: readonly string[] = [...Object.keys(FORMS), 'packed']
+
+/** Each run of six in each form. A needle's name is that of its form and the place of its first digit. */
+export function needlesOf(pan: string): readonly Needle[] {
   const needles: Needle[] = []
-  const step = options.forMemory ? RUN - 1 : 1
-  for (let start = 0; start + RUN <= pan.length; start += step) {
+  for (let start = 0; start + RUN <= pan.length; start += 1) {
     const run = pan.slice(start, start + RUN)
-    needles.push(
-      { name: `characters ${start}`, bytes: Buffer.from(run) },
-      { name: `values ${start}`, bytes: Buffer.from(Array.from(run, Number)) },
-      { name: `UTF-16 ${start}`, bytes: Buffer.from(run, 'utf16le') },
-    )
-    if (options.forMemory) continue
-    needles.push({ name: `hexadecimal ${start}`, bytes: Buffer.from(Buffer.from(run).toString('hex')) })
-    for (let phase = 0; phase < 3; phase += 1)
-      needles.push({ name: `base64 ${start}+${phase}`, bytes: base64Inside(run, phase) })
+    for (const [form, bytes] of Object.entries(FORMS)) needles.push({ name: `${form} ${start}`, bytes: bytes(run) })
   }
-  if (options.forMemory) return needles
   for (let start = 0; start + PACKED_RUN <= pan.length; start += 1) {
     needles.push({ name: `packed ${start}`, bytes: Buffer.from(pan.slice(start, start + PACKED_RUN), 'hex') })
   }
   return needles
 }
 
-/**
- * The same runs as a program holds numbers: small integers of V8 (the upper half of eight bytes), 32-bit integers, and
- * doubles. Three runs, of which any eleven digits in a row hold one: a search of memory stops everything else in its process.
- */
-export function numberNeedles(pan: string): readonly Needle[] {
-  const needles: Needle[] = []
-  for (let start = 0; start + RUN <= pan.length; start += RUN - 1) {
-    const run = Array.from(pan.slice(start, start + RUN), Number)
-    const small = Buffer.alloc(RUN * 8)
-    run.forEach((digit, index) => small.writeInt32LE(digit, index * 8 + 4))
-    needles.push(
-      { name: `small integers ${start}`, bytes: small },
-      { name: `integers ${start}`, bytes: bytesOf(Int32Array.from(run)) },
-      { name: `doubles ${start}`, bytes: bytesOf(Float64Array.from(run)) },
-    )
-  }
-  return needles
-}
-
-function bytesOf(numbers: Int32Array | Float64Array): Buffer {
-  return Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength)
-}
-
 /** Names of the needles that stand in the bytes. */
 export function searchBytes(bytes: Buffer, needles: readonly Needle[]): readonly string[] {
-  return needles.filter((needle) => bytes.includes(needle.bytes)).map(({ name }) => name)
+  const found = new Set<string>()
+  NeedleSearch.of(needles).search(bytes, 0, found)
+  return [...found]
 }
 
 /** Every file below a folder, with the needles found in each; files without any are left out. */
@@ -80,27 +70,122 @@ export function searchFolder(
     .filter(({ found }) => found.length > 0)
 }
 
-/** The needles that stand in the writable memory of a process. Needs the right to read it (its parent, or root). */
+/**
+ * The needles that stand in the memory of a process: all that it can read and that is not the unchanged image of a file, as a core
+ * image holds it (core(5), /proc/PID/coredump_filter), read in place. Needs the right to (its parent, or root).
+ */
 export function searchMemory(pid: number, needles: readonly Needle[]): readonly string[] {
   const found = new Set<string>()
-  const zeros = Buffer.alloc(CHUNK_BYTES + OVERLAP_BYTES)
+  const search = NeedleSearch.of(needles)
+  const chunk = Buffer.alloc(CHUNK_BYTES)
   const memory = openSync(`/proc/${pid}/mem`, 'r')
   try {
     for (const line of readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n')) {
-      const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? []
-      if (from === undefined || to === undefined) continue
+      const [, from, to, writes, inode] = /^([0-9a-f]+)-([0-9a-f]+) r(.)\S+ \S+ \S+ (\d+)/.exec(line) ?? []
+      if (from === undefined || to === undefined || (writes === '-' && inode !== '0')) continue
       const end = parseInt(to, 16)
-      for (let at = parseInt(from, 16); at < end; at += CHUNK_BYTES) {
-        const chunk = Buffer.alloc(Math.min(CHUNK_BYTES + OVERLAP_BYTES, end - at))
-        const read = chunk.subarray(0, readAt(memory, chunk, at))
-        if (read.equals(zeros.subarray(0, read.length))) continue
-        for (const name of searchBytes(read, needles)) found.add(name)
+      let state = 0
+      for (let at = parseInt(from, 16); at < end;) {
+        const read = readAt(memory, chunk.subarray(0, Math.min(chunk.length, end - at)), at)
+        if (read.length === 0) state = 0
+        at += read.length === 0 ? PAGE_BYTES : read.length
+        for (let piece = 0; piece < read.length; piece += ZEROS.length) {
+          state = search.piece(read.subarray(piece, piece + ZEROS.length), state, found)
+        }
       }
     }
   } finally {
     closeSync(memory)
   }
   return [...found]
+}
+
+/** The files that a process has open to write, wherever they lie and whether they still have a name, with what is found in them. */
+export function searchOpenFiles(pid: number, needles: readonly Needle[]): readonly string[] {
+  const found: string[] = []
+  for (const descriptor of readdirSync(`/proc/${pid}/fd`)) {
+    try {
+      const flags = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'latin1'))?.[1]
+      const file = `/proc/${pid}/fd/${descriptor}`
+      const isWritten = (parseInt(flags ?? '0', 8) & 3) !== 0 && statSync(file).isFile()
+      if (isWritten) found.push(...searchBytes(readFileSync(file), needles))
+    } catch {
+      // It was closed meanwhile.
+    }
+  }
+  return found
+}
+
+/** Longer than any needle. */
+const NEEDLE_BYTES_MAX = 64
+const PAGE_BYTES = 4_096
+/** One for each value of a byte. */
+const STEPS = 256
+
+/** All needles at once, one step a byte: the machine of Aho and Corasick (1975), with every step written out. */
+class NeedleSearch {
+  static readonly #made = new WeakMap<readonly Needle[], NeedleSearch>()
+  readonly #names: string[][] = [[]]
+  /** Where a byte leads from a state; a state is the place of its 256 steps, negative where a needle ends. */
+  readonly #steps: Int32Array
+
+  static of(needles: readonly Needle[]): NeedleSearch {
+    const made = NeedleSearch.#made.get(needles) ?? new NeedleSearch(needles)
+    NeedleSearch.#made.set(needles, made)
+    return made
+  }
+
+  private constructor(needles: readonly Needle[]) {
+    const children = [new Map<number, number>()]
+    for (const { name, bytes } of needles) {
+      let state = 0
+      for (const byte of bytes) {
+        const next = children[state]?.get(byte) ?? children.push(new Map()) - 1
+        children[state]?.set(byte, next)
+        state = next
+        this.#names[state] ??= []
+      }
+      this.#names[state]?.push(name)
+    }
+    this.#steps = new Int32Array(children.length * STEPS)
+    const fallback = new Int32Array(children.length)
+    const queue = [0]
+    for (const state of queue) {
+      const back = fallback[state] ?? 0
+      if (state !== 0) this.#names[state]?.push(...(this.#names[back] ?? []))
+      for (let byte = 0; byte < STEPS; byte += 1) {
+        const otherwise = state === 0 ? 0 : (this.#steps[back * STEPS + byte] ?? 0)
+        const child = children[state]?.get(byte)
+        this.#steps[state * STEPS + byte] = child === undefined ? otherwise : child * STEPS
+        if (child === undefined) continue
+        fallback[child] = otherwise / STEPS
+        queue.push(child)
+      }
+    }
+    this.#steps.forEach((place, at) => {
+      if ((this.#names[place / STEPS]?.length ?? 0) > 0) this.#steps[at] = -place
+    })
+  }
+
+  /** The same as search(), and quick where all is zero: only a needle that reaches across an edge could be there. */
+  piece(bytes: Buffer, from: number, found: Set<string>): number {
+    if (!bytes.equals(ZEROS.subarray(0, bytes.length))) return this.search(bytes, from, found)
+    this.search(bytes.subarray(0, NEEDLE_BYTES_MAX), from, found)
+    return this.search(bytes.subarray(-NEEDLE_BYTES_MAX), 0, found)
+  }
+
+  /** From a state, through the bytes; returns the state behind them. */
+  search(bytes: Uint8Array, from: number, found: Set<string>): number {
+    const steps = this.#steps
+    let state = from
+    for (let at = 0; at < bytes.length; at += 1) {
+      state = steps[state + (bytes[at] ?? 0)] ?? 0
+      if (state >= 0) continue
+      state = -state
+      for (const name of this.#names[state / STEPS] ?? []) found.add(name)
+    }
+    return state
+  }
 }
 
 /** The characters of a base64 text that depend on nothing but the run, when it begins `phase` bytes into a group. */
@@ -113,11 +198,15 @@ function base64Inside(run: string, phase: number): Buffer {
   return Buffer.from(text.slice(first, whole))
 }
 
-/** Zero for a range that the kernel does not show, such as its own. */
-function readAt(descriptor: number, chunk: Buffer, position: number): number {
+function bytesOf(numbers: Int32Array | Float64Array): Buffer {
+  return Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength)
+}
+
+/** What was read; empty for a range that the kernel does not show, such as its own. */
+function readAt(descriptor: number, into: Buffer, position: number): Buffer {
   try {
-    return readSync(descriptor, chunk, 0, chunk.length, position)
+    return into.subarray(0, readSync(descriptor, into, 0, into.length, position))
   } catch {
-    return 0
+    return into.subarray(0, 0)
   }
 }

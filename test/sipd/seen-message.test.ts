@@ -4,7 +4,7 @@ import { seeMessage } from '../../src/sipd/seen-message.ts'
 import { needlesOf, searchBytes } from '../fakes/canary-search.ts'
 
 const CARD = '4263982640269299'
-const NEEDLES = needlesOf(CARD, { forMemory: false })
+const NEEDLES = needlesOf(CARD)
 
 function message(startLine: string, headers: readonly string[], body = ''): Buffer {
   const head = [startLine, 'Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa', ...headers]

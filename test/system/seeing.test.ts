@@ -124,7 +124,7 @@ t.test('a call with a window is seen in every way, and no key is in any', { time
     t.match(exposed, new RegExp(`^# TYPE ${name} `, 'm'), `${name} of the dashboard and the alerts is exposed`)
   t.match(exposed, /^tonewall_sbc_calls_total\{direction="inbound",outcome="answered",role="sbc"\} 1$/m)
 
-  const needles = needlesOf(CANARY, { forMemory: false })
+  const needles = needlesOf(CANARY)
   for (const text of [ladder.text(), json.text(), written, Buffer.concat(captured).toString('latin1')]) {
     t.same(searchBytes(Buffer.from(text, 'latin1'), needles), [])
     t.notMatch(text, /Signal\s*=/i)

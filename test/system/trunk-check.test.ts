@@ -80,7 +80,7 @@ t.test(
     await check.says(/RTP is coming/)
     await phone.press({ keys: KEYS, transport: 'both', onMs: 80, offMs: 60, lowDbm0: -12, highDbm0: -9 })
     await check.says(/press 12 of/)
-    t.same(searchMemory(check.pid, needlesOf(KEYS, { forMemory: true })), [], 'nor in the memory of the SIP side')
+    t.same(searchMemory(check.pid, needlesOf(KEYS)), [], 'nor in the memory of the SIP side')
     const { exitCode, report } = await check.report()
     t.equal(exitCode, 0)
     t.match(report, {
@@ -95,7 +95,7 @@ t.test(
     t.ok(Math.abs((lowDbm0?.median ?? 0) + 12) <= 1)
     t.ok(Math.abs((twistDb?.median ?? 0) - 3) <= 1)
     t.ok(report.findings.some(({ code }) => code === 'events_and_tone'))
-    const needles = needlesOf(KEYS, { forMemory: false })
+    const needles = needlesOf(KEYS)
     t.same(searchBytes(Buffer.from(check.output), needles), [], 'nothing of the keys is printed')
     t.same(searchFolder(check.folder, needles), [], 'or written')
   },

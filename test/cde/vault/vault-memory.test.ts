@@ -13,7 +13,7 @@ const CANARY = { pan: '4263982640269299', cardCode: '9274' }
 const CLEAN_WITHIN_MS = 2_000
 
 const needles: readonly Needle[] = [
-  ...needlesOf(CANARY.pan, { forMemory: true }),
+  ...needlesOf(CANARY.pan),
   { name: 'code in JSON', bytes: Buffer.from(`"${CANARY.cardCode}"`) },
   // Its length stands before it in a body; four small values alone can meet by chance in as much memory.
   { name: 'code in a body', bytes: Buffer.from([4, ...Array.from(CANARY.cardCode, Number)]) },
