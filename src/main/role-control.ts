@@ -67,6 +67,11 @@ export class RoleControl {
     else this.end()
   }
 
+  /** What this process works by now. */
+  get configuration(): Configuration {
+    return this.#configuration
+  }
+
   /** By the supervisor, for the whole site; without one, for this process. */
   async reload(file: string | null): Promise<ReloadOutcome> {
     if (this.#link.isThere) return this.#link.reload(file)

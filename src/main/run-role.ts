@@ -12,6 +12,7 @@ import { RoleControl, type RunningRole } from './role-control.ts'
 import type { RoleMessage } from './role-message.ts'
 import type { RoleName } from './role-name.ts'
 import { SupervisorLink } from './supervisor-link.ts'
+import { productVersion } from './version.ts'
 import { postgresOptions } from './vault-store.ts'
 
 const STANDARD_OUTPUT = 1
@@ -101,12 +102,15 @@ async function start(
     case 'sbc': {
       const { startSbc } = await import('../sbc/sbc.ts')
       const { control } = tools
+      // As it was at the start: an upgrade may change the files beneath a process that runs.
+      const version = productVersion()
       const sbc = await startSbc({
         ...tools,
         configuration,
         sipSecret: readSecret(sip.secretFile),
         drained: () => control.drained(),
         reload: (file) => control.reload(file),
+        running: () => ({ version, configuration: JSON.stringify(control.configuration) }),
       })
       return { addresses: [], apply: (next) => Promise.resolve(sbc.apply(next)), close: () => sbc.close() }
     }

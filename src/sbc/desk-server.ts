@@ -15,6 +15,9 @@ import type { SiteOrders } from './site-orders.ts'
 /** A call takes about 700 bytes of a frame, which holds a megabyte; calls beyond these follow one by one. */
 const CALLS_IN_SNAPSHOT_MAX = 500
 
+/** The release, and the whole configuration as JSON, which only whoever runs this process knows. */
+export type RunningSite = { readonly version: string; readonly configuration: string }
+
 type CallOrder = Exclude<DeskToSbc, { type: 'calls.watch' | 'selftest.run' | 'login.refused' } | SiteOrder>
 
 type Told = SbcToOperator | SbcToSipd
@@ -30,6 +33,7 @@ export class DeskServer {
   readonly #selfTests: Pick<SelfTestSchedule, 'now'>
   readonly #site: Pick<SiteOrders, 'answer'> | undefined
   readonly #operators: OperatorAnswers
+  readonly #running: (() => RunningSite | null) | undefined
   readonly #report: (act: Act) => void
   #listener: ChannelListener | null = null
 
@@ -39,6 +43,8 @@ export class DeskServer {
     readonly operators: OperatorAnswers
     /** Without it no orders of that kind are taken. */
     readonly site?: Pick<SiteOrders, 'answer'>
+    /** What operators are shown of the site as it runs. */
+    readonly running?: () => RunningSite | null
     /** For the audit record; nowhere when left out. */
     readonly report?: (act: Act) => void
   }) {
@@ -46,6 +52,7 @@ export class DeskServer {
     this.#directory = options.directory
     this.#selfTests = options.selfTests
     this.#site = options.site
+    this.#running = options.running
     this.#operators = options.operators
   }
 
@@ -84,6 +91,7 @@ export class DeskServer {
             else if (isSiteOrder(message)) void this.#answerSite(message, peer, reply)
             else if (message.type === 'calls.list' || message.type === 'call.trace')
               void this.#operators.answer(message).then(reply)
+            else if (message.type === 'site.configuration') this.#show(reply)
             // sipd answers questions, and says nothing by itself.
             else if (message.type !== 'trace.messages')
               this.#order(message, reply).catch((error: unknown) => {
@@ -122,6 +130,12 @@ export class DeskServer {
     const results = await this.#selfTests.now(guard)
     if (typeof results === 'string') reply({ type: 'selftest.refused', code: results })
     else reply({ type: 'selftest.report', results })
+  }
+
+  #show(reply: Reply<Told>): void {
+    const running = this.#running?.() ?? null
+    if (running === null) reply({ type: 'operator.refused', code: 'no_answer' })
+    else reply({ type: 'site.configuration.report', version: running.version }, Buffer.from(running.configuration))
   }
 
   async #answerSite(order: SiteOrder, peer: Role, reply: Reply<SbcToDesk>): Promise<void> {

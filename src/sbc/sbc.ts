@@ -9,7 +9,7 @@ import { CallDirectory } from './call-directory.ts'
 import { CallRecorder } from './call-recorder.ts'
 import { capabilities } from './refusal.ts'
 import { setUpCall, type SetUpDependencies } from './call-setup.ts'
-import { DeskServer } from './desk-server.ts'
+import { DeskServer, type RunningSite } from './desk-server.ts'
 import { Drain, DRAIN_RETRY_AFTER_S } from './drain.ts'
 import { EnginePool } from './engine-pool.ts'
 import { GuardPool } from './guard-link.ts'
@@ -42,6 +42,8 @@ export type SbcOptions = {
   readonly metrics: Metrics
   /** A drain is over: the process, or the site that it belongs to, may end. */
   readonly drained?: () => void
+  /** What operators are shown of the site as it runs. */
+  readonly running?: () => RunningSite | null
   /** An operator wants the site to take a configuration. */
   readonly reload?: Reload
 }
@@ -131,7 +133,15 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     reload: (file) =>
       options.reload?.(file) ?? Promise.resolve({ kind: 'refused', texts: ['This sbc cannot be reloaded.'] }),
   })
-  const desks = new DeskServer({ directory, selfTests, site, report, operators: recorder.operators })
+  const { running } = options
+  const desks = new DeskServer({
+    directory,
+    selfTests,
+    site,
+    report,
+    operators: recorder.operators,
+    ...(running === undefined ? {} : { running }),
+  })
   const countedWindows = new WeakMap<Call, string>()
   const callDependencies: CallDependencies = {
     guards,

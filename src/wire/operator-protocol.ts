@@ -2,7 +2,7 @@ import { callIdShape, deskToSbcShape, agentShape, sbcToDeskShape, sipCallIdShape
 import { either, epochMs, integer, list, literal, nullable, parser, record, text, truth, type Shaped } from './shape.ts'
 import { TRACE_EVENTS_MAX, TRACE_MESSAGES_MAX, tracedMessageShape, windowEventShape } from './trace-protocol.ts'
 
-/** What an operator may ask of the sbc beside what a desk may: who is talking, and how a call was signalled. */
+/** What an operator may ask of the sbc beside what a desk may: who is talking, how a call was signalled, and what the site runs by. */
 
 /** Calls in one answer; a call takes some 500 bytes of a frame. */
 export const CALLS_PAGE_MAX = 1_000
@@ -53,8 +53,16 @@ const callsListShape = record({ type: literal('calls.list'), skip: integer(0, 1_
 /** `call` is an id of ours, or the SIP Call-ID of either leg. */
 const callTraceOrderShape = record({ type: literal('call.trace'), call: sipCallIdShape })
 
+/** What the site runs by now, which its file need not say any more. */
+const siteConfigurationOrderShape = record({ type: literal('site.configuration') })
+
 export type OperatorQuestion = Shaped<typeof callsListShape> | Shaped<typeof callTraceOrderShape>
-export const operatorToSbcShape = either(deskToSbcShape, callsListShape, callTraceOrderShape)
+export const operatorToSbcShape = either(
+  deskToSbcShape,
+  callsListShape,
+  callTraceOrderShape,
+  siteConfigurationOrderShape,
+)
 export type OperatorToSbc = Shaped<typeof operatorToSbcShape>
 export const parseOperatorToSbc = parser(operatorToSbcShape)
 
@@ -63,9 +71,20 @@ const callsReportShape = record({
   calls: list(liveCallShape, CALLS_PAGE_MAX),
   total: integer(0, 1_000_000),
 })
+/** The body is the configuration as JSON; it names files of secrets, and holds none. `version` is the release that runs. */
+const siteConfigurationReportShape = record({
+  type: literal('site.configuration.report'),
+  version: text(/^\d{1,4}\.\d{1,4}\.\d{1,4}$/),
+})
 const operatorRefusedShape = record({ type: literal('operator.refused'), code: operatorRefusalShape })
 export type OperatorAnswer = Shaped<typeof callsReportShape> | CallTrace | Shaped<typeof operatorRefusedShape>
 
-export const sbcToOperatorShape = either(sbcToDeskShape, callsReportShape, callTraceShape, operatorRefusedShape)
+export const sbcToOperatorShape = either(
+  sbcToDeskShape,
+  callsReportShape,
+  callTraceShape,
+  siteConfigurationReportShape,
+  operatorRefusedShape,
+)
 export type SbcToOperator = Shaped<typeof sbcToOperatorShape>
 export const parseSbcToOperator = parser(sbcToOperatorShape)

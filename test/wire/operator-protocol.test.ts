@@ -33,6 +33,7 @@ t.test('an operator asks for calls and traces, a desk cannot', (t) => {
   for (const question of [
     { type: 'calls.list', skip: 0 },
     { type: 'call.trace', call: 'abc@x' },
+    { type: 'site.configuration' },
   ]) {
     t.same(parseOperatorToSbc(question), question)
     t.equal(parseDeskToSbc(question), null)
@@ -59,6 +60,7 @@ t.test('answers are read field by field', (t) => {
     { type: 'calls.report', calls: [CALL], total: 1 },
     TRACE,
     { type: 'operator.refused', code: 'no_sipd' },
+    { type: 'site.configuration.report', version: '0.1.0' },
     { type: 'selftest.report', results: [] },
   ])
     t.same(parseSbcToOperator(answer), answer)
@@ -68,6 +70,7 @@ t.test('answers are read field by field', (t) => {
     { type: 'calls.report', calls: Array<LiveCall>(1_001).fill(CALL), total: 1_001 },
     { ...TRACE, events: [{ atMs: 1_795_335_000_000, state: 'closed', outcome: '4263982640269299' }] },
     { type: 'operator.refused', code: 'anything' },
+    { type: 'site.configuration.report', version: '4263982640269299.0.0' },
   ])
     t.equal(parseSbcToOperator(answer), null)
   t.end()
