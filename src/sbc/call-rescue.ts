@@ -12,6 +12,10 @@ import type { reinvite } from './sip-server.ts'
 
 /** Without an engine by then the call ends: with the time to notice, its parties hear of it within three seconds. */
 const ENGINE_WITHIN_MS = 1_500
+/** An engine that is chosen may be dead too, and not be known to be: hosts and power supplies fail as one. */
+const ENGINE_TRIES = 4
+/** Before the next one is asked; one that refused would refuse again at once. */
+const ENGINE_AGAIN_MS = 50
 /** A guard of a window's call: a supervisor starts one again within a second. Nobody is connected until then. */
 const GUARD_WITHIN_MS = 2_000
 /** A telephone answers a re-INVITE at once; one that does not is gone, and its call with it. */
@@ -53,6 +57,9 @@ export type RescuedCall = {
   exclusive<Value>(action: () => Promise<Value>): Promise<Value>
 }
 
+/** What each party is to be offered. */
+type Offers = { readonly [Side in Party]: string }
+
 /**
  * Moves a call whose rtpengine died: the descriptions that both parties sent last go to another rtpengine, or to the same
  * one after its restart, and both are re-INVITEd to its ports at the same time.
@@ -66,7 +73,8 @@ export class CallRescue {
   readonly #places: RescuePlaces
   readonly #lost = new WeakSet<MediaSession>()
   #moves = 0
-  #isMoving = false
+  /** The move that is made, and those that wait for their turn. */
+  #underWay = 0
 
   constructor(call: RescuedCall, places: RescuePlaces) {
     this.#call = call
@@ -75,7 +83,7 @@ export class CallRescue {
 
   /** A change that a party wants now would cross ours. */
   get isMoving(): boolean {
-    return this.#isMoving
+    return this.#underWay > 0
   }
 
   /** rtpengine lost the call: it is moved, or ends. What was lost before, or left behind, is not lost again. */
@@ -83,7 +91,7 @@ export class CallRescue {
     const call = this.#call
     if (call.hasEnded() || media !== call.media || this.#lost.has(media)) return
     this.#lost.add(media)
-    this.#isMoving = true
+    this.#underWay += 1
     call.window?.loseMedia()
     const lostMs = performance.now()
     void call
@@ -93,8 +101,9 @@ export class CallRescue {
         return false
       })
       .then((moved) => {
-        this.#isMoving = false
-        if (call.hasEnded()) return
+        this.#underWay -= 1
+        // Where it was moved to is lost as well: the move that waits for its turn decides.
+        if (call.hasEnded() || this.#underWay > 0) return
         if (moved) call.changed()
         else call.end('media_lost')
         this.#places.ended(moved ? 'moved' : 'failed')
@@ -103,22 +112,22 @@ export class CallRescue {
 
   async #move(lostMs: number): Promise<boolean> {
     const call = this.#call
-    const { engine: find, hasGuard, slots } = this.#places
-    const isMasked = this.#isMasked()
     const left = call.media
-    const engine = await find(ENGINE_WITHIN_MS, isMasked ? hasGuard : () => true)
+    const untilMs = performance.now() + ENGINE_WITHIN_MS
+    const first = await this.#find(untilMs)
     // The telephones hang up meanwhile, or the old engine keeps what nobody can steer any more.
     void left.delete()
-    if (engine === null || call.hasEnded()) return false
-    const giveBack = await slots.take()
+    if (first === null || call.hasEnded()) return false
+    const giveBack = await this.#places.slots.take()
     try {
-      const offers = await this.#settle(left, engine)
-      if (offers === null || call.hasEnded()) return false
-      if (this.#isMasked() && (await call.window?.maskMoved(GUARD_WITHIN_MS)) !== true) return false
-      const told = await this.#tellBoth(offers)
+      const settled = await this.#settle(left, { first, untilMs })
+      if (settled === null || this.#isOver()) return false
+      const isLost = () => this.#isOver()
+      if (this.#isMasked() && (await call.window?.maskMoved(GUARD_WITHIN_MS, isLost)) !== true) return false
+      const told = await this.#tellBoth(settled.offers)
       if (told)
         call.logger.warn(
-          { callId: call.callId, instance: engine.name, durationMs: Math.round(performance.now() - lostMs) },
+          { callId: call.callId, instance: settled.name, durationMs: Math.round(performance.now() - lostMs) },
           'the call was moved to another rtpengine',
         )
       return told
@@ -127,13 +136,38 @@ export class CallRescue {
     }
   }
 
+  #find(untilMs: number): Promise<Engine | null> {
+    const { engine, hasGuard } = this.#places
+    return engine(untilMs - performance.now(), this.#isMasked() ? hasGuard : () => true)
+  }
+
+  /** The call has ended, or its new engine is lost too, so that another move waits for its turn. */
+  #isOver(): boolean {
+    return this.#call.hasEnded() || this.#underWay > 1
+  }
+
   /** A window is open, so that the customer may be typing. Asked anew after each wait. */
   #isMasked(): boolean {
     return this.#call.window?.isClosed === false
   }
 
-  /** The call in another engine, complete but known to nobody; what each party is to be offered there. */
-  async #settle(left: MediaSession, engine: Engine): Promise<{ readonly [Side in Party]: string } | null> {
+  /** The call in an engine that takes it, complete but known to nobody; what each party is to be offered there. */
+  async #settle(
+    left: MediaSession,
+    { first, untilMs }: { readonly first: Engine; readonly untilMs: number },
+  ): Promise<{ readonly name: string; readonly offers: Offers } | null> {
+    let engine: Engine | null = first
+    for (let tries = 1; engine !== null && !this.#call.hasEnded(); tries += 1) {
+      const offers = await this.#settleIn(left, engine)
+      if (offers !== null) return { name: engine.name, offers }
+      if (tries >= ENGINE_TRIES) return null
+      await delay(ENGINE_AGAIN_MS)
+      engine = await this.#find(untilMs)
+    }
+    return null
+  }
+
+  async #settleIn(left: MediaSession, engine: Engine): Promise<Offers | null> {
     const call = this.#call
     this.#moves += 1
     const callId = [this.#places.callIdPrefix, call.callId, '-', this.#moves].join('')
@@ -165,7 +199,7 @@ export class CallRescue {
     return offers
   }
 
-  async #tellBoth(offers: { readonly [Side in Party]: string }): Promise<boolean> {
+  async #tellBoth(offers: Offers): Promise<boolean> {
     const call = this.#call
     const { media } = call
     const before = { payer: media.sdpOf('payer'), agent: media.sdpOf('agent') }

@@ -1,3 +1,4 @@
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import type { Logger } from '../kit/log.ts'
 import type { RtpengineConfiguration } from '../wire/configuration.ts'
 import { EngineProbe } from './engine-probe.ts'
@@ -140,10 +141,14 @@ export class EnginePool {
   }
 
   async #watchOne(engine: Watched): Promise<void> {
+    const askedMs = performance.now()
     const result = await engine.control.request('statistics', {}, { deadlineMs: WATCH_DEADLINE_MS })
+    // This process may have stood still itself: then the deadline is over before the answer that lies here is read.
+    if (result.kind === 'silent') await turnOfLoop()
     if (this.#closed) return
     if (result.kind !== 'ok') {
-      engine.silent += 1
+      if (engine.control.heardMs >= askedMs) engine.silent = 0
+      else engine.silent += 1
       if (engine.silent >= SILENT_MAX && engine.isUp) {
         this.#logger.error(
           { instance: engine.name, code: 'rtpengine_silent' },

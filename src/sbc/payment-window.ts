@@ -99,12 +99,12 @@ export class PaymentWindow {
 
   /**
    * No party knows a port of the new rtpengine yet: a guard is put between them, which masks everything until no key was
-   * heard for the cool-down. False: none in time, and nobody may be connected. Runs in the media's turn.
+   * heard for the cool-down. False: none in time, or that one is lost too, and nobody may be connected. Runs in the media's turn.
    */
-  async maskMoved(withinMs: number): Promise<boolean> {
+  async maskMoved(withinMs: number, isLost: () => boolean): Promise<boolean> {
     const { guards, media, rtpengine } = this.#options
     const untilMs = performance.now() + withinMs
-    while (!this.#isEnded() && performance.now() < untilMs) {
+    while (!this.#isEnded() && !isLost() && performance.now() < untilMs) {
       const guard = guards.chooseAny(rtpengine)
       const isIn = guard !== null && (await this.#interpose(guard, { withForm: false })) === 'ok'
       const hold = this.#taken()

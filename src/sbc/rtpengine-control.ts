@@ -45,6 +45,7 @@ export class RtpengineControl {
   /** The resends of the request that is being handed to the library, which calls the socket at once. */
   #resends: NodeJS.Timeout[] = []
   #closed = false
+  #heardMs = Number.NEGATIVE_INFINITY
 
   constructor(options: { readonly host: string; readonly port: number; readonly logger: Logger }) {
     this.host = options.host
@@ -55,7 +56,15 @@ export class RtpengineControl {
     this.#client.on('error', (error) =>
       options.logger.debug(errorFields(error), 'rtpengine control: late or unusable datagram'),
     )
+    this.#client.socket.on('message', () => {
+      this.#heardMs = performance.now()
+    })
     this.#resendUnanswered()
+  }
+
+  /** When a datagram came from there last, as performance.now() counts, in time or not. */
+  get heardMs(): number {
+    return this.#heardMs
   }
 
   /**

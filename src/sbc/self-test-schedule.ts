@@ -124,13 +124,15 @@ export class SelfTestSchedule {
     const { nowMs, dateMs, logger, run, service } = this.#options
     const startedMs = nowMs()
     const engine = this.#engineOf(link)
+    const lives = engine?.lives
     const outcome = link.isUp && engine !== null ? await run({ guard: link, engine: engine.control }) : null
-    // What a test of a guard that went away in it says is about its going away.
-    if (outcome !== null && link.isUp && !this.#closed) this.#judge(watched, outcome)
+    // What a test of a guard or an rtpengine that went away in it says is about its going away, unless it leaked.
+    const isThere = link.isUp && (outcome?.code === 'leaked' || engine?.lives === lives)
+    if (outcome !== null && isThere && !this.#closed) this.#judge(watched, outcome)
     const result: SelfTestResult = {
       guard: link.name,
       rtpengine: link.rtpengine,
-      code: outcome === null || !link.isUp ? 'unreachable' : outcome.code,
+      code: outcome === null || !isThere ? 'unreachable' : outcome.code,
       inService: link.isUp && service.stateOf(link.name) === 'yes',
       keysRead: outcome?.keysRead ?? 0,
       delayMs: outcome?.delayMs ?? null,

@@ -12,7 +12,7 @@ import { FakeDialog } from '../fakes/fake-sip.ts'
 import { AGENT_MARK, PAYER_MARK } from '../fakes/guarded-call.ts'
 import { MediaParty } from '../fakes/media-party.ts'
 import { audioPort, type RtpParty } from '../fakes/rtp-party.ts'
-import { startRtpengine, type Rtpengine } from '../fakes/rtpengine.ts'
+import { freeUdpPort, startRtpengine, type Rtpengine } from '../fakes/rtpengine.ts'
 import { SipCall } from '../fakes/sip-call.ts'
 import { sharedIdentity } from '../fakes/shared-certificates.ts'
 import type { SrtpSuite } from '../fakes/srtp.ts'
@@ -40,7 +40,11 @@ t.after(async () => {
   await second.close()
 })
 
-async function scene(t: { teardown(action: () => Promise<void>): void }): Promise<Scene> {
+async function scene(
+  t: { teardown(action: () => Promise<void>): void },
+  /** Where the call is to go, one after the other; after them to the engine that is there. */
+  places: (() => RtpengineControl)[] = [],
+): Promise<Scene> {
   const first = await startRtpengine()
   const guard = await FakeGuard.start({ identity: sharedIdentity('guard') })
   const outcomes: string[] = []
@@ -49,7 +53,7 @@ async function scene(t: { teardown(action: () => Promise<void>): void }): Promis
     identity: sharedIdentity('sbc'),
     guardPorts: [guard.port],
     rescue: {
-      engine: () => Promise.resolve({ name: 'engine', control, isUp: true, lives: 0 }),
+      engine: () => Promise.resolve({ name: 'engine', control: places.shift()?.() ?? control, isUp: true, lives: 0 }),
       ended: (outcome) => outcomes.push(outcome),
     },
   })
@@ -92,6 +96,43 @@ t.test('a call in the clear goes on by another rtpengine: both parties are told 
   const held = await agentDialog.receive('modify', { body: agent.sdp({ direction: 'sendonly' }) }).final()
   t.equal(held.status, 200, 'and a re-INVITE works as before')
   t.equal(call.isEnded, false)
+})
+
+t.test('where it goes may be dead too, whether that shows at once or when both parties are being told', async (t) => {
+  const dead = new RtpengineControl({ host: '127.0.0.1', port: await freeUdpPort(), logger })
+  t.teardown(() => dead.close())
+  const known = (): RtpengineControl => {
+    setTimeout(() => dead.giveUp(), 20)
+    return dead
+  }
+  const { sipCall, guard, kill, outcomes } = await scene(t, [known])
+  const { payer, agent, payerDialog, agentDialog, call } = sipCall
+  t.equal((await call.openWindow({ form: 'card', masking: null })).kind, 'open')
+  agentDialog.answers = (sdp) => {
+    if (agentDialog.offered.length === 1) call.loseMedia()
+    agent.sendTo(sdp)
+    return agent.sdp()
+  }
+  await kill()
+  const lostMs = performance.now()
+  call.loseMedia()
+  await eventually(() => outcomes.length === 1)
+  t.same(outcomes, ['moved'], 'that is one loss')
+  t.same([payerDialog.offered.length, agentDialog.offered.length], [2, 2])
+  await agent.hears((heard) => heard.mark === MASK_MARK)
+  t.notOk(agent.marksSince(lostMs + 50).has(PAYER_MARK), 'masked in either place')
+  guard.tellSafe()
+  await eventually(() => call.payment?.state === 'closed')
+  t.match(call.payment, { failure: 'media_lost', token: null })
+  await agent.hears((heard) => heard.mark === PAYER_MARK)
+  await payer.hears((heard) => heard.mark === AGENT_MARK)
+
+  const nowhere = await scene(t, [known, known, known, known])
+  await nowhere.kill()
+  nowhere.sipCall.call.loseMedia()
+  await eventually(() => nowhere.outcomes.length === 1)
+  t.same(nowhere.outcomes, ['failed'], 'it is not tried for ever')
+  t.match(nowhere.sipCall.agentDialog.byes, [{ Reason: /Media relay lost/ }])
 })
 
 t.test('a window ends masked: a guard stands between the parties before either is told', async (t) => {

@@ -1,6 +1,7 @@
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import t from 'tap'
 import { createLogger } from '../../src/kit/log.ts'
-import { EnginePool, readUptime } from '../../src/sbc/engine-pool.ts'
+import { EnginePool, readUptime, type EngineLoss } from '../../src/sbc/engine-pool.ts'
 import { RtpengineControl } from '../../src/sbc/rtpengine-control.ts'
 import { eventually } from '../fakes/eventually.ts'
 import { NgProxy } from '../fakes/ng-proxy.ts'
@@ -9,11 +10,14 @@ import { freeUdpPort, startRtpengine } from '../fakes/rtpengine.ts'
 
 const logger = createLogger({ role: 'test', level: 'silent' })
 Object.assign(globalThis.console, { log: () => undefined })
+/** Longer than an engine is waited for, again and again, for as long as one that hangs is believed. */
+const STALL_MS = 400
+const STALLS_MS = 2_200
 const PREFIX = 'tonewall-127.0.0.1-9-'
 
 function pool(
   ports: readonly number[],
-  lost: (name: string) => void = () => undefined,
+  lost: (name: string, how: EngineLoss) => void = () => undefined,
   isPreferred?: (name: string) => boolean,
 ): EnginePool {
   return new EnginePool({
@@ -93,6 +97,31 @@ t.test('an engine that was restarted between two questions is told as lost withi
   t.pass('and takes new calls')
   engines.close()
   await again.close()
+})
+
+t.test('an engine that hangs is told as lost, and one whose sbc stood still itself is not', async (t) => {
+  const engine = await startRtpengine()
+  const lost: string[] = []
+  const engines = pool([engine.port], (name, how) => lost.push(`${name} ${how}`))
+  await engines.start()
+  const untilMs = performance.now() + STALLS_MS
+  while (performance.now() < untilMs) {
+    const stallMs = performance.now() + STALL_MS
+    while (performance.now() < stallMs);
+    await turnOfLoop()
+  }
+  t.same(lost, [])
+  engine.process.kill('SIGSTOP')
+  const stoppedMs = performance.now()
+  await eventually(() => lost.length > 0)
+  t.comment(`told after ${Math.round(performance.now() - stoppedMs)} ms`)
+  t.ok(performance.now() - stoppedMs < 3_000)
+  t.same(lost, ['engine-0 silent'])
+  t.equal(engines.choose(), null)
+  engine.process.kill('SIGCONT')
+  await eventually(() => engines.upCount === 1)
+  engines.close()
+  await engine.close()
 })
 
 t.test('calls that an earlier sbc left are deleted before the first new one, those of others stay', async (t) => {

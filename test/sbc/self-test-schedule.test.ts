@@ -39,6 +39,8 @@ async function schedule(t: { teardown(handler: () => unknown): void }, outcomes:
   const engine = { name: 'engine', control, isUp: true, lives: 0 }
   const service = new GuardService({ isTested: true })
   const ran: string[] = []
+  /** What happens in the next tests, one after the other. */
+  const during: (() => void)[] = []
   const clock = { nowMs: 0 }
   const metrics = new Metrics('sbc')
   const tests = new SelfTestSchedule({
@@ -47,6 +49,7 @@ async function schedule(t: { teardown(handler: () => unknown): void }, outcomes:
     service,
     run: ({ guard }): Promise<SelfTestOutcome> => {
       ran.push(guard.name)
+      during.shift()?.()
       return Promise.resolve({ code: outcomes[guard.name]?.shift() ?? 'ok', keysRead: 0, delayMs: 41 })
     },
     logger,
@@ -70,7 +73,7 @@ async function schedule(t: { teardown(handler: () => unknown): void }, outcomes:
   const [first, second] = links
   if (first === undefined || second === undefined) throw new Error('two guards were started')
   const states = () => links.map(({ name }) => service.stateOf(name))
-  return { tests, service, ran, look, engine, first, fakes, states, metrics }
+  return { tests, service, ran, during, look, engine, first, fakes, states, metrics }
 }
 
 t.test('a guard is tested as soon as it is there, and every hour while no customer is on it', async (t) => {
@@ -136,6 +139,24 @@ t.test('a guard that was gone is tested anew, and a restarted rtpengine too', as
   await eventually(() => !site.first.isUp)
   await site.look(3_000)
   t.same(site.states(), ['not_yet', 'yes'])
+})
+
+t.test('a test whose rtpengine was lost in it says nothing of the guard, unless that leaked', async (t) => {
+  const site = await schedule(t, {
+    'guard-0': ['ok', 'no_media', 'ok', 'not_direct', 'ok', 'leaked'],
+  })
+  await site.look(0)
+  const lose = (): void => {
+    site.engine.lives += 1
+  }
+  for (const atMs of [1_000, 2_000]) {
+    site.during.push(lose)
+    t.match(await site.tests.now('guard-0'), [{ code: 'unreachable', inService: true }])
+    await site.look(atMs)
+  }
+  t.same(site.states(), ['yes', 'yes'])
+  site.during.push(lose)
+  t.match(await site.tests.now('guard-0'), [{ code: 'leaked', inService: false }])
 })
 
 t.test('an operator has one or all tested at any time, and is told of what is not there', async (t) => {

@@ -1,7 +1,10 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Phone } from '../../src/demo/phone-client.ts'
 import { nowUs } from '../../src/demo/monotonic.ts'
+import { createLogger } from '../../src/kit/log.ts'
+import { RtpengineControl } from '../../src/sbc/rtpengine-control.ts'
 import { DeskEvents } from '../fakes/desk-events.ts'
+import { eventually } from '../fakes/eventually.ts'
 import { freePort } from '../fakes/free-port.ts'
 import { CARD_KEYS, SiteLine } from '../fakes/site-line.ts'
 import { Site } from '../fakes/site.ts'
@@ -60,6 +63,8 @@ t.test('an rtpengine that dies is replaced for live calls within 3 s, and window
   await capturing.openWindow()
   await capturing.press(CARD_KEYS.slice(0, 7), 'both')
   const typing = capturing.press(`${CARD_KEYS.slice(7)}73920586147309258614`, 'both')
+  const told = new Map([clear, capturing].map((line) => [line, 0]))
+  for (const line of told.keys()) told.set(line, await portOf(line))
   const killed = { us: nowUs(), ms: performance.now() }
   const pid = site.signal(engine, 'SIGKILL')
   const { call } = await events.until(({ call }) => call?.payment?.state === 'held', {
@@ -79,7 +84,8 @@ t.test('an rtpengine that dies is replaced for live calls within 3 s, and window
     const gaps = await Promise.all([gapMs(line.payer, killed.us), gapMs(line.agent, killed.us)])
     t.comment(`${name}: the payer heard nothing for ${gaps[0]} ms, the agent for ${gaps[1]} ms`)
     t.ok(Math.max(...gaps) < GAP_MS_MAX, `${name} both hear something again within 3 s`)
-    t.not(await engineOf(line), engine, 'from another rtpengine')
+    // It is started again so soon that it may be the one that takes the call.
+    t.not(await portOf(line), told.get(line), 'from another rtpengine, or from that one in its new life')
   }
   t.equal((await other.payer.report()).events.filter(({ name }) => name === 'reinvited').length, 0, 'others go on')
 
@@ -87,6 +93,36 @@ t.test('an rtpengine that dies is replaced for live calls within 3 s, and window
   t.match((await capturing.pay('both')).token, /^tok_/, 'a new window on the same call takes a payment')
   await capturing.untilState('closed', CLOSED_MS_MAX)
   await site.untilBack(engine, pid)
+
+  // It hangs instead of dying: nothing refuses, answers or relays any more, and it still has every call.
+  const hung = await engineOf(capturing)
+  await capturing.openWindow()
+  await capturing.press(CARD_KEYS.slice(0, 7), 'both')
+  const typingAcross = capturing.press(`${CARD_KEYS.slice(7)}73920586147309258614`, 'both')
+  const stopped = { us: nowUs(), ms: performance.now() }
+  const hungPid = site.signal(hung, 'SIGSTOP')
+  const held = await events.until(({ call }) => call?.payment?.state === 'held', {
+    sinceMs: stopped.ms,
+    deadlineMs: GAP_MS_MAX,
+  })
+  t.equal(held.call?.payment?.failure, 'media_lost')
+  t.comment(`the page said so ${Math.round(performance.now() - stopped.ms)} ms after it was stopped`)
+  await typingAcross
+  // What it was sent while it stood still comes out of it now.
+  process.kill(hungPid, 'SIGCONT')
+  await capturing.untilState('closed', CLOSED_MS_MAX)
+  for (const [name, line] of [
+    ['in the clear', clear],
+    ['on what was the second', other],
+    ['in a window', capturing],
+  ] as const) {
+    await heardFromPayer(t, line, nowUs())
+    const gaps = await Promise.all([gapMs(line.payer, stopped.us), gapMs(line.agent, stopped.us)])
+    t.comment(`${name}: the payer heard nothing for ${gaps[0]} ms, the agent for ${gaps[1]} ms`)
+    t.ok(Math.max(...gaps) < GAP_MS_MAX, `${name} both hear something again within 3 s`)
+    t.not(await engineOf(line), hung, 'from another rtpengine')
+  }
+  await untilEmpty(t, site, hung)
 
   await capturing.openWindow()
   await capturing.press(CARD_KEYS.slice(0, 7), 'both')
@@ -105,11 +141,28 @@ t.test('an rtpengine that dies is replaced for live calls within 3 s, and window
   await nothingRecovered(t, capturing)
 })
 
-/** By the port that the payer was told last. */
 async function engineOf(line: SiteLine): Promise<string> {
+  return (await portOf(line)) >= SECOND_PORT_MIN ? 'media-2' : 'media-1'
+}
+
+/** The port that the payer was told last. */
+async function portOf(line: SiteLine): Promise<number> {
   const { sipReceived } = await line.payer.report()
-  const ports = sipReceived.flatMap((text) => /^m=audio (\d+)/m.exec(text)?.[1] ?? [])
-  return Number(ports.at(-1)) >= SECOND_PORT_MIN ? 'media-2' : 'media-1'
+  return Number(sipReceived.flatMap((text) => /^m=audio (\d+)/m.exec(text)?.[1] ?? []).at(-1))
+}
+
+/** What is left of the calls there: a call that its sbc cannot steer any more must not go on beside the new one. */
+async function untilEmpty(t: Test, site: Site, name: string): Promise<void> {
+  const engine = site.configuration.rtpengines.find((candidate) => candidate.name === name)
+  if (engine === undefined) throw new Error('no such rtpengine')
+  const control = new RtpengineControl({ ...engine, logger: createLogger({ role: 'test', level: 'silent' }) })
+  await eventually(async () => {
+    const listed = await control.request('list', { limit: 100 }, { deadlineMs: 1_000 })
+    const calls = listed.kind === 'ok' ? (listed.reply['calls'] as string[]) : ['unknown']
+    return calls.every((callId) => callId.includes('self-test'))
+  }, CLOSED_MS_MAX)
+  control.close()
+  t.pass('it has none of the calls left, and takes new ones')
 }
 
 /** The longest time without a packet that reaches over the moment, or begins soon after it. */
