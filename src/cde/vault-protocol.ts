@@ -47,7 +47,7 @@ export type ReportRequest = {
   readonly cause: ReportCause
   readonly merchant: string
   readonly windowId: string
-  /** The guard's name; of an act of people, whose it was behind it. */
+  /** The guard's name; of an act of people, whose it was behind it. Of refused peers, behind it the last one's address and how many they were. */
   readonly instance: string
   /** Milliseconds since 1970: the vault may have been away when it happened. */
   readonly occurredMs: number
@@ -66,6 +66,8 @@ export const REPORT_EVENTS = [
   'login_failed',
   'administrator_act',
   'configuration_changed',
+  // Of a door in front of the vault; once a minute at most for each cause.
+  'peer_refused',
 ] as const
 export type ReportEvent = (typeof REPORT_EVENTS)[number]
 
@@ -93,6 +95,11 @@ export const REPORT_CAUSES = [
   'reload_refused',
   'self_test',
   'not_operator', // a desk asked for what only an operator may
+  'wrong_role', // its certificate is good, and of a role that has no business there
+  'tls_refused',
+  'certificate_expired',
+  'certificate_revoked',
+  'malformed', // what it sent were no frames or messages of ours
 ] as const
 export type ReportCause = (typeof REPORT_CAUSES)[number]
 
@@ -144,7 +151,7 @@ const MERCHANT = /^[a-z][a-z0-9_-]{0,62}$/
 const WINDOW_ID = /^[A-Za-z0-9_-]{1,64}$/
 /** Eight characters at least, so that a counter from one is not mistaken for a key. */
 const IDEMPOTENCY_KEY = /^[A-Za-z0-9_-]{8,64}$/
-const INSTANCE = /^[a-z][a-z0-9-]{0,39}$/
+const INSTANCE = /^[a-z][a-z0-9-]{0,39}( [0-9a-z.:%]{2,64} x[1-9][0-9]{0,8})?$/
 const CURRENCY = /^[A-Z]{3}$/
 /** ISO 8583 field 4 has twelve digits. */
 const AMOUNT_MINOR_MAX = 999_999_999_999

@@ -1,9 +1,11 @@
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls'
 import type { AddressInfo } from 'node:net'
 import { encodeFrame, FrameReader } from './frame.ts'
-import { peerRole, roleName, type Identity, type Role } from './identity.ts'
-import { errorFields, type LogFields, type Logger } from './log.ts'
+import { isRevoked, peerRole, roleName, secureContext, type Identity, type Role } from './identity.ts'
+import { errorFields, type Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import { Refusals, type RefusedPeer } from './refusals.ts'
+import { addressOf, handshakeRefusal, rememberAddresses, type HandshakeRefusal } from './refused-handshake.ts'
 
 /** Both sides send a ping this often, so that a peer that hangs is noticed and not only one that dies. */
 const PING_EVERY_MS = 1_000
@@ -15,7 +17,6 @@ const UNSENT_BYTES_MAX = 33_554_432
 const PENDING_MAX = 10_000
 const HANDSHAKE_MS_MAX = 3_000
 const CONNECTIONS_MAX = 256
-const REFUSAL_SAID_EVERY_MS = 1_000
 const RECONNECT_MS_MIN = 50
 /** A process that was started again is ready within a second or two; a window must not wait much longer than it does. */
 const RECONNECT_MS_MAX = 250
@@ -68,6 +69,13 @@ export class Channel<Out, In> {
 
   get isOpen(): boolean {
     return !this.#closed
+  }
+
+  /** Closes the channel when the peer's certificate was taken back meanwhile, and says so. */
+  closeIfRevoked(identity: Identity): boolean {
+    const ends = isRevoked(this.#socket, identity)
+    if (ends) this.close()
+    return ends
   }
 
   /** Sends and forgets. Returns false when the channel is closed. */
@@ -158,8 +166,11 @@ export class Channel<Out, In> {
   }
 }
 
-/** wrong_role: the certificate is of a role that may not connect. tls_refused: the handshake failed. malformed: not our frames. */
-export type ChannelRefusal = 'wrong_role' | 'tls_refused' | 'malformed'
+/**
+ * wrong_role: the certificate is of a role that may not connect. tls_refused: the handshake failed for another reason than the certificate's time or
+ * its being revoked. malformed: not our frames.
+ */
+export type ChannelRefusal = HandshakeRefusal | 'wrong_role' | 'malformed'
 
 /** The counter that each process with a door keeps. */
 export function countRefusals(metrics: Metrics): (code: ChannelRefusal) => void {
@@ -185,35 +196,25 @@ export function listenChannel<Out, In>(options: {
   readonly logger: Logger
   /** Counts what was turned away. */
   readonly refused?: (code: ChannelRefusal) => void
+  /** Writes down what was turned away; called once a minute at most for each code. */
+  readonly record?: (refused: RefusedPeer<ChannelRefusal>) => void
   readonly accept: (peer: Role) => ChannelHandlers<Out, In> & { readonly opened?: (channel: Channel<Out, In>) => void }
 }): Promise<ChannelListener> {
   const channels = new Set<Channel<Out, In>>()
   const { identity, logger } = options
-  let lastSaidMs = -Infinity
-  let unsaid = 0
-  // A flood of bad connections is counted, and told once in a while.
-  const refuse = (code: ChannelRefusal, fields: LogFields) => {
-    options.refused?.(code)
-    unsaid += 1
-    if (performance.now() - lastSaidMs < REFUSAL_SAID_EVERY_MS) return
-    logger.warn({ code, count: unsaid, ...fields }, 'channel refused')
-    lastSaidMs = performance.now()
-    unsaid = 0
-  }
+  const refusals = new Refusals<ChannelRefusal>({ logger, counted: options.refused, record: options.record })
   const server: Server = createServer(
     {
-      cert: identity.certificate,
-      key: identity.key,
-      ca: identity.authority,
+      ...secureContext(identity),
       requestCert: true,
       rejectUnauthorized: true,
-      minVersion: 'TLSv1.3',
       handshakeTimeout: HANDSHAKE_MS_MAX,
     },
     (socket) => {
       const peer = peerRole(socket)
+      const address = socket.remoteAddress
       if (peer === null || !options.allow.includes(peer)) {
-        refuse('wrong_role', { peerRole: peer ?? 'none' })
+        refusals.add('wrong_role', { address, fields: { peerRole: peer ?? 'none' } })
         socket.destroy()
         return
       }
@@ -221,7 +222,7 @@ export function listenChannel<Out, In>(options: {
       const channel: Channel<Out, In> = new Channel(socket, peer, {
         parse: handlers.parse,
         message: handlers.message,
-        malformed: () => refuse('malformed', { peerRole: peer }),
+        malformed: () => refusals.add('malformed', { address, fields: { peerRole: peer } }),
         closed: () => {
           channels.delete(channel)
           handlers.closed()
@@ -232,7 +233,19 @@ export function listenChannel<Out, In>(options: {
     },
   )
   server.maxConnections = CONNECTIONS_MAX
-  server.on('tlsClientError', (error) => refuse('tls_refused', errorFields(error)))
+  rememberAddresses(server)
+  server.on('tlsClientError', (error, socket) =>
+    refusals.add(handshakeRefusal(socket), { address: addressOf(socket), fields: errorFields(error) }),
+  )
+  const unwatch = identity.revoked?.watch(() => {
+    // The new context has new ticket keys too, so nobody comes back on an old session.
+    server.setSecureContext(secureContext(identity))
+    for (const channel of [...channels]) {
+      if (channel.closeIfRevoked(identity)) {
+        refusals.add('certificate_revoked', { address: undefined, fields: { peerRole: channel.peer } })
+      }
+    }
+  })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, options.host, () => {
@@ -240,6 +253,8 @@ export function listenChannel<Out, In>(options: {
       resolve({
         port: (server.address() as AddressInfo).port,
         close: () => {
+          unwatch?.()
+          refusals.close()
           for (const channel of [...channels]) channel.close()
           return new Promise((done) => server.close(() => done()))
         },
@@ -255,10 +270,12 @@ export class ChannelClient<Out, In> {
   #retryMs = RECONNECT_MS_MIN
   #timer: NodeJS.Timeout | null = null
   #connecting: TLSSocket | null = null
+  readonly #unwatch: (() => void) | undefined
   #closed = false
 
   constructor(options: ChannelClientOptions<Out, In>) {
     this.#options = options
+    this.#unwatch = options.identity.revoked?.watch(() => this.#channel?.closeIfRevoked(options.identity))
     this.#connect()
   }
 
@@ -277,6 +294,7 @@ export class ChannelClient<Out, In> {
   /** Ends the connection and the reconnecting. Safe to call twice. */
   close(): void {
     this.#closed = true
+    this.#unwatch?.()
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#connecting?.destroy()
     this.#channel?.close()
@@ -287,10 +305,7 @@ export class ChannelClient<Out, In> {
     const socket = connect({
       host,
       port,
-      cert: identity.certificate,
-      key: identity.key,
-      ca: identity.authority,
-      minVersion: 'TLSv1.3',
+      ...secureContext(identity),
       servername: roleName(peer),
       timeout: HANDSHAKE_MS_MAX,
     })

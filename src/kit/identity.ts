@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { TLSSocket } from 'node:tls'
+import type { SecureContextOptions, TLSSocket } from 'node:tls'
+import { RevocationList } from './revocation.ts'
 
 /** One process role has one name in its certificate; a channel names the roles it accepts. */
 export const ROLES = ['sipd', 'sbc', 'guard', 'vault', 'desk', 'operator'] as const
@@ -12,6 +13,8 @@ export type Identity = {
   readonly certificate: Buffer
   readonly key: Buffer
   readonly authority: Buffer
+  /** Certificates that are not believed any more; none are checked when left out. */
+  readonly revoked?: RevocationList
 }
 
 const ROLE_DOMAIN = '.tonewall.internal'
@@ -21,15 +24,40 @@ export function roleName(role: Role): string {
   return role + ROLE_DOMAIN
 }
 
-/** Reads ca.crt, <role>.crt and <role>.key of a certificate folder. Throws the system's error when one is missing. */
-export function readIdentity(options: { readonly folder: string; readonly role: Role }): Identity {
-  const { folder, role } = options
+/**
+ * Reads ca.crt, <role>.crt and <role>.key of a certificate folder, and the list of revoked ones if it has a file. Throws the system's error when one
+ * is missing, and TypeError when the list is none.
+ */
+export function readIdentity(options: {
+  readonly folder: string
+  readonly role: Role
+  readonly revoked?: string | null
+}): Identity {
+  const { folder, role, revoked } = options
   return {
+    ...(revoked == null ? {} : { revoked: new RevocationList(revoked) }),
     role,
     certificate: readFileSync(join(folder, `${role}.crt`)),
     key: readFileSync(join(folder, `${role}.key`)),
     authority: readFileSync(join(folder, 'ca.crt')),
   }
+}
+
+/** How this identity speaks TLS 1.3, today: the list of revoked certificates may have changed since. */
+export function secureContext(identity: Identity): SecureContextOptions {
+  const { certificate, key, authority, revoked } = identity
+  return {
+    cert: certificate,
+    key,
+    ca: authority,
+    minVersion: 'TLSv1.3',
+    ...(revoked === undefined ? {} : { crl: revoked.pem }),
+  }
+}
+
+/** Whether the peer's certificate was taken back since its handshake. */
+export function isRevoked(socket: TLSSocket, identity: Identity): boolean {
+  return identity.revoked?.isRevoked(socket.getPeerCertificate().serialNumber) === true
 }
 
 /** The role that an authenticated peer proved, or null when its certificate names none or more than one. */

@@ -187,7 +187,10 @@ function checkFiles(configuration: Configuration, report: Report): void {
       report(['sip', 'tls', key], 'there is no such file', 'name a PEM file, or write tls: null')
     }
   }
-  const { folder, development } = configuration.certificates
+  const { folder, development, revoked } = configuration.certificates
+  if (revoked !== null && isMissing(revoked)) {
+    report(['certificates', 'revoked'], 'there is no such file', 'have your authority write it: openssl ca -gencrl')
+  }
   if (!development && isMissing(folder)) {
     report(['certificates', 'folder'], 'there is no such folder', 'name the certificates, or say development: true')
   }

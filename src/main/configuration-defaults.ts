@@ -50,7 +50,7 @@ type WrittenPostgresql = {
 /** What sbc-config/tonewall.schema.json lets through. */
 export type WrittenConfiguration = {
   readonly dataFolder?: string
-  readonly certificates?: { readonly folder?: string; readonly development?: boolean }
+  readonly certificates?: { readonly folder?: string; readonly development?: boolean; readonly revoked?: string | null }
   readonly logLevel?: Configuration['logLevel']
   readonly sip: Pick<SipConfiguration, 'udp' | 'tcp' | 'control'> &
     Partial<Omit<SipConfiguration, 'tls'>> & {
@@ -99,6 +99,7 @@ export function completeConfiguration(
     certificates: {
       folder: certificates === undefined ? join(options.installation, 'certs/dev') : file(certificates),
       development: written.certificates?.development ?? false,
+      revoked: written.certificates?.revoked == null ? null : file(written.certificates.revoked),
     },
     logLevel: written.logLevel ?? 'info',
     sip: {

@@ -18,11 +18,11 @@ export type OperatorLink =
 export async function openOperatorLink(
   configuration: Pick<Configuration, 'certificates' | 'sbc'>,
 ): Promise<OperatorLink> {
-  const { folder } = configuration.certificates
+  const { folder, revoked } = configuration.certificates
   const { host, port } = configuration.sbc
   let identity: Identity
   try {
-    identity = readIdentity({ folder, role: 'operator' })
+    identity = readIdentity({ folder, role: 'operator', revoked })
   } catch (error) {
     return failed(
       `The operator's certificate cannot be read (${codeOf(error)}). ca.crt, operator.crt and operator.key belong into ${folder}; ` +

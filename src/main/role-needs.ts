@@ -20,13 +20,13 @@ export type RoleNeeds = {
 }
 
 export function roleNeeds(role: RoleName, configuration: Configuration, configurationFile: string): RoleNeeds {
-  const { folder } = configuration.certificates
+  const { folder, revoked } = configuration.certificates
   return {
     program: PROGRAM.map((name) => join(INSTALLATION, name)),
     reads: [
       resolve(configurationFile),
       ...['ca.crt', `${role}.crt`, `${role}.key`].map((name) => join(folder, name)),
-      ...OWN_READS[role](configuration).filter((file) => file !== null),
+      ...[revoked, ...OWN_READS[role](configuration)].filter((file) => file !== null),
     ],
     writes: OWN_WRITES[role](configuration).filter((name) => name !== null),
   }

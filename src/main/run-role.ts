@@ -47,7 +47,9 @@ export async function runRole(options: {
   try {
     const metrics = new Metrics(role)
     metrics.collectProcess()
-    const identity = readIdentity({ folder: configuration.certificates.folder, role })
+    const { folder, revoked } = configuration.certificates
+    const identity = readIdentity({ folder, role, revoked })
+    identity.revoked?.follow(logger)
     running = await start(role, name, configuration, { identity, logger, metrics, control })
     await serveMetrics(metrics, metricsAddress(role, name, configuration))
   } catch (error) {

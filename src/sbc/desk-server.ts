@@ -1,6 +1,7 @@
 import { listenChannel, type ChannelRefusal, type Channel, type ChannelListener, type Reply } from '../kit/channel.ts'
 import type { Identity, Role } from '../kit/identity.ts'
 import { errorFields, type Logger } from '../kit/log.ts'
+import type { RefusedPeer } from '../kit/refusals.ts'
 import { parseDeskToSbc, type DeskToSbc, type OrderRefusal, type SbcToDesk } from '../wire/call-protocol.ts'
 import { parseOperatorToSbc, type OperatorToSbc, type SbcToOperator } from '../wire/operator-protocol.ts'
 import { parseSipdToSbc, type SbcToSipd, type SipdToSbc } from '../wire/trace-protocol.ts'
@@ -63,6 +64,7 @@ export class DeskServer {
     readonly identity: Identity
     readonly logger: Logger
     readonly refused?: (code: ChannelRefusal) => void
+    readonly record?: (refused: RefusedPeer<ChannelRefusal>) => void
   }): Promise<void> {
     this.#listener = await listenChannel<Told, Heard>({
       ...options,

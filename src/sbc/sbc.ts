@@ -317,7 +317,13 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
 
   await engines.start()
   try {
-    await desks.listen({ ...configuration.sbc, identity, logger, refused: countRefusals(metrics) })
+    await desks.listen({
+      ...configuration.sbc,
+      identity,
+      logger,
+      refused: countRefusals(metrics),
+      record: ({ code }) => reports.add({ event: 'peer_refused', cause: code, by: 'sbc' }),
+    })
   } catch (error) {
     closeAll()
     throw error

@@ -11,7 +11,12 @@ export type Configuration = {
   /** Data, sockets and development secrets live below this folder. */
   readonly dataFolder: string
   /** Certificates: ca.crt, <role>.crt, <role>.key. `development`: make what is missing. */
-  readonly certificates: { readonly folder: string; readonly development: boolean }
+  readonly certificates: {
+    readonly folder: string
+    readonly development: boolean
+    /** A CRL, PEM, read again whenever it changes; null: nothing is taken back. */
+    readonly revoked: string | null
+  }
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly sip: SipConfiguration
   readonly trunks: readonly TrunkConfiguration[]

@@ -59,9 +59,22 @@ const sbcHelloShape = record({ type: literal('sbc.hello'), owner: text(/^[a-z]{1
  */
 const auditReportShape = record({
   type: literal('audit.report'),
-  event: literal('login_failed', 'administrator_act', 'configuration_changed'),
-  cause: literal('token_refused', 'drain', 'drain_undone', 'reload', 'reload_refused', 'self_test', 'not_operator'),
-  by: literal('desk', 'operator'),
+  event: literal('login_failed', 'administrator_act', 'configuration_changed', 'peer_refused'),
+  cause: literal(
+    'token_refused',
+    'drain',
+    'drain_undone',
+    'reload',
+    'reload_refused',
+    'self_test',
+    'not_operator',
+    'wrong_role',
+    'tls_refused',
+    'certificate_expired',
+    'certificate_revoked',
+    'malformed',
+  ),
+  by: literal('desk', 'operator', 'sbc'),
   occurredMs: integer(1_600_000_000_000, 4_000_000_000_000),
 })
 export type AuditReport = Shaped<typeof auditReportShape>

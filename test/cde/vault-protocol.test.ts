@@ -59,6 +59,8 @@ t.test('a request that is not exactly one is refused', (t) => {
     { ...REPORT, event: 'anything' },
     { ...REPORT, cause: '4111111111111111' },
     { ...REPORT, instance: '4111111111111111' },
+    { ...REPORT, instance: 'guard-1 192.0.2.1' },
+    { ...REPORT, instance: 'guard-1 192.0.2.1 x0' },
     { ...REPORT, occurredMs: 1 },
     { ...REPORT, occurredMs: '1800000000000' },
     { ...REPORT, note: 'more' },

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createSign, generateKeyPairSync, randomBytes } from 'node:crypto'
 import forge from 'node-forge'
 
 const DAY_MS = 86_400_000
@@ -21,7 +21,7 @@ export class SipAuthority {
     certificate.setIssuer(this.#name)
     certificate.setExtensions([
       { name: 'basicConstraints', cA: true, critical: true },
-      { name: 'keyUsage', keyCertSign: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
     ])
     certificate.sign(this.#key.privateKey, forge.md.sha256.create())
     this.certificate = Buffer.from(forge.pki.certificateToPem(certificate))
@@ -56,6 +56,39 @@ export class SipAuthority {
       certificate: Buffer.from(forge.pki.certificateToPem(certificate)),
       key: Buffer.from(forge.pki.privateKeyToPem(key.privateKey)),
     }
+  }
+
+  /** A list of the certificates that are taken back (RFC 5280 section 5.1), PEM. `endsInMs` below zero makes one whose time is over. */
+  revocations(revoked: readonly SipCertificate[], options: { readonly endsInMs?: number } = {}): Buffer {
+    const { asn1 } = forge
+    const { Class, Type } = asn1
+    const sequence = (...value: readonly forge.asn1.Asn1[]) =>
+      asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, [...value])
+    const integer = (hex: string) => asn1.create(Class.UNIVERSAL, Type.INTEGER, false, forge.util.hexToBytes(hex))
+    const time = (atMs: number) => asn1.create(Class.UNIVERSAL, Type.UTCTIME, false, asn1.dateToUtcTime(new Date(atMs)))
+    const sha256WithRsa = sequence(
+      asn1.create(Class.UNIVERSAL, Type.OID, false, asn1.oidToDer('1.2.840.113549.1.1.11').getBytes()),
+      asn1.create(Class.UNIVERSAL, Type.NULL, false, ''),
+    )
+    const authority = forge.pki.certificateFromPem(this.certificate.toString())
+    const entries = revoked.map(({ certificate }) =>
+      sequence(integer(forge.pki.certificateFromPem(certificate.toString()).serialNumber), time(Date.now() - DAY_MS)),
+    )
+    const list = sequence(
+      integer('01'),
+      sha256WithRsa,
+      forge.pki.distinguishedNameToAsn1(authority.subject),
+      time(Date.now() - DAY_MS),
+      time(Date.now() + (options.endsInMs ?? DAY_MS)),
+      ...(entries.length === 0 ? [] : [sequence(...entries)]),
+    )
+    const signature = createSign('sha256')
+      .update(Buffer.from(asn1.toDer(list).getBytes(), 'latin1'))
+      .sign(forge.pki.privateKeyToPem(this.#key.privateKey))
+    const bits = asn1.create(Class.UNIVERSAL, Type.BITSTRING, false, '\0' + signature.toString('latin1'))
+    const der = Buffer.from(asn1.toDer(sequence(list, sha256WithRsa, bits)).getBytes(), 'latin1')
+    const lines = der.toString('base64').replace(/.{64}/g, '$&\n')
+    return Buffer.from(`-----BEGIN X509 CRL-----\n${lines}\n-----END X509 CRL-----\n`)
   }
 }
 

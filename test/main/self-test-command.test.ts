@@ -32,7 +32,7 @@ function configurationWith(sbcPort: number, folder = sharedCertificates()): Conf
   if (loaded.kind === 'refused') throw new Error('the shipped configuration is good')
   return {
     ...loaded.configuration,
-    certificates: { folder, development: false },
+    certificates: { folder, development: false, revoked: null },
     sbc: { host: '127.0.0.1', port: sbcPort },
   }
 }

@@ -85,7 +85,7 @@ async function sbc(t: Test, options: { readonly calls?: readonly LiveCall[]; rea
 
 function configurationFor(port: number) {
   return {
-    certificates: { folder: sharedCertificates(), development: true },
+    certificates: { folder: sharedCertificates(), development: true, revoked: null },
     sbc: { host: '127.0.0.1', port },
     sip: { server: 'embedded' },
   } as const
@@ -147,7 +147,7 @@ t.test('what cannot be shown is said, with what to do', async (t) => {
   t.match(await run({ ...configuration, sip: { server: 'drachtio' } }), 'A trace needs the embedded sipd')
   t.match(await run(configurationFor(await freePort())), 'No sbc answers at 127.0.0.1')
   t.match(
-    await run({ ...configuration, certificates: { folder: t.testdir(), development: true } }),
+    await run({ ...configuration, certificates: { folder: t.testdir(), development: true, revoked: null } }),
     "operator's certificate cannot be read",
   )
 })

@@ -1,4 +1,5 @@
 import { listenChannel, type ChannelListener, type ChannelRefusal } from '../../kit/channel.ts'
+import type { RefusedPeer } from '../../kit/refusals.ts'
 import type { Identity } from '../../kit/identity.ts'
 import type { Logger } from '../../kit/log.ts'
 import { parseSbcToGuard, type AuditReport, type GuardToSbc, type SbcToGuard } from '../../wire/guard-protocol.ts'
@@ -16,6 +17,8 @@ export type GuardServerOptions = {
   readonly report: (report: AuditReport) => boolean
   readonly logger: Logger
   readonly refused?: (code: ChannelRefusal) => void
+  /** For the audit record; nowhere when left out. */
+  readonly record?: (refused: RefusedPeer<ChannelRefusal>) => void
 }
 
 /** The guard's door: sbcs, and nobody else, give orders over mutual TLS. Each says who it is and is greeted with what it has open already. */
@@ -28,6 +31,7 @@ export function listenForSbcs(options: GuardServerOptions): Promise<ChannelListe
     allow: ['sbc'],
     logger,
     ...(options.refused === undefined ? {} : { refused: options.refused }),
+    ...(options.record === undefined ? {} : { record: options.record }),
     accept: () => {
       let channel: SbcChannel | null = null
       let owner: WindowOwner | null = null

@@ -100,6 +100,14 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
         outbox.add({ event, cause, occurredMs, instance: by, merchant: options.merchant, windowId: NO_WINDOW }),
       logger,
       refused: countRefusals(metrics),
+      record: ({ code, address, count }) =>
+        void outbox.add({
+          event: 'peer_refused',
+          cause: code,
+          instance: [options.name, address, 'x' + String(count)].join(' '),
+          merchant: options.merchant,
+          windowId: NO_WINDOW,
+        }),
     })
     return {
       port: listener.port,

@@ -6,7 +6,7 @@ import { lengthPrefixed } from './seal.ts'
 /** What is written down of one act (PCI DSS 10.2.2): who, what, outcome, origin, resource. Never a digit beyond the last four. */
 export type AuditEntry = {
   /** Who asked; 'vault' for what it does by itself. 'none' when the peer proved no role. */
-  readonly role: Role
+  readonly role: Role | 'none'
   readonly action: AuditAction
   readonly outcome: 'done' | 'repeated' | 'approved' | 'declined' | RefusalCode | ReportCause | 'clock_unknown'
   /** The name that the peer's certificate proved, or 'local'. */
@@ -43,6 +43,7 @@ export const AUDIT_ACTIONS = [
   'login_failed',
   'administrator_act',
   'configuration_changed',
+  'peer_refused', // somebody was turned away before a word was said, or for what followed
   'clock_checked', // where the times of the records behind it come from
   'checkpoint', // a signed head
   'archived', // older records were moved into files

@@ -1,4 +1,5 @@
 import { listenChannel, type ChannelListener, type ChannelRefusal } from '../../kit/channel.ts'
+import type { RefusedPeer } from '../../kit/refusals.ts'
 import { roleName, type Identity } from '../../kit/identity.ts'
 import type { Logger } from '../../kit/log.ts'
 import { parseVaultMessage, type Rinse, type VaultReply, type VaultRequest } from '../vault-protocol.ts'
@@ -16,6 +17,7 @@ export function listenVault(options: {
   readonly service: VaultService
   readonly logger: Logger
   readonly refused?: (code: ChannelRefusal) => void
+  readonly record?: (refused: RefusedPeer<ChannelRefusal>) => void
 }): Promise<ChannelListener> {
   const { host, port, identity, service, logger } = options
   return listenChannel<VaultReply, VaultRequest | Rinse | { readonly type: 'malformed' }>({
@@ -24,6 +26,7 @@ export function listenVault(options: {
     identity,
     logger,
     ...(options.refused === undefined ? {} : { refused: options.refused }),
+    ...(options.record === undefined ? {} : { record: options.record }),
     allow: rolesAllowed(),
     accept: (role) => ({
       parse: (value) => parseVaultMessage(value) ?? { type: 'malformed' },

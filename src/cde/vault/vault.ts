@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import { countRefusals } from '../../kit/channel.ts'
+import { countRefusals, type ChannelRefusal } from '../../kit/channel.ts'
 import type { Identity } from '../../kit/identity.ts'
 import { errorFields, type Logger } from '../../kit/log.ts'
 import type { Metrics } from '../../kit/metrics.ts'
+import type { RefusedPeer } from '../../kit/refusals.ts'
 import type { AuditAction } from './audit-chain.ts'
 import { openSigningKey, type CheckpointSigner } from './audit-checkpoint.ts'
 import { auditTail } from './audit-tail.ts'
@@ -64,7 +65,12 @@ export async function startVault(
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   const vault = await openVault(options)
   try {
-    const listener = await listenVault({ ...options, service: vault.service, refused: countRefusals(options.metrics) })
+    const listener = await listenVault({
+      ...options,
+      service: vault.service,
+      refused: countRefusals(options.metrics),
+      record: (refused) => void recordRefused(refused, vault.store, options.logger),
+    })
     options.logger.info({ port: listener.port }, 'vault listens')
     return {
       port: listener.port,
@@ -132,6 +138,16 @@ function connectorsOf(merchants: readonly MerchantOptions[]): ReadonlyMap<string
   return new Map(
     merchants.map(({ name, connector }) => [name, connector === undefined ? null : new HttpsJsonConnector(connector)]),
   )
+}
+
+/** Never rejects. */
+async function recordRefused(refused: RefusedPeer<ChannelRefusal>, store: Store, logger: Logger): Promise<void> {
+  const { code, address, count } = refused
+  const peer = { role: 'none', action: 'peer_refused', outcome: code, origin: address } as const
+  const resource = 'vault x' + String(count)
+  await store.append({ ...peer, merchant: '', resource, windowId: '' }).catch((error: unknown) => {
+    logger.error({ code: 'store_failed', ...errorFields(error) }, 'a refused peer could not be recorded')
+  })
 }
 
 /** A broken audit chain is an alarm, not a reason to stand still: who broke it would else stop all payments. */

@@ -8,6 +8,9 @@ import { ChannelClient } from '../../../src/kit/channel.ts'
 import { readIdentity, type Role } from '../../../src/kit/identity.ts'
 import { createLogger } from '../../../src/kit/log.ts'
 import { Metrics } from '../../../src/kit/metrics.ts'
+import { openSqliteStore } from '../../../src/cde/vault/store-sqlite.ts'
+import { eventually } from '../../fakes/eventually.ts'
+import { SipAuthority } from '../../fakes/sip-certificates.ts'
 import { testCard } from '../../fakes/test-card.ts'
 
 const folder = t.testdir()
@@ -91,5 +94,33 @@ t.test('another role gets no answer at all', async (t) => {
 t.test('a port that is taken is the system error, and leaves nothing open', async (t) => {
   const vault = await start()
   await t.rejects(start(vault.port), { code: 'EADDRINUSE' })
+  await vault.close()
+})
+
+t.test('who is turned away at the door is in the audit record, with address and reason', async (t) => {
+  const vault = await start()
+  const authority = new SipAuthority()
+  const stranger = { ...authority.leaf({ dns: ['guard.tonewall.internal'] }), authority: identityOf('guard').authority }
+  for (const identity of [identityOf('desk'), { role: 'guard' as const, ...stranger }]) {
+    const refused = new ChannelClient<unknown, VaultReply>({
+      host: '127.0.0.1',
+      port: vault.port,
+      identity,
+      peer: 'vault',
+      parse: parseVaultReply,
+      message: () => undefined,
+    })
+    t.teardown(() => refused.close())
+  }
+  const outcomes = async (): Promise<readonly string[]> => {
+    const store = openSqliteStore({ file: join(folder, 'data', 'vault.sqlite'), nowMs: Date.now })
+    const found = (await store.auditAfter(0, 1_000)).filter(({ action }) => action === 'peer_refused')
+    await store.close()
+    return [
+      ...new Set(found.map(({ role, outcome, origin, resource }) => [role, outcome, origin, resource].join(' '))),
+    ].sort()
+  }
+  await eventually(async () => (await outcomes()).length === 2, 10_000)
+  t.same(await outcomes(), ['none tls_refused 127.0.0.1 vault x1', 'none wrong_role 127.0.0.1 vault x1'])
   await vault.close()
 })
