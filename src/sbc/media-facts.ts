@@ -1,4 +1,5 @@
 import type { Address } from '../wire/guard-protocol.ts'
+import type { HeardLeg } from './learnt-endpoints.ts'
 import { readCallQuality, type CallQuality } from './media-quality.ts'
 
 /** What `query` says about who hears whom. packetsFrom counts what arrived from each side. */
@@ -71,6 +72,11 @@ export function learntEndpoint(reply: Reply, tag: string): Address | null {
   const endpoint = asRecord(firstStream(asRecord(asRecord(reply['tags'])[tag]))['endpoint'])
   const { address, port } = endpoint
   return typeof address === 'string' && typeof port === 'number' && port > 0 ? { host: address, port } : null
+}
+
+/** That, with the packets that came from the leg. */
+export function heardLeg(reply: Reply, tag: string): HeardLeg {
+  return { from: learntEndpoint(reply, tag), packets: packetsFrom(asRecord(asRecord(reply['tags'])[tag])) }
 }
 
 /** Where rtpengine itself is on a leg, whatever address it shows outside; null when it does not say. */

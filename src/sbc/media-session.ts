@@ -5,7 +5,7 @@ import { CallLegs } from './call-legs.ts'
 import { EngineCall } from './engine-call.ts'
 import { guardDescription, mirrored, type GuardCodec } from './guard-description.ts'
 import { LearntEndpoints } from './learnt-endpoints.ts'
-import { learntEndpoint, readFacts, type MediaFacts, type MediaTags } from './media-facts.ts'
+import { heardLeg, readFacts, type MediaFacts, type MediaTags } from './media-facts.ts'
 import { failureOf, readDescription, type MediaResult } from './media-reply.ts'
 import { MediaSeat } from './media-seat.ts'
 import { answerAcross, offerAcross } from './party-link.ts'
@@ -24,8 +24,8 @@ const SET_UP_FLAGS = ['trust address', 'port latching'] as const
  * seconds after any offer, and a third party that sends to the port could take the stream.
  */
 const LIVE_FLAGS = [...SET_UP_FLAGS, 'strict source', 'asymmetric'] as const
-/** On what a leg says that is new to a live call: where it sends from is learnt, as at set-up, since it may be behind NAT. */
-const NEW_FLAGS = SET_UP_FLAGS
+/** On what a leg says that was not heard there yet: where it sends from is learnt, as at set-up, since it may be behind NAT. */
+const UNHEARD_FLAGS = SET_UP_FLAGS
 
 /**
  * One call in one rtpengine. It is set up between the two parties; openGuard puts the guard between them and
@@ -79,16 +79,13 @@ export class MediaSession {
   }
 
   /** A party offers; the value is the offer for the other. After a failure the party's description is what it was. */
-  async offer(
-    from: Party,
-    sdp: string,
-    options: { readonly live: boolean; readonly isNew?: boolean },
-  ): Promise<MediaResult<string>> {
+  async offer(from: Party, sdp: string, options: { readonly live: boolean }): Promise<MediaResult<string>> {
     if (!this.#legs.accepts(this.#tag[from], sdp)) return { kind: 'failed', code: 'unusable' }
     assert(this.#guard === null, 'an offer between the parties would take the guard out')
+    if (options.live) await this.#followLearntEndpoints()
     const before = this.#sdp[from]
     this.#sdp[from] = this.#learnt.apply(this.#tag[from], sdp)
-    const flags = options.isNew === true ? NEW_FLAGS : options.live ? LIVE_FLAGS : SET_UP_FLAGS
+    const flags = options.live ? this.#flagsOf(from) : SET_UP_FLAGS
     const fields = { ...(options.live ? this.#transcoding(from) : {}), flags }
     const reply = await this.#offerAcross(from, fields, { ...options, deadlineMs: SET_UP_DEADLINE_MS })
     const told = this.#told(otherParty(from), reply, options.live)
@@ -101,9 +98,10 @@ export class MediaSession {
     if (!this.#legs.accepts(this.#tag[otherParty(offerer)], sdp)) return { kind: 'failed', code: 'unusable' }
     assert(this.#guard === null, 'an answer between the parties would take the guard out')
     const answerer = otherParty(offerer)
+    if (options.live) await this.#followLearntEndpoints()
     this.#answerer = answerer
     this.#sdp[answerer] = this.#learnt.apply(this.#tag[answerer], sdp)
-    const flags = options.live ? LIVE_FLAGS : SET_UP_FLAGS
+    const flags = options.live ? this.#flagsOf(answerer) : SET_UP_FLAGS
     const reply = await this.#answerAcross(offerer, { flags }, { deadlineMs: SET_UP_DEADLINE_MS })
     return this.#told(offerer, reply, options.live)
   }
@@ -116,6 +114,7 @@ export class MediaSession {
     readonly payer: Address
     readonly agent: Address
   }): Promise<MediaResult<{ readonly payer: Address; readonly agent: Address }>> {
+    await this.#followLearntEndpoints()
     const isAudible = (party: Party) => this.#legs.accepts(this.#tag[party], this.#sdp[party], { audioOnly: true })
     if (!isAudible('payer') || !isAudible('agent')) return { kind: 'failed', code: 'unusable' }
     this.#guardLaw = this.guardCodec
@@ -139,6 +138,7 @@ export class MediaSession {
     if (!this.#legs.accepts(this.#tag[from], sdp, { audioOnly: true })) return { kind: 'failed', code: 'unusable' }
     const guard = this.#guard
     assert(guard !== null, 'no window')
+    await this.#followLearntEndpoints()
     const before = this.#sdp[from]
     this.#sdp[from] = this.#learnt.apply(this.#tag[from], sdp)
     const told = await this.#reofferToGuard(from, guard[from])
@@ -154,11 +154,13 @@ export class MediaSession {
    * known who hears whom: the offer alone may have taken the guard out, so repeat openGuard.
    */
   async closeGuard(): Promise<MediaResult<null>> {
+    await this.#followLearntEndpoints()
     const within = { live: true, deadlineMs: WINDOW_DEADLINE_MS }
-    const offered = await this.#offerAcross('payer', { ...this.#transcoding('payer'), flags: LIVE_FLAGS }, within)
+    const offer = { ...this.#transcoding('payer'), flags: this.#flagsOf('payer') }
+    const offered = await this.#offerAcross('payer', offer, within)
     const first = this.#told('agent', offered, true)
     if (first.kind === 'failed') return first
-    const answered = await this.#answerAcross('payer', { flags: LIVE_FLAGS }, within)
+    const answered = await this.#answerAcross('payer', { flags: this.#flagsOf('agent') }, within)
     const second = this.#told('payer', answered, true)
     if (second.kind === 'failed') return second
     this.#guard = null
@@ -207,14 +209,19 @@ export class MediaSession {
   }
 
   /** Where rtpengine heard a party from, when that differs from what the party said: it sits behind NAT. */
-  async followLearntEndpoints(): Promise<MediaResult<null>> {
+  async #followLearntEndpoints(): Promise<void> {
     const result = await this.#call.query()
-    if (result.kind !== 'ok') return { kind: 'failed', code: failureOf(result) }
+    // Without an answer, what is known already holds.
+    if (result.kind !== 'ok') return
     for (const party of ['payer', 'agent'] as const) {
       const tag = this.#tag[party]
-      this.#sdp[party] = this.#learnt.learn(tag, this.#sdp[party], learntEndpoint(result.reply, tag))
+      this.#sdp[party] = this.#learnt.learn(tag, this.#sdp[party], heardLeg(result.reply, tag))
     }
-    return { kind: 'ok', value: null }
+  }
+
+  /** For a message of a live call that holds a party's description. */
+  #flagsOf(party: Party): readonly string[] {
+    return this.#learnt.isUnheard(this.#tag[party], this.#sdp[party]) ? UNHEARD_FLAGS : LIVE_FLAGS
   }
 
   get #tags(): MediaTags {
@@ -284,10 +291,10 @@ export class MediaSession {
   /** Connects a party that is new to the call: with the guard while it is between, else with the other party. */
   async #connect(party: Party): Promise<MediaResult<null>> {
     if (this.#guard !== null) {
-      const opened = await this.#openSide(party, this.#guard[party], NEW_FLAGS)
+      const opened = await this.#openSide(party, this.#guard[party])
       return opened.kind === 'ok' ? { kind: 'ok', value: null } : opened
     }
-    const offered = await this.offer(party, this.#sdp[party], { live: true, isNew: true })
+    const offered = await this.offer(party, this.#sdp[party], { live: true })
     if (offered.kind === 'failed') return offered
     const answered = await this.answer(party, this.#sdp[otherParty(party)], { live: true })
     return answered.kind === 'ok' ? { kind: 'ok', value: null } : answered
@@ -298,7 +305,13 @@ export class MediaSession {
     const tag = guardTag(from)
     const offered = await this.#send(
       'offer',
-      { 'from-tag': this.#tag[from], 'to-tag': tag, sdp, codec: { accept: [this.guardCodec] }, flags: LIVE_FLAGS },
+      {
+        'from-tag': this.#tag[from],
+        'to-tag': tag,
+        sdp,
+        codec: { accept: [this.guardCodec] },
+        flags: this.#flagsOf(from),
+      },
       WINDOW_DEADLINE_MS,
     )
     if (offered.kind !== 'ok') return { kind: 'failed', code: failureOf(offered) }
@@ -315,7 +328,7 @@ export class MediaSession {
     return this.#told(from, answered, true)
   }
 
-  async #openSide(party: Party, guard: Address, flags: readonly string[] = LIVE_FLAGS): Promise<MediaResult<Address>> {
+  async #openSide(party: Party, guard: Address): Promise<MediaResult<Address>> {
     const tag = guardTag(party)
     const sdp = this.#guardSdp(guard, this.#sdp[party])
     const offered = await this.#send(
@@ -327,7 +340,7 @@ export class MediaSession {
     if (told.kind === 'failed') return told
     const answered = await this.#send(
       'answer',
-      { 'from-tag': tag, 'to-tag': this.#tag[party], sdp: this.#sdp[party], flags },
+      { 'from-tag': tag, 'to-tag': this.#tag[party], sdp: this.#sdp[party], flags: this.#flagsOf(party) },
       WINDOW_DEADLINE_MS,
     )
     const reply = readDescription(answered)

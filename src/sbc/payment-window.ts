@@ -138,7 +138,6 @@ export class PaymentWindow {
       },
     })
     this.#hold = hold
-    await media.followLearntEndpoints()
     const prepared = await this.#ask({
       type: 'window.prepare',
       masking: options.withForm ? this.#payment.masking : 'hard',

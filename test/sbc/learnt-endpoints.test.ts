@@ -4,6 +4,7 @@ import { readAudio } from '../../src/sbc/sdp.ts'
 
 const TAG = 'payer'
 const LEARNT = { host: '192.0.2.7', port: 40_002 }
+const HEARD = { from: LEARNT, packets: 10 }
 
 function sdp(host: string, port: number, lines: readonly string[] = []): string {
   const head = ['v=0', 'o=- 1 1 IN IP4 10.0.0.5', 's=-', `c=IN IP4 ${host}`, 't=0 0', `m=audio ${port} RTP/AVP 0`]
@@ -20,7 +21,7 @@ t.test('a leg that says the same address again is still where it was heard', (t)
   const own = { host: '10.0.0.5', port: 4_000 }
   const first = sdp(own.host, own.port)
   t.equal(endpoints.apply(TAG, first), first, 'nothing was learnt yet')
-  t.same(endpointIn(endpoints.learn(TAG, first, LEARNT)), LEARNT)
+  t.same(endpointIn(endpoints.learn(TAG, first, HEARD)), LEARNT)
   const held = endpoints.apply(TAG, sdp(own.host, own.port, ['a=sendonly']))
   t.same(endpointIn(held), LEARNT)
   t.match(held, /^a=sendonly/m)
@@ -30,7 +31,7 @@ t.test('a leg that says the same address again is still where it was heard', (t)
 
 t.test('a leg that moves is where it says, and one that comes back where it was heard', (t) => {
   const endpoints = new LearntEndpoints()
-  endpoints.learn(TAG, sdp('10.0.0.5', 4_000), LEARNT)
+  endpoints.learn(TAG, sdp('10.0.0.5', 4_000), HEARD)
   t.same(endpointIn(endpoints.apply(TAG, sdp('10.0.0.5', 4_100))), { host: '10.0.0.5', port: 4_100 })
   t.same(endpointIn(endpoints.apply(TAG, sdp('0.0.0.0', 4_000))), { host: '0.0.0.0', port: 4_000 })
   t.same(endpointIn(endpoints.apply(TAG, sdp('10.0.0.5', 4_000))), LEARNT)
@@ -39,9 +40,9 @@ t.test('a leg that moves is where it says, and one that comes back where it was 
 
 t.test('what is learnt a second time stands for what the leg says, not for what stood', (t) => {
   const endpoints = new LearntEndpoints()
-  const standing = endpoints.learn(TAG, sdp('10.0.0.5', 4_000), LEARNT)
+  const standing = endpoints.learn(TAG, sdp('10.0.0.5', 4_000), HEARD)
   const moved = { host: '192.0.2.7', port: 40_004 }
-  t.same(endpointIn(endpoints.learn(TAG, standing, moved)), moved)
+  t.same(endpointIn(endpoints.learn(TAG, standing, { from: moved, packets: 20 })), moved)
   t.same(endpointIn(endpoints.apply(TAG, sdp('10.0.0.5', 4_000))), moved)
   t.end()
 })
@@ -49,12 +50,35 @@ t.test('what is learnt a second time stands for what the leg says, not for what 
 t.test('nothing is learnt of a leg that was not heard, is where it says, is on hold, or has ICE', (t) => {
   const endpoints = new LearntEndpoints()
   const plain = sdp('10.0.0.5', 4_000)
-  t.equal(endpoints.learn(TAG, plain, null), plain)
-  t.equal(endpoints.learn(TAG, plain, { host: '10.0.0.5', port: 4_000 }), plain)
+  t.equal(endpoints.learn(TAG, plain, { from: null, packets: 0 }), plain)
+  t.equal(endpoints.learn(TAG, plain, { from: LEARNT, packets: 0 }), plain)
+  t.equal(endpoints.learn(TAG, plain, { from: { host: '10.0.0.5', port: 4_000 }, packets: 10 }), plain)
   for (const other of [sdp('0.0.0.0', 4_000), sdp('10.0.0.5', 0), sdp('10.0.0.5', 4_000, ['a=ice-ufrag:abcd'])])
-    t.equal(endpoints.learn(TAG, other, LEARNT), other)
+    t.equal(endpoints.learn(TAG, other, HEARD), other)
   t.equal(endpoints.apply(TAG, plain), plain)
   t.equal(endpoints.apply(TAG, 'nonsense'), 'nonsense')
+  t.end()
+})
+
+t.test('a leg is unheard until packets of it came, and again when it says another address', (t) => {
+  const endpoints = new LearntEndpoints()
+  const [first, second] = [sdp('10.0.0.5', 4_000), sdp('10.0.0.5', 4_100)]
+  t.ok(endpoints.isUnheard(TAG, first))
+  t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, first, HEARD)))
+  t.ok(endpoints.isUnheard(TAG, second))
+  t.equal(endpoints.learn(TAG, second, { ...HEARD, from: { host: '10.0.0.5', port: 4_100 } }), second)
+  t.ok(endpoints.isUnheard(TAG, second), 'those packets came before it moved')
+  const moved = { host: '192.0.2.7', port: 40_004 }
+  t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, second, { from: moved, packets: 11 })))
+  t.same(endpointIn(endpoints.apply(TAG, second)), moved)
+  t.ok(endpoints.isUnheard('agent', second), 'another leg')
+  t.end()
+})
+
+t.test('there is nothing to hear of a leg without a place, or one that ICE finds', (t) => {
+  const endpoints = new LearntEndpoints()
+  for (const other of [sdp('0.0.0.0', 4_000), sdp('10.0.0.5', 0), sdp('10.0.0.5', 4_000, ['a=ice-ufrag:abcd'])])
+    t.notOk(endpoints.isUnheard(TAG, other))
   t.end()
 })
 

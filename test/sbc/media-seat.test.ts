@@ -128,6 +128,12 @@ t.test('a new leg behind NAT is heard where it sends from, in the clear and in a
     const offered = await seat.offer()
     if (offered.kind === 'failed' || (await seat.answered(newcomer.sdp())).kind === 'failed') throw new Error('no seat')
     t.same(await seat.sit(), { kind: 'ok', value: null })
+    // The other party is told of it before it was heard.
+    const again = call.media.sdpOf('agent')
+    if (!inWindow) {
+      t.equal((await call.media.offer('agent', again, { live: true })).kind, 'ok')
+      t.equal((await call.media.answer('agent', call.media.sdpOf('payer'), { live: true })).kind, 'ok')
+    }
     // Its audio comes only now, and from another port than it says.
     behindNat.sendTo(offered.value)
     await behindNat.hears((heard) => heard.mark === (inWindow ? MASK_MARK : PAYER_MARK))

@@ -441,7 +441,18 @@ t.test('a leg that is heard from another address than it said is followed there 
   behindNat.sendTo(call.payerTold)
   call.agent.sendTo(call.agentTold)
   await behindNat.hears((heard) => heard.mark === AGENT)
-  t.equal((await call.media.followLearntEndpoints()).kind, 'ok')
+  await call.agent.hears((heard) => heard.mark === PAYER)
+  // What it says of itself in a hold is what it said first.
+  const holdAndResume = async () => {
+    for (const direction of ['sendonly', 'sendrecv']) {
+      const said = call.payer.sdp().replace('a=sendrecv', `a=${direction}`)
+      t.equal((await call.media.offer('payer', said, { live: true })).kind, 'ok')
+      t.equal((await call.media.answer('payer', call.agent.sdp(), { live: true })).kind, 'ok')
+    }
+    await behindNat.hears((heard) => heard.mark === AGENT)
+    await call.agent.hears((heard) => heard.mark === PAYER)
+  }
+  await holdAndResume()
   t.match(call.media.audioOf('payer'), { host: '127.0.0.1', port: behindNat.port })
   const guard = await PlainGuard.open()
   await guard.enter(call.media)
@@ -449,16 +460,24 @@ t.test('a leg that is heard from another address than it said is followed there 
   guard.speaks = false
   await call.media.closeGuard()
   await behindNat.hears((heard) => heard.mark === AGENT)
-  // What it says of itself in a hold is what it said first.
-  for (const direction of ['sendonly', 'sendrecv']) {
-    const said = call.payer.sdp().replace('a=sendrecv', `a=${direction}`)
-    t.equal((await call.media.offer('payer', said, { live: true })).kind, 'ok')
-    t.equal((await call.media.answer('payer', call.agent.sdp(), { live: true })).kind, 'ok')
-  }
-  await behindNat.hears((heard) => heard.mark === AGENT)
-  await call.agent.hears((heard) => heard.mark === PAYER)
+  await holdAndResume()
   guard.close()
   behindNat.close()
+  await call.close()
+})
+
+t.test('a leg that moves to another address behind NAT is heard from there too', async (t) => {
+  const call = await setUp()
+  await call.agent.hears((heard) => heard.mark === PAYER)
+  // It says one port of two that are not its own in the end.
+  const [said, behindNat] = [await RtpParty.open({ mark: THIRD }), await RtpParty.open({ mark: THIRD })]
+  t.equal((await call.media.offer('payer', said.sdp(), { live: true })).kind, 'ok')
+  t.equal((await call.media.answer('payer', call.agent.sdp(), { live: true })).kind, 'ok')
+  call.payer.close()
+  behindNat.sendTo(call.payerTold)
+  await call.agent.hears((heard) => heard.mark === THIRD)
+  await behindNat.hears((heard) => heard.mark === AGENT)
+  for (const party of [said, behindNat]) party.close()
   await call.close()
 })
 
