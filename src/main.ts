@@ -2,6 +2,7 @@ import { problemLine } from './kit/configuration-file.ts'
 import { parseCommandLine, USAGE, type Command } from './main/command-line.ts'
 import { loadConfiguration } from './main/configuration.ts'
 import { runRole } from './main/run-role.ts'
+import { swapAdvice } from './main/swap.ts'
 import { productVersion } from './main/version.ts'
 
 /** The command line of Tonewall. Exit codes: 0 all well, 1 it did not work, 2 it was asked in a way it does not know. */
@@ -93,6 +94,8 @@ async function main(command: Command): Promise<number> {
       if (loaded.kind === 'refused') return refuse(command.file, loaded.problems)
       process.stdout.write('ok\n')
       for (const advice of loaded.advice) process.stderr.write(`unwise: ${problemLine(command.file, advice)}\n`)
+      const swap = loaded.configuration.certificates.development ? null : swapAdvice()
+      if (swap !== null) process.stderr.write(`unwise: ${swap}\n`)
       return 0
     }
     case 'trunk-check': {

@@ -59,6 +59,7 @@ export function checkConfiguration(
   checkNames(configuration, report)
   checkTrunks(configuration, report)
   checkRoutes(configuration, report)
+  checkUsers(configuration, report)
   checkMedia(configuration, report)
   checkPorts(configuration, report)
   checkForms(configuration, report)
@@ -96,6 +97,17 @@ function checkNames(configuration: Configuration, report: Report): void {
 function checkMedia(configuration: Configuration, report: Report): void {
   const names = configuration.rtpengines.map((rtpengine) => rtpengine.name)
   configuration.rtpengines.forEach((rtpengine, index) => {
+/** What two processes may do together, one that is taken over may do alone. */
+function checkUsers({ users }: Configuration, report: Report): void {
+  const taken = new Map<string, string>()
+  for (const [name, user] of Object.entries(users ?? {})) {
+    const other = taken.get(user)
+    if (user === 'root') report(['users', name], 'is root', 'make a user for it, such as with adduser --system')
+    else if (other !== undefined) report(['users', name], `is the user of ${other}, too`, 'make a user for each')
+    taken.set(user, name)
+  }
+}
+
     if (isIP(rtpengine.host) === 0) report(['rtpengines', index, 'host'], ...NOT_AN_ADDRESS)
     const { start } = rtpengine
     if (start === null) return

@@ -52,6 +52,7 @@ export type WrittenConfiguration = {
   readonly dataFolder?: string
   readonly certificates?: { readonly folder?: string; readonly development?: boolean; readonly revoked?: string | null }
   readonly logLevel?: Configuration['logLevel']
+  readonly users?: Configuration['users']
   readonly sip: Pick<SipConfiguration, 'udp' | 'tcp' | 'control'> &
     Partial<Omit<SipConfiguration, 'tls'>> & {
       readonly tls?:
@@ -103,6 +104,7 @@ export function completeConfiguration(
     },
     logLevel: written.logLevel ?? 'info',
     sip: {
+    users: written.users ?? null,
       udp: written.sip.udp,
       tcp: written.sip.tcp,
       tls: completeTls(written.sip.tls ?? null, file),

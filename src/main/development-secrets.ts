@@ -6,8 +6,8 @@ import { isBelow } from './configuration-check.ts'
 
 /** 256 bits, in letters that fit a header and a drachtio authentication line. */
 const SECRET_BYTES = 32
-/** Reading by the group or by others. */
-const OPEN_TO_OTHERS = 0o077
+/** Anything by others, or writing by the group: sipd and sbc read one secret as two users, by a group that both are in. */
+const OPEN_TO_OTHERS = 0o037
 const FIRST_LINE = /^[\x21-\x7e]{16,512}$/
 
 export type SecretProblem = { readonly file: string; readonly problem: string }

@@ -66,3 +66,6 @@ const OWN_WRITES: Readonly<Record<RoleName, Files>> = {
   vault: ({ vault, audit }) => [vault.folder, audit.folder],
   desk: () => [],
 }
+
+/** rtpengine is given all by its command line, and records nothing. */
+export const RTPENGINE_NEEDS: RoleNeeds = { program: [], reads: [], writes: [] }

@@ -6,6 +6,7 @@ import type { Configuration } from '../wire/configuration.ts'
 import type { Command } from './command-line.ts'
 import { readSecret } from './development-secrets.ts'
 import { outcomeLines, startSupervisor, type Supervisor } from './supervisor.ts'
+import { swapAdvice } from './swap.ts'
 import { productVersion } from './version.ts'
 
 /**
@@ -38,6 +39,8 @@ export async function runStart(command: StartCommand, say: (line: string) => voi
   process.on('exit', () => supervisor.kill())
   ending.killed.addEventListener('abort', () => supervisor.kill())
   sayWhereItListens(supervisor, say)
+  const swap = swapAdvice()
+  if (swap !== null) say(`Unwise: ${swap}`)
   let exitCode = 0
   if (command.call !== null) {
     const held = await demonstrate(supervisor, command, say)

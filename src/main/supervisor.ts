@@ -1,16 +1,17 @@
 import { existsSync, mkdirSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { makeDevelopmentAuthority } from '../../certs/development-authority.ts'
 import { problemLine } from '../kit/configuration-file.ts'
 import type { ReloadOutcome } from '../sbc/site-orders.ts'
 import type { Configuration } from '../wire/configuration.ts'
 import { loadConfiguration } from './configuration.ts'
 import { ensureDevelopmentSecrets } from './development-secrets.ts'
-import { pingRtpengine } from './ng-ping.ts'
+import { giveSecrets } from './hand-over.ts'
+import { childEnvironment, launchOf, type Basis } from './launch.ts'
 import { checkPorts, portProblemText } from './port-check.ts'
+import { chooseAccounts, type ChosenAccounts } from './process-account.ts'
 import { ProcessLog, warningText } from './process-log.ts'
 import { processPlans, type ProcessPlan } from './process-plan.ts'
-import { roleCommand } from './role-command.ts'
 import { reloadSite } from './site-reload.ts'
 import { WatchedProcess, type FirstStart, type ProcessEvent, type RoleOrder } from './watched-process.ts'
 
@@ -18,14 +19,9 @@ import { WatchedProcess, type FirstStart, type ProcessEvent, type RoleOrder } fr
 const CLOSE_MS_MAX = 5_000
 /** Time kept back of it for those who close after the sbc. */
 const CLOSE_REST_MS = 1_500
-const PING_MS_MAX = 500
 /** A role reads a few files for it. */
 const APPLY_MS_MAX = 10_000
 const RESTART_MS_MAX = 20_000
-/** What a child needs of our environment; all else, secrets included, stays here. */
-const ENVIRONMENT_KEPT = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR']
-/** Debian keeps rtpengine in /usr/bin, upstream's own packages in /usr/sbin, which a user's PATH may leave out. */
-const PATH_ALSO = ['/usr/local/sbin', '/usr/sbin']
 
 export type SupervisorStart =
   | { readonly kind: 'started'; readonly supervisor: Supervisor }
@@ -66,7 +62,10 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const plans = processPlans(configuration)
   const taken = await checkPorts(plans.flatMap((plan) => plan.ports))
   if (taken.length > 0) return { kind: 'refused', texts: taken.map(portProblemText) }
-  const supervisor = new Supervisor(configuration, plans, options)
+  const accounts = chooseAccounts(configuration, options.configurationFile)
+  if (accounts.kind === 'refused') return accounts
+  if (accounts.kind === 'same' && accounts.why !== null) options.say(accounts.why)
+  const supervisor = new Supervisor(configuration, plans, accounts, options)
   const end = (): void => void supervisor.close()
   options.signal?.addEventListener('abort', end)
   if (options.signal?.aborted === true) return { kind: 'refused', texts: ['ended before anything was started'] }
@@ -92,6 +91,7 @@ export class Supervisor {
   readonly addresses = new Map<string, readonly string[]>()
   #plans: readonly ProcessPlan[]
   #configurationFile: string
+  readonly #accounts: ChosenAccounts
   readonly #options: SupervisorOptions
   readonly #processes = new Map<string, WatchedProcess>()
   readonly #logs: ProcessLog[] = []
@@ -102,9 +102,15 @@ export class Supervisor {
   #next: Basis | null = null
   #closing: Promise<void> | null = null
 
-  constructor(configuration: Configuration, plans: readonly ProcessPlan[], options: SupervisorOptions) {
+  constructor(
+    configuration: Configuration,
+    plans: readonly ProcessPlan[],
+    accounts: ChosenAccounts,
+    options: SupervisorOptions,
+  ) {
     this.configuration = configuration
     this.#plans = plans
+    this.#accounts = accounts
     this.#options = options
     this.#configurationFile = options.configurationFile
     for (const plan of plans) this.#processes.set(plan.name, this.#watch(plan))
@@ -224,6 +230,8 @@ export class Supervisor {
 
   /** Has a role take a configuration; a line for people when it did not. */
   async #apply(name: string, configuration: Configuration): Promise<string | null> {
+    // What the new configuration names may have been made for it a moment ago.
+    if (this.#accounts.kind === 'separate') giveSecrets(configuration, this.#accounts.of)
     const answered = new Promise<string | null>((resolve) => this.#applying.set(name, resolve))
     if (this.#processes.get(name)?.tell({ type: 'apply', configuration }) !== true) {
       this.#applying.delete(name)
@@ -303,29 +311,12 @@ export class Supervisor {
       },
     })
     this.#logs.push(log)
-    const common = {
+    return new WatchedProcess({
       environment: childEnvironment(),
       log,
       event: (event: ProcessEvent) => this.#tell(plan, event),
       heard: (message: RoleOrder) => this.#hear(plan, message),
-    }
-    if (plan.program.kind === 'role') {
-      const { role } = plan.program
-      const command = (): readonly string[] => {
-        const { configuration, file } = this.#basisOf(plan)
-        return roleCommand({ role, name: plan.name, configurationFile: file, configuration })
-      }
-      return new WatchedProcess({ ...common, command: process.execPath, arguments: command, probe: null })
-    }
-    const { arguments: rtpengineArguments } = plan.program
-    const rtpengine = this.#basisOf(plan).configuration.rtpengines.find(({ name }) => name === plan.name)
-    return new WatchedProcess({
-      ...common,
-      // The kernel kills it when the supervisor is gone, however that came about.
-      command: 'setpriv',
-      arguments: () => ['--pdeathsig', 'KILL', 'rtpengine', ...rtpengineArguments],
-      probe: () =>
-        rtpengine === undefined ? Promise.resolve(false) : pingRtpengine(rtpengine, { deadlineMs: PING_MS_MAX }),
+      ...launchOf({ plan, accounts: this.#accounts, basis: () => this.#basisOf(plan) }),
     })
   }
 
@@ -360,9 +351,6 @@ export class Supervisor {
   }
 }
 
-/** A configuration, and the file that it was read from. */
-type Basis = { readonly configuration: Configuration; readonly file: string }
-
 /** The sbc first: it alone can refuse what a file says, such as a password that cannot be read. */
 function rolesToTell(plans: readonly ProcessPlan[]): readonly string[] {
   const roles = plans.filter(({ program }) => program.kind === 'role').map(({ name }) => name)
@@ -379,13 +367,4 @@ export function outcomeLines(outcome: ReloadOutcome): readonly string[] {
 function stagesOf(plans: readonly ProcessPlan[], key: 'stage' | 'closeStage'): readonly (readonly ProcessPlan[])[] {
   const numbers = [...new Set(plans.map((plan) => plan[key]))].sort((one, other) => one - other)
   return numbers.map((number) => plans.filter((plan) => plan[key] === number))
-}
-
-function childEnvironment(): Readonly<Record<string, string>> {
-  const kept = ENVIRONMENT_KEPT.flatMap((name) => {
-    const value = process.env[name]
-    return value === undefined ? [] : [[name, value] as const]
-  })
-  const path = [process.env['PATH'] ?? '', ...PATH_ALSO].filter((part) => part !== '').join(delimiter)
-  return { ...Object.fromEntries(kept), PATH: path, NODE_ENV: 'production' }
 }

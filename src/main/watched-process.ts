@@ -11,10 +11,12 @@ const SILENCE_MS_MAX = 15_000
 const PROBE_EVERY_MS = 50
 
 /**
- * Core files would hold digits, so none is written (PCI DSS 3.3.1: not even in a crash). The environment is emptied but
- * for the names that follow and for what Node's IPC channel needs.
+ * Core files would hold digits, so none is written (PCI DSS 3.3.1: not even in a crash). Linux hands a core to a collector such
+ * as systemd-coredump whatever the limit is (core(5)), so that no memory is to be in it either. The environment is emptied but for the
+ * names that follow and for what Node's IPC channel needs.
  */
 export const LAUNCH = `ulimit -c 0
+echo 0 2>/dev/null >/proc/self/coredump_filter || :
 exec env -i \${NODE_CHANNEL_FD+"NODE_CHANNEL_FD=$NODE_CHANNEL_FD"} \
   \${NODE_CHANNEL_SERIALIZATION_MODE+"NODE_CHANNEL_SERIALIZATION_MODE=$NODE_CHANNEL_SERIALIZATION_MODE"} "$@"`
 

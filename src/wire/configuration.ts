@@ -18,6 +18,8 @@ export type Configuration = {
     readonly revoked: string | null
   }
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  /** Who each process runs as when root starts the site, by name or number; null: accounts without a name. */
+  readonly users: Readonly<Record<AccountName, string>> | null
   readonly sip: SipConfiguration
   readonly trunks: readonly TrunkConfiguration[]
   readonly routes: readonly RouteConfiguration[]
@@ -49,6 +51,9 @@ export type Configuration = {
 
 /** A host that begins with a slash is the folder of a server's socket. */
 export type PostgresqlConfiguration = HostPort & {
+/** What runs as a user of its own. */
+export type AccountName = 'sipd' | 'sbc' | 'guard' | 'vault' | 'desk' | 'rtpengine'
+
   /** Tried when `host` does not take writes: what may be promoted. */
   readonly standbys: readonly HostPort[]
   readonly database: string

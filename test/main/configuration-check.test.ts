@@ -32,6 +32,12 @@ const TLS_WITHOUT_FILES = { addresses: [{ host: '127.0.0.1', port: 5061 }], cert
 
 const DRACHTIO = { server: 'drachtio', tcp: [], control: { host: '127.0.0.1', port: 9022 } }
 
+/** The users of all processes, some of them changed. */
+const USERS = (changes: Readonly<Record<string, string>>) => ({
+  ...Object.fromEntries(['sipd', 'sbc', 'guard', 'vault', 'desk', 'rtpengine'].map((name) => [name, `tw-${name}`])),
+  ...changes,
+})
+
 const CASES: readonly (readonly [change: string, value: unknown, key: string, problem: RegExp])[] = [
   ['routes.0.to', 'nowhere', 'routes[0].to', /no trunk has this name/],
   ['sip', { ...DRACHTIO, udp: [{ host: '127.0.0.1', port: 5060, advertise: '203.0.113.5' }] }, 'sip.server', /decides/],
@@ -63,6 +69,10 @@ const CASES: readonly (readonly [change: string, value: unknown, key: string, pr
   ['routes.0.to', [{ trunk: 'nowhere' }], 'routes[0].to', /no trunk has this name/],
   ['routes.0.to', [{ trunk: 'contact-centre' }, { trunk: 'carrier' }], 'routes[0]', /two trunks of one side/],
   ['homer', { host: '127.0.0.1' }, 'homer.port', /./],
+  ['users', USERS({ vault: 'root' }), 'users.vault', /is root/],
+  ['users', USERS({ vault: 'tw-guard' }), 'users.vault', /is the user of guard, too/],
+  ['users', USERS({ vault: 'A user' }), 'users.vault', /./],
+  ['users', { vault: 'tw-vault' }, 'users.sipd', /./],
   ['rtpengines.0.start.portMax', 23003, 'rtpengines[0].start.portMax', /too few/],
   [
     'rtpengines.1',

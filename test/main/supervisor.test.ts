@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { startSupervisor, type Supervisor } from '../../src/main/supervisor.ts'
+import { othersMayRead } from '../fakes/other-users.ts'
 import { processGone } from '../fakes/process-gone.ts'
 import { sharedCertificates } from '../fakes/shared-certificates.ts'
 import { writeTestConfiguration } from '../fakes/test-configuration.ts'
@@ -59,6 +60,25 @@ t.test('a site', async (t) => {
       const caught = /SigCgt:\s+(\w+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0'
       if (name !== 'media-1') t.equal((BigInt(`0x${caught}`) >> 9n) & 1n, 0n, `${name} does not listen to SIGUSR1`)
     }
+    t.end()
+  })
+
+  await t.test('gives each role a user of its own when root starts it, and no right to anything', (t) => {
+    const status = (name: string, key: string): string =>
+      new RegExp(`^${key}:\\s+(\\S+)`, 'm').exec(
+        readFileSync(`/proc/${runningPid(supervisor, name)}/status`, 'utf8'),
+      )?.[1] ?? ''
+    const mayDrop = othersMayRead(folder)
+    for (const name of NAMES) {
+      t.equal(status(name, 'NoNewPrivs'), '1', `${name} can get no rights`)
+      if (mayDrop) for (const key of ['CapEff', 'CapPrm', 'CapBnd', 'CapAmb']) t.match(status(name, key), /^0+$/, name)
+      // An image of its memory would have nothing of its memory in it, whatever takes it (core(5)).
+      t.match(readFileSync(`/proc/${runningPid(supervisor, name)}/coredump_filter`, 'utf8'), /^0+\n$/, name)
+    }
+    const users = NAMES.map((name) => status(name, 'Uid'))
+    // Both guards are one role. Where no other user could read the site, all run as who started them, and a line says so.
+    t.equal(new Set(users).size, mayDrop ? NAMES.length - 1 : 1)
+    t.equal(users.includes('0'), process.getuid?.() === 0 && !mayDrop)
     t.end()
   })
 
