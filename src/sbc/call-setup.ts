@@ -8,19 +8,20 @@ import { calledNumber } from './called-number.ts'
 import { passedHeaders } from './header-policy.ts'
 import { ANONYMOUS_FROM, identityHeaders } from './identity-headers.ts'
 import type { Leg } from './leg.ts'
-import { offerInPlace, offerToCaller } from './late-offer.ts'
+import { offerToCaller } from './late-offer.ts'
 import { calledMedia } from './leg-media.ts'
 import { randomLetters } from './letters.ts'
-import { MediaSession } from './media-session.ts'
+import type { MediaSession } from './media-session.ts'
 import { userOf } from './name-address.ts'
 import { hangUp, placeLeg, type LegResult, type Offered } from './outgoing-leg.ts'
 import type { Party } from './party.ts'
 import { Provisionals } from './provisionals.ts'
 import { capabilities } from './refusal.ts'
-import { passRejection, reject } from './rejection.ts'
+import { passRejection, reject, unavailable } from './rejection.ts'
 import { hideOrigin, readAudio } from './sdp.ts'
 import type { Attempt, SetUpDependencies } from './set-up-attempt.ts'
-import { SetUpEnding } from './set-up-ending.ts'
+import { ENGINE_RETRY_SECONDS, SetUpEnding } from './set-up-ending.ts'
+import { SetUpPlace } from './set-up-place.ts'
 import { reasonOf } from './sip-reason.ts'
 import {
   hearAfterAck,
@@ -38,8 +39,8 @@ export type { SetUpDependencies } from './set-up-attempt.ts'
 
 const CALL_ID_LETTERS = 20
 const HOPS_DEFAULT = 70
-/** rtpengines are asked anew every second or so. */
-const ENGINE_RETRY_SECONDS = 5
+/** Of an answer, when one rtpengine after the other is lost under it. */
+const ANSWER_TRIES = 3
 const NOT_COUNTED = { kind: 'admitted', release: () => undefined } as const
 
 type Answered = Extract<LegResult, { kind: 'answered' }>
@@ -104,8 +105,14 @@ async function begin(
     return null
   }
   const callId = randomLetters(CALL_ID_LETTERS)
-  const media = new MediaSession({ engine: engine.control, callId: dependencies.callIdPrefix + callId })
-  media.use(caller.party, caller.media)
+  const place = new SetUpPlace({
+    engines: dependencies.engines,
+    engine,
+    callId: dependencies.callIdPrefix + callId,
+    caller,
+    body: request.body,
+    logger: dependencies.call.logger,
+  })
   const callingNumber = byRules(userOf(request.get('From')), caller.numbers.in)
   const origins = { callerOrigin: newOrigin(), calleeOrigin: newOrigin() }
   const attempt = {
@@ -114,8 +121,7 @@ async function begin(
     dependencies,
     request,
     response,
-    engine,
-    media,
+    place,
     callId,
     callingNumber,
     hops,
@@ -124,7 +130,7 @@ async function begin(
   try {
     connected = await ring(attempt, trunks)
   } finally {
-    if (connected === null) await media.delete()
+    if (connected === null) await place.close()
   }
   return connected
 }
@@ -150,12 +156,11 @@ function hasProvedItself(
 }
 
 async function ring(attempt: Attempt, trunks: readonly Trunk[]): Promise<Call | null> {
-  const { dependencies, request, response, engine, number, callingNumber } = attempt
-  const { lives } = engine
+  const { dependencies, request, response, place, number, callingNumber } = attempt
   const end = new SetUpEnding(attempt)
   try {
     const provisionals = new Provisionals(attempt, end)
-    const offers = new OffersByMedia()
+    const offers = new OffersByMedia(place)
     const result = await placeLeg(dependencies.leg, {
       trunks,
       number,
@@ -171,13 +176,11 @@ async function ring(attempt: Attempt, trunks: readonly Trunk[]): Promise<Call | 
       return null
     }
     await provisionals.done()
-    const shown =
-      engine.lives === lives
-        ? await answerOf(attempt, { result, provisionals })
-        : ({ kind: 'failed', status: 503 } as const)
-    if (shown.kind === 'failed' || end.isOver() || engine.lives !== lives) {
+    const shown = await answerOf(attempt, { result, provisionals })
+    place.leave()
+    if (shown.kind === 'failed' || end.isOver()) {
       hangUp(result.dialog)
-      if (!end.isOver()) reject(response, shown.kind === 'failed' ? shown.status : 503)
+      if (shown.kind === 'failed' && !end.isOver()) reject(response, shown.status)
       return null
     }
     const answering = dependencies.sip.answer(request, response, {
@@ -194,8 +197,8 @@ async function ring(attempt: Attempt, trunks: readonly Trunk[]): Promise<Call | 
       return null
     }
     const call = connect(attempt, { callerDialog, result })
-    // Its rtpengine died while the answer was on its way, before anybody knew of the call.
-    if (engine.lives !== lives) call.loseMedia()
+    // Its rtpengine died while it rang, or while the answer was on its way: both parties are told of another one.
+    if (place.isMoved) call.loseMedia()
     return call
   } finally {
     end.forget()
@@ -204,49 +207,60 @@ async function ring(attempt: Attempt, trunks: readonly Trunk[]): Promise<Call | 
 
 /** Trunks that want the same media are shown the same offer: rtpengine is asked again only for another kind. */
 class OffersByMedia {
-  readonly #offers = new Map<string, Offered>()
+  readonly #place: SetUpPlace
+  /** The last one made is the one that rtpengine goes by. */
+  #last: { readonly kind: string; readonly media: MediaSession; readonly offered: Offered } | null = null
+
+  constructor(place: SetUpPlace) {
+    this.#place = place
+  }
 
   async of(trunk: Trunk, make: () => Promise<Offered>): Promise<Offered> {
     const kind = JSON.stringify(calledMedia(trunk))
-    const offered = this.#offers.get(kind) ?? (await make())
-    // The last one made is the one that rtpengine goes by.
-    this.#offers.clear()
-    this.#offers.set(kind, offered)
+    if (this.#last?.kind === kind && this.#last.media === this.#place.media) return this.#last.offered
+    const offered = await make()
+    this.#last = { kind, media: this.#place.media, offered }
     return offered
   }
 }
 
 /** The caller's description through rtpengine, for the callee. */
 async function offerOf(attempt: Attempt, callee: Trunk): Promise<Offered> {
-  const { media, caller, request, calleeOrigin } = attempt
-  media.use(callee.party, calledMedia(callee))
-  const offered =
-    request.body === ''
-      ? await offerInPlace(media, caller)
-      : await media.offer(caller.party, request.body, { live: false })
+  const offered = await attempt.place.offer(callee)
   if (offered.kind === 'failed') return { kind: 'failed', status: offered.code === 'unusable' ? 488 : 503 }
-  const sdp = hideOrigin(offered.value, calleeOrigin)
+  const sdp = hideOrigin(offered.value, attempt.calleeOrigin)
   return sdp === null ? { kind: 'failed', status: 503 } : { kind: 'ok', sdp }
 }
 
-/** What the caller is answered with: the callee's description through rtpengine. */
-async function answerOf(
-  attempt: Attempt,
-  options: { readonly result: Answered; readonly provisionals: Provisionals },
-): Promise<Offered> {
-  const { media, caller, callerOrigin, request } = attempt
-  const { provisionals } = options
-  const answered = provisionals.answerIn(options.result.response)
-  if (answered.isHeard && provisionals.answer !== null) return { kind: 'ok', sdp: provisionals.answer }
-  const answer = await media.answer(caller.party, answered.sdp, { live: provisionals.answer !== null })
+type AnswerParts = { readonly result: Answered; readonly provisionals: Provisionals }
+
+/** What the caller is answered with: the callee's description through rtpengine, through another one when that one dies. */
+async function answerOf(attempt: Attempt, parts: AnswerParts): Promise<Offered> {
+  for (let tries = 1; ; tries += 1) {
+    await attempt.place.settled()
+    const shown = await answerIn(attempt, parts)
+    if (shown.kind === 'ok' || !attempt.place.isMoving || tries === ANSWER_TRIES) return shown
+  }
+}
+
+async function answerIn(attempt: Attempt, { result, provisionals }: AnswerParts): Promise<Offered> {
+  const { place, caller, callerOrigin, request } = attempt
+  const { media } = place
+  const told = provisionals.answer
+  const answered = provisionals.answerIn(result.response)
+  if (answered.isHeard && told !== null && !place.isMoved) return { kind: 'ok', sdp: told }
+  const answer = await place.answer(answered.sdp, { live: told !== null })
   const shown = answer.kind === 'ok' && request.body === '' ? await offerToCaller(media, caller) : answer
   if (shown.kind === 'failed') return { kind: 'failed', status: shown.code === 'unusable' ? 488 : 503 }
+  // The caller keeps to the answer that it was told first (RFC 3261 section 13.2.1); a re-INVITE says where to send to.
+  if (place.isMoved && told !== null) return { kind: 'ok', sdp: told }
   const sdp = hideOrigin(shown.value, callerOrigin)
   return sdp === null ? { kind: 'failed', status: 488 } : { kind: 'ok', sdp }
 }
 
 function connect(attempt: Attempt, options: { readonly callerDialog: SipDialog; readonly result: Answered }): Call {
-  const { dependencies, request, caller, media, engine, number } = attempt
+  const { dependencies, request, caller, place, number } = attempt
+  const { media, engine } = place
   const { callerDialog, result } = options
   const callee = result.trunk
   const legs = {
@@ -291,10 +305,6 @@ function requestHeaders(attempt: Attempt, callee: Trunk): SipHeaders {
     ...capabilities(callee),
     'Content-Type': 'application/sdp',
   }
-}
-
-function unavailable(response: SipResponse, retryAfterSeconds: number): void {
-  response.send(503, reasonOf(503), { headers: { 'Retry-After': String(retryAfterSeconds) } })
 }
 
 function hopsOf(request: SipRequest): number {

@@ -37,6 +37,7 @@ type Watched = {
   silent: number
   uptimeS: number
   isSwept: boolean
+  readonly whenLost: Set<() => void>
 }
 
 /**
@@ -76,7 +77,16 @@ export class EnginePool {
     for (const { name, host, port } of engines) {
       if (this.find(name) !== null) continue
       const control = new RtpengineControl({ host, port, logger: this.#logger })
-      const engine: Watched = { name, control, isUp: false, lives: 0, silent: 0, uptimeS: 0, isSwept: false }
+      const engine: Watched = {
+        name,
+        control,
+        isUp: false,
+        lives: 0,
+        silent: 0,
+        uptimeS: 0,
+        isSwept: false,
+        whenLost: new Set(),
+      }
       this.#engines.push(engine)
       this.#probes.push(new EngineProbe({ host, port, gone: () => this.#gone(engine) }))
     }
@@ -115,6 +125,13 @@ export class EnginePool {
   /** One engine by its name, up or not. */
   find(name: string): Engine | null {
     return this.#engines.find((engine) => engine.name === name) ?? null
+  }
+
+  /** Calls the action each time that the engine's calls are lost, until the value is called. */
+  onLost(name: string, action: () => void): () => void {
+    const whenLost = this.#engines.find((engine) => engine.name === name)?.whenLost
+    whenLost?.add(action)
+    return () => whenLost?.delete(action)
   }
 
   get upCount(): number {
@@ -196,6 +213,7 @@ export class EnginePool {
     // Nobody will answer them, and calls wait for it.
     if (how !== 'restarted') engine.control.giveUp()
     this.#lost(engine.name, how)
+    for (const action of [...engine.whenLost]) action()
   }
 
   #wake(): void {

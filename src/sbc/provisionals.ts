@@ -48,7 +48,7 @@ export class Provisionals {
   }
 
   async #pass(provisional: SipMessage & { readonly status: number }): Promise<void> {
-    const { media, caller, response, callerOrigin } = this.#attempt
+    const { place, response, callerOrigin } = this.#attempt
     const status = passableStatus(provisional.status)
     if (this.#end.isOver()) return
     if (provisional.body === '' || readAudio(provisional.body) === null) {
@@ -57,9 +57,10 @@ export class Provisionals {
     }
     const tag = toTagOf(provisional)
     if (this.#answers.has(tag) || this.#answers.size < FORKS_MAX) this.#answers.set(tag, provisional.body)
-    const answer = await media.answer(caller.party, provisional.body, { live: this.answer !== null })
-    this.#heard = answer.kind === 'ok' && !this.#isLate ? tag : null
-    const body = answer.kind === 'ok' ? hideOrigin(answer.value, callerOrigin) : null
+    // Who rings sends to an rtpengine that is gone, and is told of another one when it has answered.
+    const answer = place.isMoved ? null : await place.answer(provisional.body, { live: this.answer !== null })
+    this.#heard = answer?.kind === 'ok' && !this.#isLate ? tag : null
+    const body = answer?.kind === 'ok' ? hideOrigin(answer.value, callerOrigin) : null
     if (this.#end.isOver()) return
     if (body === null || this.#isLate) {
       response.send(status, reasonOf(status))

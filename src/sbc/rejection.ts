@@ -6,6 +6,12 @@ export function reject(response: SipResponse, status: number): void {
   if (!response.finalResponseSent) response.send(status, reasonOf(status))
 }
 
+/** The same with the time after which it may be tried again; a caller with another way takes that at once (RFC 3261 section 21.5.4). */
+export function unavailable(response: SipResponse, retryAfterSeconds: number): void {
+  if (!response.finalResponseSent)
+    response.send(503, reasonOf(503), { headers: { 'Retry-After': String(retryAfterSeconds) } })
+}
+
 /** What of a rejection concerns the caller and names nobody: its status, RFC 3326 Reason without text, Retry-After. */
 export function passRejection(
   response: SipResponse,

@@ -1,9 +1,9 @@
 import type { Call, CallDependencies } from './call.ts'
 import type { CallDirectory } from './call-directory.ts'
-import type { Engine, EnginePool } from './engine-pool.ts'
+import type { EnginePool } from './engine-pool.ts'
 import type { Leg } from './leg.ts'
-import type { MediaSession } from './media-session.ts'
 import type { LegDependencies } from './outgoing-leg.ts'
+import type { SetUpPlace } from './set-up-place.ts'
 import type { SipRequest, SipResponse, SipServer } from './sip-server.ts'
 import type { SourceLimits } from './source-limits.ts'
 import type { TrunkSecrets } from './trunk-secrets.ts'
@@ -34,8 +34,7 @@ export type Attempt = {
   /** Gives the attempt up: the sbc is closing, or the SIP server is gone. */
   readonly signal: AbortSignal
   readonly caller: Trunk
-  readonly engine: Engine
-  readonly media: MediaSession
+  readonly place: SetUpPlace
   readonly callId: string
   /** The number that was called, as the routes know it. */
   readonly number: string

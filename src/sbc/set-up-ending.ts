@@ -1,18 +1,22 @@
-import { reject } from './rejection.ts'
+import { reject, unavailable } from './rejection.ts'
 import type { Attempt } from './set-up-attempt.ts'
 
 /** The longest that a called party may ring; carriers give up between two and three minutes. */
 const RING_MS_MAX = 180_000
+/** rtpengines are asked anew every second or so. */
+export const ENGINE_RETRY_SECONDS = 5
 
-/** Why an attempt may end before it is answered: the caller cancels, it rings too long, the sbc gives it up. */
+type SetUp = Pick<Attempt, 'request' | 'response' | 'signal'> & { readonly place: Pick<Attempt['place'], 'gone'> }
+
+/** Why an attempt may end before it is answered: the caller cancels, it rings too long, no rtpengine is left, the sbc gives it up. */
 export class SetUpEnding {
-  readonly #attempt: Pick<Attempt, 'request' | 'response' | 'signal'>
+  readonly #attempt: SetUp
   readonly #ringing: NodeJS.Timeout
   readonly #stop = new AbortController()
   #isCancelled = false
   #hasRungTooLong = false
 
-  constructor(attempt: Pick<Attempt, 'request' | 'response' | 'signal'>) {
+  constructor(attempt: SetUp) {
     this.#attempt = attempt
     this.#ringing = setTimeout(() => {
       this.#hasRungTooLong = true
@@ -22,6 +26,7 @@ export class SetUpEnding {
       this.#isCancelled = true
       this.#stop.abort()
     })
+    attempt.place.gone.addEventListener('abort', this.#noMedia)
     attempt.signal.addEventListener('abort', this.#abort)
     if (attempt.signal.aborted) this.#abort()
   }
@@ -46,6 +51,12 @@ export class SetUpEnding {
   forget(): void {
     clearTimeout(this.#ringing)
     this.#attempt.signal.removeEventListener('abort', this.#abort)
+    this.#attempt.place.gone.removeEventListener('abort', this.#noMedia)
+  }
+
+  readonly #noMedia = (): void => {
+    if (!this.isOver()) unavailable(this.#attempt.response, ENGINE_RETRY_SECONDS)
+    this.#stop.abort()
   }
 
   readonly #abort = (): void => {

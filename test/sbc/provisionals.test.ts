@@ -37,7 +37,7 @@ async function forked(options: { readonly offer: boolean }) {
     {
       sip,
       ...setUpParts({ sip, trunks }),
-      engines: { choose: () => engine } as unknown as EnginePool,
+      engines: { choose: () => engine, onLost: () => () => undefined } as unknown as EnginePool,
       calls: { findLeg: () => null },
       callIdPrefix: 'forked-',
       call: {
