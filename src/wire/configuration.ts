@@ -1,4 +1,5 @@
 import type { AuditConfiguration } from './audit-configuration.ts'
+import type { KeysConfiguration } from './key-configuration.ts'
 import type { Brand, FieldName, Masking } from './window-progress.ts'
 
 /**
@@ -17,9 +18,9 @@ export type Configuration = {
     /** A CRL, PEM, read again whenever it changes; null: nothing is taken back. */
     readonly revoked: string | null
   }
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** Who each process runs as when root starts the site, by name or number; null: accounts without a name. */
   readonly users: Readonly<Record<AccountName, string>> | null
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly sip: SipConfiguration
   readonly trunks: readonly TrunkConfiguration[]
   readonly routes: readonly RouteConfiguration[]
@@ -31,6 +32,7 @@ export type Configuration = {
     /** Where tokens and sealed cards are kept: a file in `folder`, or the database of `postgresql`. */
     readonly store: 'sqlite' | 'postgresql'
     readonly postgresql: PostgresqlConfiguration | null
+    readonly keys: KeysConfiguration
   }
   readonly audit: AuditConfiguration
   /** Where the sbc listens for desks. */
@@ -49,11 +51,11 @@ export type Configuration = {
   }
 }
 
-/** A host that begins with a slash is the folder of a server's socket. */
-export type PostgresqlConfiguration = HostPort & {
 /** What runs as a user of its own. */
 export type AccountName = 'sipd' | 'sbc' | 'guard' | 'vault' | 'desk' | 'rtpengine'
 
+/** A host that begins with a slash is the folder of a server's socket. */
+export type PostgresqlConfiguration = HostPort & {
   /** Tried when `host` does not take writes: what may be promoted. */
   readonly standbys: readonly HostPort[]
   readonly database: string
