@@ -5,6 +5,7 @@ import { benchMediaLatency } from './media-latency.ts'
 import { benchSipCps, ROUNDS as CPS_ROUNDS } from './sip-cps.ts'
 import { benchSipGrowth } from './sip-growth.ts'
 import { benchSwitch } from './switch.ts'
+import { benchVault } from './vault.ts'
 import { parseBenchOptions, type BenchOptions } from './harness/bench-options.ts'
 import { writePage } from './harness/page.ts'
 import { writeResult, type BenchResult } from './harness/results.ts'
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   // Long enough for 100,000 calls.
   'sip-growth': (options) => benchSipGrowth({ minutes: options.minutes ?? 23, say: options.say }),
   switch: inRounds(benchSwitch, 8),
+  vault: inRounds(benchVault, 3),
 }
 
 const say = (line: string): void => {
