@@ -20,6 +20,7 @@ export function adviseOn(configuration: Configuration, problemAt: ProblemAt): re
   })
   adviseOnEmergencies(configuration, advise)
   adviseOnCertificates(configuration, advise)
+  adviseOnKeys(configuration, advise)
   return advice
 }
 
@@ -86,6 +87,16 @@ function adviseOnEmergencies({ sip, trunks, routes }: Configuration, advise: Adv
       'add a route for emergency numbers, or take those that are none out of sip.emergencyNumbers',
     )
   })
+}
+
+/** Whoever copies the disk has key and data together (PCI DSS 3.6.1.2). */
+function adviseOnKeys({ vault }: Configuration, advise: Advise): void {
+  if (vault.keys.kek.provider !== 'file') return
+  advise(
+    ['vault', 'keys', 'provider'],
+    'keeps the key-encryption key in a file beside what it protects, which is for development only',
+    'write provider: pkcs11, aws-kms, transit or custodians, before cards are real',
+  )
 }
 
 function adviseOnCertificates({ certificates, sip }: Configuration, advise: Advise): void {

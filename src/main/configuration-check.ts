@@ -3,6 +3,7 @@ import { resolve, sep } from 'node:path'
 import type { ConfigurationProblem, KeyPath, ProblemAt } from '../kit/configuration-file.ts'
 import type { Configuration } from '../wire/configuration.ts'
 import { collide, listenAddresses } from './listen-address.ts'
+import { checkKeys, checkWrittenKeys } from './key-configuration-check.ts'
 import { isMissing } from './missing-file.ts'
 import { checkRoutes, checkTrunks } from './trunk-configuration-check.ts'
 
@@ -44,6 +45,7 @@ export function checkBeforeSchema(value: unknown, problemAt: ProblemAt): readonl
       }),
     )
   })
+  problems.push(...checkWrittenKeys(value, problemAt))
   return problems
 }
 
@@ -57,14 +59,15 @@ export function checkConfiguration(
     problems.push(problemAt(path, { problem, cure }))
   }
   checkNames(configuration, report)
+  checkUsers(configuration, report)
   checkTrunks(configuration, report)
   checkRoutes(configuration, report)
-  checkUsers(configuration, report)
   checkMedia(configuration, report)
   checkPorts(configuration, report)
   checkForms(configuration, report)
   checkFiles(configuration, report)
   checkStore(configuration.vault, report)
+  checkKeys(configuration.vault.keys, report)
   return problems
 }
 
@@ -94,9 +97,6 @@ function checkNames(configuration: Configuration, report: Report): void {
   }
 }
 
-function checkMedia(configuration: Configuration, report: Report): void {
-  const names = configuration.rtpengines.map((rtpengine) => rtpengine.name)
-  configuration.rtpengines.forEach((rtpengine, index) => {
 /** What two processes may do together, one that is taken over may do alone. */
 function checkUsers({ users }: Configuration, report: Report): void {
   const taken = new Map<string, string>()
@@ -108,6 +108,9 @@ function checkUsers({ users }: Configuration, report: Report): void {
   }
 }
 
+function checkMedia(configuration: Configuration, report: Report): void {
+  const names = configuration.rtpengines.map((rtpengine) => rtpengine.name)
+  configuration.rtpengines.forEach((rtpengine, index) => {
     if (isIP(rtpengine.host) === 0) report(['rtpengines', index, 'host'], ...NOT_AN_ADDRESS)
     const { start } = rtpengine
     if (start === null) return

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
 import { completeRoute, completeTrunk, type WrittenRoute, type WrittenTrunk } from './trunk-defaults.ts'
 import { completeAudit, type WrittenAudit } from './audit-defaults.ts'
+import { completeKeys, type WrittenKeys } from './key-defaults.ts'
 import type {
   AgentConfiguration,
   Configuration,
@@ -51,8 +52,8 @@ type WrittenPostgresql = {
 export type WrittenConfiguration = {
   readonly dataFolder?: string
   readonly certificates?: { readonly folder?: string; readonly development?: boolean; readonly revoked?: string | null }
-  readonly logLevel?: Configuration['logLevel']
   readonly users?: Configuration['users']
+  readonly logLevel?: Configuration['logLevel']
   readonly sip: Pick<SipConfiguration, 'udp' | 'tcp' | 'control'> &
     Partial<Omit<SipConfiguration, 'tls'>> & {
       readonly tls?:
@@ -72,6 +73,7 @@ export type WrittenConfiguration = {
     readonly connectorUrl?: string | null
     readonly store?: Configuration['vault']['store']
     readonly postgresql?: WrittenPostgresql | null
+    readonly keys?: WrittenKeys
   }
   readonly audit?: WrittenAudit
   readonly sbc: HostPort
@@ -102,9 +104,9 @@ export function completeConfiguration(
       development: written.certificates?.development ?? false,
       revoked: written.certificates?.revoked == null ? null : file(written.certificates.revoked),
     },
+    users: written.users ?? null,
     logLevel: written.logLevel ?? 'info',
     sip: {
-    users: written.users ?? null,
       udp: written.sip.udp,
       tcp: written.sip.tcp,
       tls: completeTls(written.sip.tls ?? null, file),
@@ -127,6 +129,7 @@ export function completeConfiguration(
       connectorUrl: written.vault.connectorUrl ?? null,
       store: written.vault.store ?? 'sqlite',
       postgresql: written.vault.postgresql ? completePostgresql(written.vault.postgresql, file) : null,
+      keys: completeKeys(written.vault.keys ?? {}, file),
     },
     audit: completeAudit(written.audit ?? {}, { dataFolder, file }),
     sbc: written.sbc,

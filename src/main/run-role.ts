@@ -118,6 +118,7 @@ async function start(
     }
     case 'vault': {
       const { startVault } = await import('../cde/vault/vault.ts')
+      const { openKeys } = await import('./vault-keys.ts')
       const { host, port, folder, connectorUrl, store, postgresql } = configuration.vault
       const connector = connectorUrl === null ? {} : { connector: { url: connectorUrl } }
       const merchants = [{ name: configuration.merchant, ...connector }]
@@ -126,6 +127,7 @@ async function start(
         ...tools,
         ...database,
         ...(await auditOptions(configuration.audit, tools.logger)),
+        ...(await openKeys(configuration.vault, tools.logger)),
         host,
         port,
         dataDir: folder,

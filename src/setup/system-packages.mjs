@@ -29,6 +29,12 @@ const NEEDS = [
     why: 'keeps the tokens of a vault in tests and benches',
     for: ['test', 'bench'],
   },
+  {
+    name: 'softhsm2',
+    program: 'softhsm2-util',
+    why: 'is an HSM in tests',
+    for: ['test'],
+  },
   { name: 'chromium', program: 'chromium', why: "opens the agent's page in the tests", for: ['test'] },
   {
     name: 'asterisk-core-sounds-en-wav',

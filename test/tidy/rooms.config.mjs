@@ -91,6 +91,21 @@ export default {
     door('pg', 'pg', '^src/cde/vault/postgres-connection\\.ts$'),
     door('rtpengine-client', 'rtpengine-client', '^src/sbc/rtpengine-control\\.ts$'),
     {
+      name: 'hsm-apart',
+      comment:
+        'the process of the HSM borrows nothing of the vault but types, and nothing of the CDE builds on it but its protocol',
+      severity: 'error',
+      from: { path: '^src/cde/(?!hsm/)' },
+      to: { path: '^src/cde/hsm/' },
+    },
+    {
+      name: 'foreign-functions',
+      comment: 'native code is called in the process of the HSM, and nowhere else',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cde/hsm/pkcs11-(library|token)\\.ts$' },
+      to: { path: '^(node:)?ffi$' },
+    },
+    {
       name: 'cde-packages',
       comment: 'the cardholder data environment imports only a pinned list of packages',
       severity: 'error',

@@ -84,7 +84,7 @@ export class Charges {
     const { merchant, token, amountMinor, currency } = request
     const { keyId, key } = await this.#keyRing.keyById(row.keyId)
     const card = openCard(row.sealed, key, { keyId, merchant, token })
-    if (card === null) throw new KeyFailure()
+    if (card === null) throw new KeyFailure('wrong_key')
     const cardCode = this.#cardCodes.open({ merchant, token })
     try {
       const { pan, expiry } = card

@@ -53,6 +53,9 @@ export function openKeyFile(options: { readonly file: string; readonly logger: L
 
 class FileKey implements KeyEncryptionKey {
   readonly id: string
+  readonly provider = 'file'
+  readonly isExtractable = true
+  readonly isSealed = false
   readonly #key: Buffer
 
   constructor(key: Buffer) {

@@ -1,19 +1,24 @@
 import { createHmac } from 'node:crypto'
 import type { AuditAction, AuditEntry } from './audit-chain.ts'
-import type { KeyEncryptionKey } from './key-encryption-key.ts'
+import { KekFailure, type KeyEncryptionKey } from './key-encryption-key.ts'
 import { newSealKey, sealContext, SEAL_KEY_BYTES } from './seal.ts'
-import type { KeyPurpose, KeyRow, Store } from './store.ts'
+import type { KeyPurpose, KeyRecord, KeyRow, Store } from './store.ts'
 import { randomLetters } from './token.ts'
 
 /** A key that is open in memory, lent by the ring: use it, never keep it. */
 export type OpenKey = { readonly keyId: string; readonly key: Uint8Array }
 
-/** A key row does not open with the key-encryption key in use: a wrong key file, or a changed database. */
+/**
+ * A data key cannot be used. wrong_key: its row does not open with any key-encryption key in use (a wrong one, or a changed database).
+ * unavailable: an HSM or KMS is away. sealed: too few custodians have given their shares. shredded: it is no more.
+ */
 export class KeyFailure extends Error {
   override readonly name = 'KeyFailure'
+  readonly code: 'wrong_key' | 'unavailable' | 'sealed' | 'shredded'
 
-  constructor() {
+  constructor(code: KeyFailure['code']) {
     super('a data key cannot be opened')
+    this.code = code
   }
 }
 
@@ -31,16 +36,38 @@ const KEY_ID_LETTERS = 16
  */
 export class KeyRing {
   readonly #kek: KeyEncryptionKey
+  readonly #formerKeks: readonly KeyEncryptionKey[]
   readonly #store: Store
   readonly #nowMs: () => number
   readonly #open = new Map<string, OpenKey>()
   readonly #active = new Map<string, Promise<OpenKey>>()
   #closed = false
 
-  constructor(options: { readonly kek: KeyEncryptionKey; readonly store: Store; readonly nowMs: () => number }) {
+  constructor(options: {
+    readonly kek: KeyEncryptionKey
+    /** They open what they wrapped once. */
+    readonly formerKeks?: readonly KeyEncryptionKey[]
+    readonly store: Store
+    readonly nowMs: () => number
+  }) {
     this.#kek = options.kek
+    this.#formerKeks = options.formerKeks ?? []
     this.#store = options.store
     this.#nowMs = options.nowMs
+  }
+
+  /** Custodians have to give their shares before any key opens. */
+  get isSealed(): boolean {
+    return this.#kek.isSealed
+  }
+
+  get kek(): Pick<KeyEncryptionKey, 'id' | 'provider' | 'isExtractable'> {
+    return this.#kek
+  }
+
+  /** How many keys are open in memory. */
+  get size(): number {
+    return this.#open.size
   }
 
   /** Opens or makes both keys of a merchant, so that a wrong key-encryption key is noticed at the start. */
@@ -65,8 +92,8 @@ export class KeyRing {
     const open = this.#open.get(keyId)
     if (open !== undefined) return open
     const row = await this.#store.keyById(keyId)
-    if (row === null) throw new KeyFailure()
-    return this.#unwrap(row)
+    if (row === null) throw new KeyFailure('wrong_key')
+    return this.#opened(row)
   }
 
   /** From now on the merchant's cards are sealed with a new key. Returns its id. */
@@ -88,6 +115,57 @@ export class KeyRing {
     for (const purpose of ['card', 'fingerprint'] as const) this.#active.delete(slotOf(merchant, purpose))
   }
 
+  /**
+   * Takes what other vaults have done to the keys since: a key that was shredded is forgotten, one that was rotated is asked for again.
+   * Every process on one database calls this every now and then.
+   */
+  async follow(): Promise<readonly KeyRecord[]> {
+    const rows = await this.#store.keys()
+    for (const { keyId, merchant, purpose, state } of rows) {
+      if (state !== 'shredded') continue
+      this.#forget(keyId)
+      this.#active.delete(slotOf(merchant, purpose))
+    }
+    for (const { keyId, merchant, purpose, state } of rows) {
+      if (state !== 'active') continue
+      const slot = slotOf(merchant, purpose)
+      const known = this.#active.get(slot)
+      if (known === undefined) continue
+      // One that is being opened or made this moment is as new as these rows.
+      const open = await known.catch(() => null)
+      if (open !== null && open.keyId !== keyId && this.#active.get(slot) === known) this.#active.delete(slot)
+    }
+    return rows
+  }
+
+  /** Wraps what former key-encryption keys have wrapped with today's. Returns how many keys that were. */
+  async rewrap(): Promise<number> {
+    if (this.#formerKeks.length === 0 || this.isSealed) return 0
+    let rewrapped = 0
+    for (const row of await this.#store.keys()) {
+      if (row.state === 'shredded' || row.kekId === this.#kek.id) continue
+      const key = await this.#unwrapped(row)
+      try {
+        const anew = { ...row, kekId: this.#kek.id }
+        const wrapped = await this.#kek.wrap(key, contextOf(anew))
+        await this.#store.rewrapKey({ row: { ...anew, wrapped }, audit: keyAudit('key_rewrap', row) })
+        rewrapped += 1
+      } finally {
+        key.fill(0)
+      }
+    }
+    return rewrapped
+  }
+
+  /** Overwrites these keys, in the store and here: what they sealed is lost for ever. */
+  async shred(rows: readonly KeyRow[], audit: readonly AuditEntry[]): Promise<void> {
+    await this.#store.shredKeys({ keys: rows, audit })
+    for (const row of rows) {
+      this.#forget(row.keyId)
+      this.#active.delete(slotOf(row.merchant, row.purpose))
+    }
+  }
+
   /** Overwrites the open keys and closes the key-encryption key. Safe to call twice. */
   close(): void {
     this.#closed = true
@@ -95,10 +173,12 @@ export class KeyRing {
     this.#open.clear()
     this.#active.clear()
     this.#kek.close()
+    for (const former of this.#formerKeks) former.close()
   }
 
   #activeKey(merchant: string, purpose: KeyPurpose): Promise<OpenKey> {
-    if (this.#closed) return Promise.reject(new KeyFailure())
+    if (this.#closed) return Promise.reject(new KeyFailure('unavailable'))
+    if (this.isSealed) return Promise.reject(new KeyFailure('sealed'))
     const slot = slotOf(merchant, purpose)
     const known = this.#active.get(slot)
     if (known !== undefined) return known
@@ -111,40 +191,65 @@ export class KeyRing {
 
   async #findOrMake(merchant: string, purpose: KeyPurpose): Promise<OpenKey> {
     const found = await this.#store.activeKey(merchant, purpose)
-    if (found !== null) return this.#unwrap(found)
+    if (found !== null) return this.#open.get(found.keyId) ?? this.#opened(found)
     const { row, key } = await this.#newKey(merchant, purpose)
     const kept = await this.#store.addKey(row, keyAudit('key_create', row))
     if (kept.keyId === row.keyId) return this.#keep(row.keyId, key)
     key.fill(0)
-    return this.#unwrap(kept)
+    return this.#opened(kept)
   }
 
   async #newKey(merchant: string, purpose: KeyPurpose): Promise<{ readonly row: KeyRow; readonly key: Buffer }> {
     const key = newSealKey()
     const named = { keyId: 'key_' + randomLetters(KEY_ID_LETTERS), merchant, purpose, kekId: this.#kek.id }
-    const wrapped = await this.#kek.wrap(key, contextOf(named))
+    const wrapped = await this.#kek.wrap(key, contextOf(named)).catch((error: unknown) => {
+      key.fill(0)
+      throw failureOf(error)
+    })
     return { row: { ...named, wrapped, createdAtMs: this.#nowMs() }, key }
   }
 
-  async #unwrap(row: KeyRow): Promise<OpenKey> {
-    const key = row.kekId === this.#kek.id ? await this.#kek.unwrap(row.wrapped, contextOf(row)) : null
+  async #opened(row: KeyRow): Promise<OpenKey> {
+    return this.#keep(row.keyId, await this.#unwrapped(row))
+  }
+
+  /** Each is written down, whatever comes of it. */
+  async #unwrapped(row: KeyRow): Promise<Buffer> {
+    if (row.wrapped.length === 0) throw new KeyFailure('shredded')
+    const kek = [this.#kek, ...this.#formerKeks].find(({ id }) => id === row.kekId)
+    let failure = new KeyFailure('wrong_key')
+    const key = await (kek?.unwrap(row.wrapped, contextOf(row)) ?? Promise.resolve(null)).catch((error: unknown) => {
+      failure = failureOf(error)
+      return null
+    })
     const isGood = key?.length === SEAL_KEY_BYTES
     await this.#store.append({ ...keyAudit('key_unwrap', row), outcome: isGood ? 'done' : 'key_failed' })
-    if (!isGood) throw new KeyFailure()
-    return this.#keep(row.keyId, key)
+    if (!isGood) throw failure
+    return key
+  }
+
+  #forget(keyId: string): void {
+    this.#open.get(keyId)?.key.fill(0)
+    this.#open.delete(keyId)
   }
 
   #keep(keyId: string, key: Buffer): OpenKey {
     const twin = this.#open.get(keyId)
     if (twin !== undefined || this.#closed || this.#open.size >= OPEN_KEYS_MAX) {
       key.fill(0)
-      if (twin === undefined) throw new KeyFailure()
+      if (twin === undefined) throw new KeyFailure('unavailable')
       return twin
     }
     const open = { keyId, key }
     this.#open.set(keyId, open)
     return open
   }
+}
+
+/** What became of a call of the key-encryption key. */
+function failureOf(error: unknown): KeyFailure {
+  if (!(error instanceof KekFailure)) return new KeyFailure('unavailable')
+  return new KeyFailure(error.code === 'kek_sealed' ? 'sealed' : 'unavailable')
 }
 
 function slotOf(merchant: string, purpose: KeyPurpose): string {
@@ -161,7 +266,8 @@ function contextOf(row: Pick<KeyRow, 'keyId' | 'merchant' | 'purpose' | 'kekId'>
   })
 }
 
-function keyAudit(action: AuditAction, row: KeyRow): AuditEntry {
+/** What the vault itself did to a key. */
+export function keyAudit(action: AuditAction, row: KeyRow): AuditEntry {
   return {
     role: 'vault',
     action,

@@ -52,7 +52,7 @@ export async function tokenize(
     keyRing.refresh(merchant)
     result = await attempt()
   }
-  if (result.kind === 'key_changed') throw new KeyFailure()
+  if (result.kind === 'key_changed') throw new KeyFailure('unavailable')
   if (result.kind === 'conflict')
     return { reply: { type: 'refused', code: 'idempotency_conflict' }, outcome: result.kind }
   const { kind, token, lastFour, brand } = result

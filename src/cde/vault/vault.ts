@@ -39,6 +39,8 @@ export type VaultOptions = {
   readonly merchants: readonly MerchantOptions[]
   /** The key-encryption key; a file in dataDir when left out, which is for development only. */
   readonly kek?: KeyEncryptionKey
+  /** What they wrapped is wrapped anew at the start. */
+  readonly formerKeks?: readonly KeyEncryptionKey[]
   /** Signs the audit record; a file in dataDir when left out, which is for development only. */
   readonly auditSigner?: CheckpointSigner
   /** Where else the audit record goes; nowhere when left out. */
@@ -98,10 +100,11 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     kek.close()
     throw error
   })
-  const keyRing = new KeyRing({ kek, store, nowMs })
+  const keyRing = new KeyRing({ kek, formerKeks: options.formerKeks ?? [], store, nowMs })
   try {
     await checkAudit(store, options)
     await store.append(ownAct('vault_start'))
+    await keyRing.rewrap()
     for (const merchant of merchants.keys()) await keyRing.prepare(merchant)
   } catch (error) {
     keyRing.close()

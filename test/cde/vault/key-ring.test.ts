@@ -11,6 +11,7 @@ const PAN = digits(TEST_PANS.visa)
 function fakeKek(key: Buffer, id = 'kek-1'): KeyEncryptionKey & { wraps: number } {
   const kek = {
     id,
+    ...({ provider: 'file', isExtractable: true, isSealed: false } as const),
     wraps: 0,
     wrap: (plain: Uint8Array, context: Buffer) => {
       kek.wraps += 1
