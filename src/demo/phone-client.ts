@@ -51,12 +51,15 @@ const CLOSE_MS = 2_000
 const EVENTS_MAX = 20_000
 
 /**
- * Starts a telephone in a process of its own, so that no event loop is shared with what it talks to.
+ * Starts a telephone in a process of its own, so that no event loop is shared with what it talks to; `within` is a command that
+ * runs it somewhere else, such as in a network namespace.
  * Rejects with PhoneError: address_unavailable, speech_missing, phone_ended or phone_silent.
  */
-export async function spawnPhone(options: PhoneOptions): Promise<Phone> {
+export async function spawnPhone(options: PhoneOptions, within: readonly string[] = []): Promise<Phone> {
+  const [execPath = process.execPath, ...execArgv] = within.length === 0 ? [] : [...within, process.execPath]
   const child = fork(new URL('phone/phone-process.ts', import.meta.url), [], {
-    execArgv: [],
+    execPath,
+    execArgv,
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     // Loaders and coverage of the parent would only disturb the clock of the phone.

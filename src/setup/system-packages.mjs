@@ -35,6 +35,8 @@ const NEEDS = [
     why: 'is an HSM in tests',
     for: ['test'],
   },
+  { name: 'iproute2', program: 'ip', why: 'makes the networks of the zones in tests', for: ['test'] },
+  { name: 'nftables', program: 'nft', why: 'keeps the zones apart in tests', for: ['test'] },
   { name: 'chromium', program: 'chromium', why: "opens the agent's page in the tests", for: ['test'] },
   {
     name: 'asterisk-core-sounds-en-wav',

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -16,6 +16,8 @@ const LOST_MAX = 1
 /** A site of its own in a temporary folder. */
 export async function demonstrationSite(t: Test): Promise<TestConfiguration> {
   const folder = mkdtempSync(join(tmpdir(), 'tonewall-demonstration-'))
+  // As root each process has a user of its own, who must get to its files.
+  chmodSync(folder, 0o711)
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   return writeTestConfiguration({
     folder,

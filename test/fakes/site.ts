@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DeskClient } from '../../src/demo/desk-client.ts'
@@ -66,6 +66,8 @@ export class Site {
   /** Rejects when a process does not start; nothing runs then. */
   static async start(options: SiteOptions): Promise<Site> {
     const folder = mkdtempSync(join(tmpdir(), 'tonewall-site-'))
+    // As root each process has a user of its own, who must get to its files.
+    chmodSync(folder, 0o711)
     const agents = await Promise.all(
       AGENT_ADDRESSES.slice(0, options.lines ?? 1).map(async (host) => ({ host, port: await freePort() })),
     )
