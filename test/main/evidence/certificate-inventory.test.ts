@@ -11,7 +11,7 @@ if (loaded.kind === 'refused') throw new Error('the shipped configuration is goo
 const shipped = loaded.configuration
 
 t.test('each certificate is told with its role, its end and who signed it', (t) => {
-  const configuration = { ...shipped, certificates: { folder: sharedCertificates(), development: true } }
+  const configuration = { ...shipped, certificates: { folder: sharedCertificates(), development: true, revoked: null } }
   const rows = certificateInventory(configuration, Date.now())
   t.equal(rows.length, 1 + ROLES.length)
   t.match(rows[0], {
@@ -59,7 +59,7 @@ t.test('a chain is told link by link, and what cannot be read is said', (t) => {
     wildcards: false,
   }
   const rows = certificateInventory(
-    { ...shipped, certificates: { folder, development: false }, sip: { ...shipped.sip, tls } },
+    { ...shipped, certificates: { folder, development: false, revoked: null }, sip: { ...shipped.sip, tls } },
     Date.now(),
   )
   t.match(

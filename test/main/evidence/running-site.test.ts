@@ -17,7 +17,7 @@ const shipped = loaded.configuration
 function configurationWith(sbcPort: number): Configuration {
   return {
     ...shipped,
-    certificates: { folder: sharedCertificates(), development: false },
+    certificates: { folder: sharedCertificates(), development: false, revoked: null },
     sbc: { host: '127.0.0.1', port: sbcPort },
   }
 }
