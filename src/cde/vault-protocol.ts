@@ -135,6 +135,7 @@ export const REFUSAL_CODES = [
   'card_code_length',
   'idempotency_conflict', // the key was used before for something else
   'unknown_token', // also a token of another merchant
+  'token_gone', // used, deleted or past its time
   'no_connector', // no acquirer is configured for the merchant
   'acquirer_unavailable', // no answer that can be trusted: repeat with the same idempotency key
   'busy', // too many requests at once: repeat

@@ -37,7 +37,10 @@ const party = text('^[\\x20-\\x7e]{0,64}$', 'A number or user.')
 const name = text('^[a-z][a-z0-9-]{0,39}$', 'A name from the configuration.')
 const windowId = text('^[a-z]{16}$', 'Id of a payment window.')
 const lastFour = text('^[0-9]{4}$', 'The last four digits, once the check digit passed.')
-const token = text('^tok_[a-z]{20}[0-9]_[0-9]{4}$', 'Stands for the card. It can never pass the check digit.')
+const token = text(
+  '^(tok_[a-z]{20}[0-9]_[0-9]{4}|0[0-9]{12,18})$',
+  'Stands for the card. It can never pass the check digit.',
+)
 const fieldNames = ['card-number', 'expiry', 'card-code'] as const
 const brands = oneOfOrNull('Brand of the card, as far as is known.', ...BRANDS)
 const masking = oneOf('How the payer is masked.', 'talk-through', 'hard')

@@ -6,6 +6,7 @@ import { collide, listenAddresses } from './listen-address.ts'
 import { checkKeys, checkWrittenKeys } from './key-configuration-check.ts'
 import { isMissing } from './missing-file.ts'
 import { checkRoutes, checkTrunks } from './trunk-configuration-check.ts'
+import { checkVaultApi } from './vault-api-check.ts'
 
 /** An rtpengine takes four ports a call: RTP and RTCP on either side, and four more while a window is open. */
 const MEDIA_PORTS_MIN = 8
@@ -68,6 +69,7 @@ export function checkConfiguration(
   checkFiles(configuration, report)
   checkStore(configuration.vault, report)
   checkKeys(configuration.vault.keys, report)
+  checkVaultApi(configuration, report)
   return problems
 }
 

@@ -2,6 +2,12 @@ import { join, resolve } from 'node:path'
 import { completeRoute, completeTrunk, type WrittenRoute, type WrittenTrunk } from './trunk-defaults.ts'
 import { completeAudit, type WrittenAudit } from './audit-defaults.ts'
 import { completeKeys, type WrittenKeys } from './key-defaults.ts'
+import {
+  completeMerchants,
+  completeVaultApi,
+  type WrittenMerchant,
+  type WrittenVaultApi,
+} from './vault-api-defaults.ts'
 import type {
   AgentConfiguration,
   Configuration,
@@ -74,6 +80,8 @@ export type WrittenConfiguration = {
     readonly store?: Configuration['vault']['store']
     readonly postgresql?: WrittenPostgresql | null
     readonly keys?: WrittenKeys
+    readonly merchants?: readonly WrittenMerchant[]
+    readonly api?: WrittenVaultApi | null
   }
   readonly audit?: WrittenAudit
   readonly sbc: HostPort
@@ -130,6 +138,11 @@ export function completeConfiguration(
       store: written.vault.store ?? 'sqlite',
       postgresql: written.vault.postgresql ? completePostgresql(written.vault.postgresql, file) : null,
       keys: completeKeys(written.vault.keys ?? {}, file),
+      merchants: completeMerchants(written.vault.merchants ?? [], {
+        merchant: written.merchant,
+        connectorUrl: written.vault.connectorUrl ?? null,
+      }),
+      api: completeVaultApi(written.vault.api ?? null, written.merchant),
     },
     audit: completeAudit(written.audit ?? {}, { dataFolder, file }),
     sbc: written.sbc,

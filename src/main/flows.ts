@@ -202,7 +202,10 @@ export const FLOWS: readonly Flow[] = [
     carries: 'authorizations, with card number and card code',
     protection: 'https',
     digits: true,
-    at: ({ vault: { connectorUrl } }) => (connectorUrl === null ? [] : [urlAddress(connectorUrl)]),
+    at: ({ vault: { connectorUrl: own, merchants } }) =>
+      [...new Set([own, ...merchants.map(({ connectorUrl }) => connectorUrl)])].flatMap((url) =>
+        url === null ? [] : [urlAddress(url)],
+      ),
   },
   {
     name: 'audit',

@@ -32,6 +32,7 @@ export function listenAddresses(configuration: Configuration): readonly ListenAd
   })
   configuration.guards.forEach((guard, index) => add(guard.name, 'tcp', guard, 'guards', index))
   add('vault', 'tcp', configuration.vault, 'vault')
+  if (configuration.vault.api !== null) add('vault', 'tcp', configuration.vault.api, 'vault', 'api')
   add('sbc', 'tcp', configuration.sbc, 'sbc')
   add('desk', 'tcp', configuration.desk, 'desk')
   configuration.guards.forEach((guard, index) => {

@@ -13,7 +13,7 @@ import type { RoleMessage } from './role-message.ts'
 import type { RoleName } from './role-name.ts'
 import { SupervisorLink } from './supervisor-link.ts'
 import { productVersion } from './version.ts'
-import { postgresOptions } from './vault-store.ts'
+import { merchantOptions, postgresOptions } from './vault-store.ts'
 
 const STANDARD_OUTPUT = 1
 
@@ -119,9 +119,8 @@ async function start(
     case 'vault': {
       const { startVault } = await import('../cde/vault/vault.ts')
       const { openKeys } = await import('./vault-keys.ts')
-      const { host, port, folder, connectorUrl, store, postgresql } = configuration.vault
-      const connector = connectorUrl === null ? {} : { connector: { url: connectorUrl } }
-      const merchants = [{ name: configuration.merchant, ...connector }]
+      const { host, port, folder, store, postgresql } = configuration.vault
+      const merchants = configuration.vault.merchants.map(merchantOptions)
       const database = store === 'postgresql' && postgresql !== null ? { postgresql: postgresOptions(postgresql) } : {}
       const vault = await startVault({
         ...tools,

@@ -1,5 +1,6 @@
 import type { AuditConfiguration } from './audit-configuration.ts'
 import type { KeysConfiguration } from './key-configuration.ts'
+import type { MerchantConfiguration, VaultApiConfiguration } from './vault-api-configuration.ts'
 import type { Brand, FieldName, Masking } from './window-progress.ts'
 
 /**
@@ -32,6 +33,10 @@ export type Configuration = {
     /** Where tokens and sealed cards are kept: a file in `folder`, or the database of `postgresql`. */
     readonly store: 'sqlite' | 'postgresql'
     readonly postgresql: PostgresqlConfiguration | null
+    /** At least the one of the site's own calls, which is first. */
+    readonly merchants: readonly MerchantConfiguration[]
+    /** null: it has none. */
+    readonly api: VaultApiConfiguration | null
     readonly keys: KeysConfiguration
   }
   readonly audit: AuditConfiguration

@@ -1,4 +1,4 @@
-import { integer, list, literal, nullable, record, text, type Shaped } from './shape.ts'
+import { integer, list, literal, nullable, record, text, type Shape, type Shaped } from './shape.ts'
 
 /** What the guard lets out of a capture window. Nothing here can hold more of a card than its last four digits. */
 
@@ -34,8 +34,25 @@ export const windowIdShape = text(/^[a-z]{16}$/)
 /** PCI DSS 3.4.1: of the number, the last four at most. Set only after the check digit passed. */
 export const lastFourShape = text(/^\d{4}$/)
 
-/** Twenty random letters, one digit that breaks the check digit, and the last four. */
-export const tokenShape = text(/^tok_[a-z]{20}\d_\d{4}$/)
+/**
+ * Twenty random letters, one digit that breaks the check digit, and the last four. Of a merchant whose systems take digits only: as many as a card
+ * has, beginning with 0, which no payment card does, and never passing the check digit.
+ */
+export const tokenShape: Shape<string> = (value): value is string => lettersToken(value) || isDigitsToken(value)
+
+const lettersToken = text(/^tok_[a-z]{20}\d_\d{4}$/)
+const digitsToken = text(/^0\d{12,18}$/)
+
+function isDigitsToken(value: unknown): value is string {
+  if (!digitsToken(value)) return false
+  let sum = 0
+  for (let index = 1; index <= value.length; index += 1) {
+    const digit = Number(value.at(-index))
+    // ISO/IEC 7812-1 annex B.
+    sum += index % 2 === 0 ? 2 * digit - (digit > 4 ? 9 : 0) : digit
+  }
+  return sum % 10 !== 0
+}
 
 /** Why a field's digits were refused; the page has a sentence to say for each. */
 export const problemShape = literal(

@@ -36,6 +36,16 @@ t.test('the brands are names that card-validator knows', (t) => {
 
 t.test('a token shows the last four and is not one digit longer', (t) => {
   t.equal(tokenShape('tok_abcdefghijklmnopqrst0_1111'), true)
+  t.equal(tokenShape('0000000000021111'), true, 'digits only, and not sound')
+  for (const card of [
+    '4111111111111111',
+    '0000000000000000',
+    '0000000000041111',
+    '000000004111',
+    '00000000000000021111',
+  ]) {
+    t.equal(tokenShape(card), false)
+  }
   for (const bad of [
     'tok_abcdefghijklmnopqrs0_1111',
     'tok_abcdefghijklmnopqrst0_11111',

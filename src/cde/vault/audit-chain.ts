@@ -24,6 +24,10 @@ export const AUDIT_ACTIONS = [
   'tokenize',
   'open_card', // the number is opened to be sent to the acquirer
   'authorize',
+  'token_end', // what was sealed of a card is taken away, at the end of its time or by order
+  'detokenize', // the number is opened for a client
+  'bulk_request', // of many, which another person must approve
+  'bulk_approve',
   'key_create',
   'key_unwrap',
   'key_rotate',

@@ -75,7 +75,13 @@ export class Charges {
       return { type: 'refused', code: 'acquirer_unavailable' }
     }
     this.#cardCodes.wipe({ merchant, token })
-    await this.#store.finishCharge({ merchant, idempotencyKey, outcome, audit: by.audit('authorize', outcome.type) })
+    await this.#store.finishCharge({
+      merchant,
+      idempotencyKey,
+      token,
+      outcome,
+      audit: by.audit('authorize', outcome.type),
+    })
     return outcome
   }
 

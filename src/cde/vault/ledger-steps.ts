@@ -4,15 +4,18 @@ import {
   StoreFailure,
   type CardRow,
   type ChargeBegun,
-  type ChargeKey,
-  type ChargeOutcome,
   type ChargeStep,
   type CustodianRow,
+  type FinishStep,
   type KeyRow,
   type ResealedCard,
   type TokenizeResult,
   type TokenizeStep,
 } from './store.ts'
+import { claimed, end, isOver } from './token-life.ts'
+
+/** A single use without an outcome may be tried again this long: so long are answers to idempotency keys kept. */
+const CHARGE_KEPT_MS = 86_400_000
 
 /** The writing calls of a store, as steps over its ledger: what is idempotent, and what is written down of it, is the same everywhere. */
 export function addKeyStep(row: KeyRow, audit: AuditEntry): LedgerStep<KeyRow> {
@@ -104,6 +107,7 @@ export function tokenizeStep(step: TokenizeStep): LedgerStep<TokenizeResult> {
       keys: [{ merchant, purpose: 'card' }],
       fingerprints: [{ merchant, fingerprint }],
       requests: [{ merchant, operation: 'tokenize', idempotencyKey }],
+      tokens: step.tokens.length > 1 ? step.tokens : [],
     },
     run: (ledger) => {
       if (ledger.activeKey({ merchant, purpose: 'card' })?.keyId !== step.keyId) return { kind: 'key_changed' }
@@ -127,14 +131,15 @@ export function beginChargeStep(step: ChargeStep): LedgerStep<ChargeBegun> {
   }
 }
 
-export function finishChargeStep(
-  step: ChargeKey & { readonly outcome: ChargeOutcome; readonly audit: AuditEntry },
-): LedgerStep<void> {
-  const { merchant, idempotencyKey, outcome } = step
+/** One use of a token is over with its outcome, whichever that was. */
+export function finishChargeStep(step: FinishStep): LedgerStep<void> {
+  const { merchant, idempotencyKey, token, outcome } = step
   const name = { merchant, operation: 'authorize', idempotencyKey } as const
   return {
-    needs: { requests: [name] },
+    needs: { cards: [{ merchant, token }], requests: [name] },
     run: (ledger) => {
+      const card = ledger.card({ merchant, token })
+      if (card?.reuse === 'single') end(card, ledger)
       const outcomeCode = outcome.type === 'approved' ? outcome.approvalCode : outcome.declineCode
       ledger.finishRequest(name, { outcome: outcome.type, outcomeCode })
       ledger.append(step.audit)
@@ -147,35 +152,36 @@ export function appendStep(audit: AuditEntry): LedgerStep<void> {
 }
 
 function tokenized(step: TokenizeStep, ledger: Ledger): Exclude<TokenizeResult, { readonly kind: 'key_changed' }> {
-  const { merchant, fingerprint, idempotencyKey, keyId, lastFour, brand } = step
+  const { merchant, fingerprint, idempotencyKey, keyId, lastFour, brand, reuse, endsAtMs } = step
   const name = { merchant, operation: 'tokenize', idempotencyKey } as const
   const request = ledger.request(name)
-  const known = ledger.cardByFingerprint({ merchant, fingerprint })
   if (request !== null) {
-    // The digest is the fingerprint: where they are the same, the card that is known is the one that was asked about.
+    // The digest is the fingerprint: where they are the same, it is the same card that was asked about.
     if (!sameBytes(request.digest, fingerprint)) return { kind: 'conflict' }
-    if (known?.token !== request.token) throw new StoreFailure('ROW_MISSING')
-    return { kind: 'repeated', ...faceOf(known) }
+    const card = ledger.card({ merchant, token: request.token })
+    if (card === null) throw new StoreFailure('ROW_MISSING')
+    return { kind: 'repeated', ...faceOf(card) }
   }
   const atMs = ledger.nowMs()
-  const token = known?.token ?? step.token
+  const known = reuse === 'reusable' ? liveCard(step, ledger) : null
+  const token = known?.token ?? step.tokens.find((one) => !ledger.isTaken(one))
+  if (token === undefined) throw new StoreFailure('TOKENS_TAKEN')
   if (known === null) {
-    ledger.addCard({
-      token,
-      merchant,
-      fingerprint,
-      keyId,
-      sealed: step.seal(token),
-      lastFour,
-      brand,
-      isShredded: false,
-      atMs,
-    })
+    const life = { isShredded: false, reuse, state: 'live', claim: '', endsAtMs, createdAtMs: atMs } as const
+    ledger.addCard({ token, merchant, fingerprint, keyId, sealed: step.seal(token), lastFour, brand, ...life, atMs })
   } else if (step.replaceKnown || known.isShredded) {
-    ledger.replaceCard(known, { keyId, sealed: step.seal(token), atMs })
-  }
+    ledger.replaceCard(known, { keyId, sealed: step.seal(token), endsAtMs, atMs })
+  } else if (known.endsAtMs !== endsAtMs) ledger.replaceCard(known, { endsAtMs, atMs })
   ledger.addRequest({ ...name, digest: fingerprint, token, outcome: 'done', outcomeCode: '', createdAtMs: atMs })
   return known === null ? { kind: 'created', token, lastFour, brand } : { kind: 'known', ...faceOf(known) }
+}
+
+/** The merchant's card with this number. One whose time is over makes room for the next. */
+function liveCard({ merchant, fingerprint }: TokenizeStep, ledger: Ledger): CardRow | null {
+  const known = ledger.cardByFingerprint({ merchant, fingerprint })
+  if (known === null || !isOver(known, ledger.nowMs())) return known
+  end(known, ledger)
+  return null
 }
 
 function chargeBegun(step: ChargeStep, ledger: Ledger): ChargeBegun {
@@ -183,16 +189,18 @@ function chargeBegun(step: ChargeStep, ledger: Ledger): ChargeBegun {
   const name = { merchant, operation: 'authorize', idempotencyKey } as const
   const card = ledger.card({ merchant, token })
   if (card === null) return { kind: 'refused', code: 'unknown_token' }
-  if (card.isShredded) return { kind: 'refused', code: 'card_shredded' }
   const request = ledger.request(name)
-  if (request === null) {
-    ledger.addRequest({ ...name, digest, token, outcome: 'pending', outcomeCode: '', createdAtMs: ledger.nowMs() })
-    return { kind: 'begun', card }
-  }
-  if (!sameBytes(request.digest, digest)) return { kind: 'refused', code: 'idempotency_conflict' }
-  const { outcome, outcomeCode } = request
+  if (request !== null && !sameBytes(request.digest, digest)) return { kind: 'refused', code: 'idempotency_conflict' }
+  const { outcome, outcomeCode } = request ?? { outcome: 'pending', outcomeCode: '' }
   if (outcome === 'approved') return { kind: 'finished', outcome: { type: 'approved', approvalCode: outcomeCode } }
   if (outcome === 'declined') return { kind: 'finished', outcome: { type: 'declined', declineCode: outcomeCode } }
+  if (card.isShredded) return { kind: 'refused', code: 'card_shredded' }
+  if (!claimed(card, ledger, { claim: 'authorize ' + idempotencyKey, keptMs: CHARGE_KEPT_MS })) {
+    return { kind: 'refused', code: 'token_gone' }
+  }
+  if (request === null) {
+    ledger.addRequest({ ...name, digest, token, outcome: 'pending', outcomeCode: '', createdAtMs: ledger.nowMs() })
+  }
   return { kind: 'begun', card }
 }
 

@@ -81,6 +81,33 @@ export const MIGRATIONS: readonly Migration[] = [
       ) ROWS_BY_KEY;
     `,
   },
+  {
+    version: 3,
+    name: 'the life of tokens, and orders of clients',
+    sql: `
+      ALTER TABLE cards ADD COLUMN reuse LETTERS NOT NULL DEFAULT 'reusable' CHECK (reuse IN ('reusable', 'single'));
+      ALTER TABLE cards ADD COLUMN state LETTERS NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'claimed', 'gone'));
+      ALTER TABLE cards ADD COLUMN claim LETTERS NOT NULL DEFAULT '';
+      ALTER TABLE cards ADD COLUMN ends_at_ms INT64 NOT NULL DEFAULT 0;
+      DROP INDEX cards_one_token;
+      CREATE UNIQUE INDEX cards_one_token ON cards (merchant, fingerprint) WHERE reuse = 'reusable' AND state = 'live';
+      CREATE INDEX cards_by_end ON cards (ends_at_ms) WHERE ends_at_ms > 0;
+
+      CREATE TABLE orders (
+        order_id LETTERS PRIMARY KEY,
+        client LETTERS NOT NULL,
+        merchant LETTERS NOT NULL,
+        operation LETTERS NOT NULL,
+        digest BYTES NOT NULL CHECK (length(digest) = 32),
+        state LETTERS NOT NULL CHECK (state IN ('pending', 'done', 'requested', 'approved', 'collected')),
+        answer LETTERS NOT NULL,
+        detail LETTERS NOT NULL,
+        created_at_ms INT64 NOT NULL,
+        ends_at_ms INT64 NOT NULL
+      ) ROWS_BY_KEY;
+      CREATE INDEX orders_by_end ON orders (ends_at_ms);
+    `,
+  },
 ]
 
 /** How one database says what the migrations leave open. */

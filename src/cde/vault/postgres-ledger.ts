@@ -1,10 +1,12 @@
 import { AUDIT_GENESIS, chained, type AuditEntry, type AuditHead, type AuditRecord } from './audit-chain.ts'
 import type {
+  CardChange,
   FingerprintPlace,
   KeySlot,
   Ledger,
   LedgerStep,
   NewCard,
+  PastTime,
   RequestName,
   RequestRow,
   TokenPlace,
@@ -18,16 +20,21 @@ import {
   addRequests,
   cardsByFingerprint,
   cardsByToken,
+  cardsOfRequests,
+  cardsPastTime,
   finishRequests,
   keysActive,
+  ordersById,
+  putOrders,
   replaceCards,
   requestsByName,
   retireKeys,
   rewrapKeys,
   shredKeys,
+  tokensTaken,
 } from './postgres-statements.ts'
-import { StoreFailure, type CardRow, type CustodianRow, type KeyRow } from './store.ts'
-import { auditHead, bytesOf, cardRow, keyRow, optional, requestRow } from './store-rows.ts'
+import { StoreFailure, type CardRow, type CustodianRow, type KeyRow, type OrderRow } from './store.ts'
+import { auditHead, bytesOf, cardRow, keyRow, optional, orderRow, requestRow } from './store-rows.ts'
 
 type Needs = LedgerStep<unknown>['needs']
 
@@ -52,6 +59,9 @@ export class PostgresLedger implements Ledger {
   readonly #cards = new Map<string, CardRow>()
   readonly #tokens = new Map<string, string>()
   readonly #requests = new Map<string, RequestRow>()
+  readonly #taken = new Map<string, true>()
+  readonly #pastTime = new Map<string, CardRow>()
+  readonly #orders = new Map<string, OrderRow>()
 
   readonly #retired: KeySlot[] = []
   readonly #newKeys: KeyRow[] = []
@@ -62,6 +72,7 @@ export class PostgresLedger implements Ledger {
   readonly #replaced = new Map<string, CardRow & { readonly atMs: number }>()
   readonly #newRequests = new Map<string, RequestRow>()
   readonly #finished = new Map<string, RequestRow>()
+  readonly #changedOrders = new Map<string, OrderRow>()
   readonly #audit: AuditRecord[] = []
   /** What takes back the step that runs. */
   #undo: (() => void)[] = []
@@ -76,17 +87,27 @@ export class PostgresLedger implements Ledger {
     const fingerprints = needs.flatMap((need) => need.fingerprints ?? [])
     const cards = needs.flatMap((need) => need.cards ?? [])
     const requests = needs.flatMap((need) => need.requests ?? [])
+    const tokens = needs.flatMap((need) => need.tokens ?? [])
+    const orders = needs.flatMap((need) => need.orders ?? [])
+    const pastTime = needs.find((need) => need.pastTime !== undefined)?.pastTime
     const [begun = [], ...found] = await allOf([
       session.queries(BEGIN),
       ...(keys.length === 0 ? [] : [session.queries(keysActive(keys))]),
       ...(fingerprints.length === 0 ? [] : [session.queries(cardsByFingerprint(fingerprints))]),
       ...(cards.length === 0 ? [] : [session.queries(cardsByToken(cards))]),
-      ...(requests.length === 0 ? [] : [session.queries(requestsByName(requests))]),
+      ...(requests.length === 0
+        ? []
+        : [session.queries(cardsOfRequests(requests)), session.queries(requestsByName(requests))]),
+      ...(tokens.length === 0 ? [] : [session.queries(tokensTaken(tokens))]),
+      ...(orders.length === 0 ? [] : [session.queries(ordersById(orders))]),
+      ...(pastTime === undefined ? [] : [session.queries(cardsPastTime(pastTime))]),
     ])
     this.#head = optional(begun.at(-1)?.rows[0], auditHead) ?? AUDIT_GENESIS
     for (const row of found.flat().flatMap(({ rows }) => rows)) {
       if ('wrapped' in row) this.#keys.set(slotOf(keyRow(row)), keyRow(row))
       else if ('sealed' in row) this.#hold(cardRow(row), bytesOf(row, 'fingerprint'))
+      else if ('taken' in row) this.#taken.set(String(row['taken']), true)
+      else if ('order_id' in row) this.#orders.set(orderRow(row).orderId, orderRow(row))
       else this.#requests.set(nameOf(requestRow(row)), requestRow(row))
     }
   }
@@ -111,10 +132,12 @@ export class PostgresLedger implements Ledger {
       ...(this.#shredded.length === 0 ? [] : [shredKeys(this.#shredded, this.nowMs())]),
       ...(this.#newKeys.length === 0 ? [] : [addKeys(this.#newKeys)]),
       ...(this.#custodians.length === 0 ? [] : [addCustodians(this.#custodians)]),
-      ...(this.#newCards.size === 0 ? [] : [addCards([...this.#newCards.values()])]),
+      // A card that is gone makes room for the next with its number.
       ...(this.#replaced.size === 0 ? [] : [replaceCards([...this.#replaced.values()])]),
+      ...(this.#newCards.size === 0 ? [] : [addCards([...this.#newCards.values()])]),
       ...(this.#newRequests.size === 0 ? [] : [addRequests([...this.#newRequests.values()])]),
       ...(this.#finished.size === 0 ? [] : [finishRequests([...this.#finished.values()])]),
+      ...(this.#changedOrders.size === 0 ? [] : [putOrders([...this.#changedOrders.values()])]),
       ...(this.#audit.length === 0 ? [] : [addAuditRecords(this.#audit)]),
       { text: 'COMMIT' },
     ]
@@ -156,16 +179,28 @@ export class PostgresLedger implements Ledger {
 
   cardByFingerprint(owner: FingerprintPlace): CardRow | null {
     const place = this.#tokens.get(ownerOf(owner))
-    return place === undefined ? null : (this.#cards.get(place) ?? null)
+    const card = place === undefined ? undefined : this.#cards.get(place)
+    return card?.state === 'live' ? card : null
+  }
+
+  isTaken(token: string): boolean {
+    return this.#taken.has(token)
+  }
+
+  /** One step of a transaction asks for these; what another has changed meanwhile is told as it is now. */
+  cardsPastTime({ nowMs, limit }: PastTime): readonly CardRow[] {
+    const now = [...this.#pastTime.values()].map((card) => this.card(card) ?? card)
+    return now.filter(({ endsAtMs }) => endsAtMs > 0 && endsAtMs <= nowMs).slice(0, limit)
   }
 
   addCard(row: NewCard): void {
     this.#set(this.#cards, placeOf(row), row)
-    this.#set(this.#tokens, ownerOf(row), placeOf(row))
+    if (row.reuse === 'reusable') this.#set(this.#tokens, ownerOf(row), placeOf(row))
+    this.#set(this.#taken, row.token, true)
     this.#set(this.#newCards, row.token, row)
   }
 
-  replaceCard(card: CardRow, by: { readonly keyId: string; readonly sealed: Uint8Array; readonly atMs: number }): void {
+  replaceCard(card: CardRow, by: CardChange): void {
     this.#set(this.#cards, placeOf(card), { ...card, ...by })
     const added = this.#newCards.get(card.token)
     if (added === undefined) this.#set(this.#replaced, card.token, { ...card, ...by })
@@ -189,6 +224,15 @@ export class PostgresLedger implements Ledger {
     this.#set(this.#newRequests.has(nameOf(name)) ? this.#newRequests : this.#finished, nameOf(name), row)
   }
 
+  order(orderId: string): OrderRow | null {
+    return this.#orders.get(orderId) ?? null
+  }
+
+  putOrder(row: OrderRow): void {
+    this.#set(this.#orders, row.orderId, row)
+    this.#set(this.#changedOrders, row.orderId, row)
+  }
+
   append(entry: AuditEntry): void {
     const before = this.#head
     const record = chained(entry, before, this.nowMs())
@@ -201,7 +245,10 @@ export class PostgresLedger implements Ledger {
 
   #hold(card: CardRow, fingerprint: Uint8Array): void {
     this.#cards.set(placeOf(card), card)
-    this.#tokens.set(ownerOf({ merchant: card.merchant, fingerprint }), placeOf(card))
+    if (card.endsAtMs > 0) this.#pastTime.set(card.token, card)
+    if (card.reuse === 'reusable' && card.state === 'live') {
+      this.#tokens.set(ownerOf({ merchant: card.merchant, fingerprint }), placeOf(card))
+    }
   }
 
   #set<Value>(map: Map<string, Value>, key: string, value: Value): void {

@@ -45,7 +45,8 @@ const GRANTS = [
   'GRANT SELECT ON migrations TO @role',
   'GRANT SELECT, INSERT, UPDATE (state, kek_id, wrapped, retired_at_ms, shredded_at_ms) ON keys TO @role',
   'GRANT SELECT, INSERT ON custodians TO @role',
-  'GRANT SELECT, INSERT, UPDATE (key_id, sealed, updated_at_ms) ON cards TO @role',
+  'GRANT SELECT, INSERT, UPDATE (fingerprint, key_id, sealed, state, claim, ends_at_ms, updated_at_ms) ON cards TO @role',
+  'GRANT SELECT, INSERT, DELETE, UPDATE (state, answer, detail, ends_at_ms) ON orders TO @role',
   'GRANT SELECT, INSERT, DELETE, UPDATE (outcome, outcome_code) ON requests TO @role',
   'GRANT SELECT, INSERT ON audit TO @role',
 ]

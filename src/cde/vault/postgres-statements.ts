@@ -1,10 +1,13 @@
 import type { AuditRecord } from './audit-chain.ts'
-import type { FingerprintPlace, KeySlot, NewCard, RequestName, RequestRow, TokenPlace } from './ledger.ts'
+import type { FingerprintPlace, KeySlot, NewCard, PastTime, RequestName, RequestRow, TokenPlace } from './ledger.ts'
 import type { Statement } from './postgres-connection.ts'
-import type { CardRow, CustodianRow, KeyRow } from './store.ts'
+import type { CardRow, CustodianRow, KeyRow, OrderRow } from './store.ts'
 
 /** Beside each card, whether its key still is. */
 export const CARDS = 'SELECT c.*, k.shredded_at_ms FROM cards c JOIN keys k ON k.key_id = c.key_id '
+
+/** SHA-256. A card that is gone has zeros instead. */
+const FINGERPRINT_BYTES = 32
 
 /** What the ledger asks of PostgreSQL: each for many rows at once, one array a column. */
 export function keysActive(slots: readonly KeySlot[]): Statement {
@@ -23,7 +26,8 @@ export function cardsByFingerprint(places: readonly FingerprintPlace[]): Stateme
     text:
       CARDS +
       'JOIN unnest($1::text[], $2::bytea[]) n (merchant, fingerprint)' +
-      ' ON c.merchant = n.merchant AND c.fingerprint = n.fingerprint',
+      ' ON c.merchant = n.merchant AND c.fingerprint = n.fingerprint' +
+      " WHERE c.reuse = 'reusable' AND c.state = 'live'",
     values: [places.map(({ merchant }) => merchant), places.map(({ fingerprint }) => fingerprint)],
   }
 }
@@ -36,6 +40,39 @@ export function cardsByToken(places: readonly TokenPlace[]): Statement {
       'JOIN unnest($1::text[], $2::text[]) n (merchant, token) ON c.merchant = n.merchant AND c.token = n.token',
     values: [places.map(({ merchant }) => merchant), places.map(({ token }) => token)],
   }
+}
+
+/** The cards that requests are about. */
+export function cardsOfRequests(names: readonly RequestName[]): Statement {
+  return {
+    name: 'cards_of_requests',
+    text:
+      CARDS +
+      'JOIN requests r ON r.token = c.token' +
+      ' JOIN unnest($1::text[], $2::text[], $3::text[]) n (merchant, operation, idempotency_key)' +
+      ' ON r.merchant = n.merchant AND r.operation = n.operation AND r.idempotency_key = n.idempotency_key',
+    values: namesOf(names),
+  }
+}
+
+export function cardsPastTime({ nowMs, limit }: PastTime): Statement {
+  return {
+    name: 'cards_past_time',
+    text: CARDS + 'WHERE c.ends_at_ms > 0 AND c.ends_at_ms <= $1 ORDER BY c.ends_at_ms LIMIT $2',
+    values: [nowMs, limit],
+  }
+}
+
+export function tokensTaken(tokens: readonly string[]): Statement {
+  return {
+    name: 'tokens_taken',
+    text: 'SELECT token AS taken FROM cards WHERE token = ANY ($1::text[])',
+    values: [tokens],
+  }
+}
+
+export function ordersById(ids: readonly string[]): Statement {
+  return { name: 'orders_by_id', text: 'SELECT * FROM orders WHERE order_id = ANY ($1::text[])', values: [ids] }
 }
 
 export function requestsByName(names: readonly RequestName[]): Statement {
@@ -119,10 +156,12 @@ export function addCards(rows: readonly NewCard[]): Statement {
   return {
     name: 'add_cards',
     text:
-      'INSERT INTO cards (token, merchant, fingerprint, key_id, sealed, last_four, brand, created_at_ms, updated_at_ms)' +
-      ' SELECT n.token, n.merchant, n.fingerprint, n.key_id, n.sealed, n.last_four, n.brand, n.at_ms, n.at_ms' +
-      ' FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::bigint[])' +
-      ' n (token, merchant, fingerprint, key_id, sealed, last_four, brand, at_ms)',
+      'INSERT INTO cards (token, merchant, fingerprint, key_id, sealed, last_four, brand,' +
+      ' reuse, state, claim, ends_at_ms, created_at_ms, updated_at_ms)' +
+      ' SELECT n.*, n.at_ms' +
+      ' FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::text[],' +
+      ' $9::text[], $10::text[], $11::bigint[], $12::bigint[])' +
+      ' n (token, merchant, fingerprint, key_id, sealed, last_four, brand, reuse, state, claim, ends_at_ms, at_ms)',
     values: [
       rows.map(({ token }) => token),
       rows.map(({ merchant }) => merchant),
@@ -131,6 +170,10 @@ export function addCards(rows: readonly NewCard[]): Statement {
       rows.map(({ sealed }) => sealed),
       rows.map(({ lastFour }) => lastFour),
       rows.map(({ brand }) => brand),
+      rows.map(({ reuse }) => reuse),
+      rows.map(({ state }) => state),
+      rows.map(({ claim }) => claim),
+      rows.map(({ endsAtMs }) => endsAtMs),
       rows.map(({ atMs }) => atMs),
     ],
   }
@@ -140,14 +183,20 @@ export function replaceCards(rows: readonly (CardRow & { readonly atMs: number }
   return {
     name: 'replace_cards',
     text:
-      'UPDATE cards c SET key_id = n.key_id, sealed = n.sealed, updated_at_ms = n.at_ms' +
-      ' FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[]) n (token, key_id, sealed, at_ms)' +
+      'UPDATE cards c SET key_id = n.key_id, sealed = n.sealed, state = n.state, claim = n.claim, ends_at_ms = n.ends_at_ms,' +
+      " updated_at_ms = n.at_ms, fingerprint = CASE n.state WHEN 'gone' THEN $8::bytea ELSE c.fingerprint END" +
+      ' FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])' +
+      ' n (token, key_id, sealed, state, claim, ends_at_ms, at_ms)' +
       ' WHERE c.token = n.token',
     values: [
       rows.map(({ token }) => token),
       rows.map(({ keyId }) => keyId),
       rows.map(({ sealed }) => sealed),
+      rows.map(({ state }) => state),
+      rows.map(({ claim }) => claim),
+      rows.map(({ endsAtMs }) => endsAtMs),
       rows.map(({ atMs }) => atMs),
+      Buffer.alloc(FINGERPRINT_BYTES),
     ],
   }
 }
@@ -178,6 +227,29 @@ export function finishRequests(rows: readonly RequestRow[]): Statement {
       ' n (merchant, operation, idempotency_key, outcome, outcome_code)' +
       ' WHERE r.merchant = n.merchant AND r.operation = n.operation AND r.idempotency_key = n.idempotency_key',
     values: [...namesOf(rows), rows.map(({ outcome }) => outcome), rows.map(({ outcomeCode }) => outcomeCode)],
+  }
+}
+
+export function putOrders(rows: readonly OrderRow[]): Statement {
+  return {
+    name: 'put_orders',
+    text:
+      'INSERT INTO orders (order_id, client, merchant, operation, digest, state, answer, detail, created_at_ms, ends_at_ms)' +
+      ' SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::text[],' +
+      ' $9::bigint[], $10::bigint[]) ON CONFLICT (order_id) DO UPDATE SET' +
+      ' state = excluded.state, answer = excluded.answer, detail = excluded.detail, ends_at_ms = excluded.ends_at_ms',
+    values: [
+      rows.map(({ orderId }) => orderId),
+      rows.map(({ client }) => client),
+      rows.map(({ merchant }) => merchant),
+      rows.map(({ operation }) => operation),
+      rows.map(({ digest }) => digest),
+      rows.map(({ state }) => state),
+      rows.map(({ answer }) => answer),
+      rows.map(({ detail }) => detail),
+      rows.map(({ createdAtMs }) => createdAtMs),
+      rows.map(({ endsAtMs }) => endsAtMs),
+    ],
   }
 }
 

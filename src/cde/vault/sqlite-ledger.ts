@@ -1,8 +1,18 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { AUDIT_GENESIS, chained, type AuditEntry, type AuditHead } from './audit-chain.ts'
-import type { FingerprintPlace, KeySlot, Ledger, NewCard, RequestName, RequestRow, TokenPlace } from './ledger.ts'
-import type { CardRow, CustodianRow, KeyRow } from './store.ts'
-import { auditHead, cardRow, keyRow, optional, requestRow } from './store-rows.ts'
+import type {
+  CardChange,
+  FingerprintPlace,
+  KeySlot,
+  Ledger,
+  NewCard,
+  PastTime,
+  RequestName,
+  RequestRow,
+  TokenPlace,
+} from './ledger.ts'
+import type { CardRow, CustodianRow, KeyRow, OrderRow } from './store.ts'
+import { auditHead, cardRow, keyRow, optional, orderRow, requestRow } from './store-rows.ts'
 
 /** Looks up and writes at once: the database is in this process. */
 export class SqliteLedger implements Ledger {
@@ -47,12 +57,36 @@ export class SqliteLedger implements Ledger {
     return optional(this.#sql.cardByFingerprint.get(merchant, fingerprint), cardRow)
   }
 
-  addCard({ token, merchant, fingerprint, keyId, sealed, lastFour, brand, atMs }: NewCard): void {
-    this.#sql.addCard.run(token, merchant, fingerprint, keyId, sealed, lastFour, brand, atMs, atMs)
+  isTaken(token: string): boolean {
+    return this.#sql.isTaken.get(token) !== undefined
   }
 
-  replaceCard(card: CardRow, by: { readonly keyId: string; readonly sealed: Uint8Array; readonly atMs: number }): void {
-    this.#sql.replaceCard.run(by.keyId, by.sealed, by.atMs, card.token)
+  cardsPastTime({ nowMs, limit }: PastTime): readonly CardRow[] {
+    return this.#sql.cardsPastTime.all(nowMs, limit).map(cardRow)
+  }
+
+  addCard(row: NewCard): void {
+    const { token, merchant, fingerprint, keyId, sealed, lastFour, brand, reuse, state, endsAtMs, atMs } = row
+    const face = [token, merchant, fingerprint, keyId, sealed, lastFour, brand]
+    this.#sql.addCard.run(...face, reuse, state, row.claim, endsAtMs, atMs, atMs)
+  }
+
+  replaceCard(card: CardRow, by: CardChange): void {
+    const { token, keyId, sealed, state, claim, endsAtMs } = { ...card, ...by }
+    this.#sql.replaceCard.run(keyId, sealed, state, claim, endsAtMs, by.atMs, state, token)
+  }
+
+  order(orderId: string): OrderRow | null {
+    return optional(this.#sql.order.get(orderId), orderRow)
+  }
+
+  putOrder(row: OrderRow): void {
+    const { orderId, client, merchant, operation, digest, state, answer, detail, createdAtMs, endsAtMs } = row
+    this.#sql.putOrder.run(
+      ...[orderId, client, merchant, operation, digest, state, answer, detail],
+      createdAtMs,
+      endsAtMs,
+    )
   }
 
   request({ merchant, operation, idempotencyKey }: RequestName): RequestRow | null {
@@ -102,12 +136,25 @@ function statements(database: DatabaseSync) {
       'INSERT INTO custodians (kek_id, share, threshold, digest, created_at_ms) VALUES (?, ?, ?, ?, ?)',
     ),
     card: prepare(CARDS + 'WHERE c.merchant = ? AND c.token = ?'),
-    cardByFingerprint: prepare(CARDS + 'WHERE c.merchant = ? AND c.fingerprint = ?'),
-    addCard: prepare(
-      'INSERT INTO cards (token, merchant, fingerprint, key_id, sealed, last_four, brand, created_at_ms, updated_at_ms)' +
-        ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    cardByFingerprint: prepare(
+      CARDS + "WHERE c.merchant = ? AND c.fingerprint = ? AND c.reuse = 'reusable' AND c.state = 'live'",
     ),
-    replaceCard: prepare('UPDATE cards SET key_id = ?, sealed = ?, updated_at_ms = ? WHERE token = ?'),
+    isTaken: prepare('SELECT 1 FROM cards WHERE token = ?'),
+    cardsPastTime: prepare(CARDS + 'WHERE c.ends_at_ms > 0 AND c.ends_at_ms <= ? ORDER BY c.ends_at_ms LIMIT ?'),
+    addCard: prepare(
+      'INSERT INTO cards (token, merchant, fingerprint, key_id, sealed, last_four, brand,' +
+        ' reuse, state, claim, ends_at_ms, created_at_ms, updated_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
+    replaceCard: prepare(
+      'UPDATE cards SET key_id = ?, sealed = ?, state = ?, claim = ?, ends_at_ms = ?, updated_at_ms = ?,' +
+        " fingerprint = CASE ? WHEN 'gone' THEN zeroblob(32) ELSE fingerprint END WHERE token = ?",
+    ),
+    order: prepare('SELECT * FROM orders WHERE order_id = ?'),
+    putOrder: prepare(
+      'INSERT INTO orders (order_id, client, merchant, operation, digest, state, answer, detail, created_at_ms, ends_at_ms)' +
+        ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (order_id) DO UPDATE SET' +
+        ' state = excluded.state, answer = excluded.answer, detail = excluded.detail, ends_at_ms = excluded.ends_at_ms',
+    ),
     request: prepare('SELECT * FROM requests WHERE merchant = ? AND operation = ? AND idempotency_key = ?'),
     addRequest: prepare(
       'INSERT INTO requests (merchant, operation, idempotency_key, digest, token, outcome, outcome_code, created_at_ms)' +

@@ -8,7 +8,7 @@ import { auditHead, auditRecord, bytesOf, integerOf, optional, type Row } from '
 const ROWS_IN_PAGE = 1_000
 
 /** What is moved, in an order in which no row names one that is not there yet. The audit record is last: it says that all is there. */
-export const MOVED_TABLES = ['custodians', 'keys', 'cards', 'requests', 'audit'] as const
+export const MOVED_TABLES = ['custodians', 'keys', 'cards', 'requests', 'orders', 'audit'] as const
 export type MovedTable = (typeof MOVED_TABLES)[number]
 
 export type MoveOutcome =
@@ -53,7 +53,7 @@ async function moveLocked(source: DatabaseSync, session: PostgresSession): Promi
   for (const table of MOVED_TABLES) if (!(await isWithin(table, source, session))) return refused('differs')
   for (const table of MOVED_TABLES) await copy(table, source, session)
 
-  const rows = { custodians: 0, keys: 0, cards: 0, requests: 0, audit: 0 }
+  const rows = { custodians: 0, keys: 0, cards: 0, requests: 0, orders: 0, audit: 0 }
   for (const table of MOVED_TABLES) {
     rows[table] = integerOf(source.prepare('SELECT count(*) AS rows FROM ' + table).get() ?? {}, 'rows')
     const there = countOf(await session.query({ text: 'SELECT count(*) AS rows FROM ' + table }), 'rows')
@@ -134,7 +134,7 @@ const SHAPES: Readonly<Record<MovedTable, Shape>> = {
     key: ['token'],
     columns: [
       ...['token', 'merchant', 'fingerprint', 'key_id', 'sealed', 'last_four', 'brand'],
-      ...['created_at_ms', 'updated_at_ms'],
+      ...['reuse', 'state', 'claim', 'ends_at_ms', 'created_at_ms', 'updated_at_ms'],
     ],
   },
   requests: {
@@ -142,6 +142,13 @@ const SHAPES: Readonly<Record<MovedTable, Shape>> = {
     columns: [
       ...['merchant', 'operation', 'idempotency_key', 'digest', 'token', 'outcome', 'outcome_code'],
       'created_at_ms',
+    ],
+  },
+  orders: {
+    key: ['order_id'],
+    columns: [
+      ...['order_id', 'client', 'merchant', 'operation', 'digest', 'state', 'answer', 'detail'],
+      ...['created_at_ms', 'ends_at_ms'],
     ],
   },
   audit: {
@@ -155,7 +162,7 @@ const SHAPES: Readonly<Record<MovedTable, Shape>> = {
 
 const BYTES: readonly string[] = ['wrapped', 'fingerprint', 'sealed', 'digest', 'hash']
 const INTEGERS: readonly string[] = [
-  ...['created_at_ms', 'updated_at_ms', 'retired_at_ms', 'shredded_at_ms'],
+  ...['created_at_ms', 'updated_at_ms', 'retired_at_ms', 'shredded_at_ms', 'ends_at_ms'],
   ...['sequence', 'share', 'threshold'],
 ]
 

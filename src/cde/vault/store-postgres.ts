@@ -26,18 +26,23 @@ import {
   StoreFailure,
   type CardRow,
   type ChargeBegun,
-  type ChargeKey,
-  type ChargeOutcome,
   type ChargeStep,
   type CustodianRow,
+  type FinishStep,
   type KeyPurpose,
   type KeyRecord,
   type KeyRow,
+  type OrderStep,
+  type PastTimeStep,
   type ResealedCard,
   type Store,
+  type TokenEnded,
   type TokenizeResult,
   type TokenizeStep,
+  type TokenOpened,
+  type TokenStep,
 } from './store.ts'
+import { endTokensPastTimeStep, endTokenStep, orderStep, useTokenStep } from './token-steps.ts'
 import { auditHead, auditRecord, cardRow, custodianRow, keyRecord, keyRow, optional } from './store-rows.ts'
 
 /** One look-up, with the wait for a connection behind it. */
@@ -116,7 +121,7 @@ class PostgresStore implements Store {
   }
 
   async countCards(keyId: string): Promise<number> {
-    const text = 'SELECT count(*) AS cards FROM cards WHERE key_id = $1'
+    const text = "SELECT count(*) AS cards FROM cards WHERE key_id = $1 AND state <> 'gone'"
     return countOf(await this.#read({ text, values: [keyId] }, COUNT_MS_MAX), 'cards')
   }
 
@@ -127,7 +132,7 @@ class PostgresStore implements Store {
   }): Promise<readonly CardRow[]> {
     const { rows } = await this.#read({
       name: 'cards_under',
-      text: CARDS + 'WHERE c.key_id = $1 AND c.token > $2 ORDER BY c.token LIMIT $3',
+      text: CARDS + "WHERE c.key_id = $1 AND c.token > $2 AND c.state <> 'gone' ORDER BY c.token LIMIT $3",
       values: [page.keyId, page.after, page.limit],
     })
     return rows.map(cardRow)
@@ -158,8 +163,24 @@ class PostgresStore implements Store {
     return this.#commit.run(beginChargeStep(step))
   }
 
-  finishCharge(step: ChargeKey & { readonly outcome: ChargeOutcome; readonly audit: AuditEntry }): Promise<void> {
+  finishCharge(step: FinishStep): Promise<void> {
     return this.#commit.run(finishChargeStep(step))
+  }
+
+  useToken(step: TokenStep & { readonly keptMs: number }): Promise<TokenOpened> {
+    return this.#commit.run(useTokenStep(step))
+  }
+
+  endToken(step: TokenStep): Promise<TokenEnded> {
+    return this.#commit.run(endTokenStep(step))
+  }
+
+  endTokensPastTime(step: PastTimeStep): Promise<readonly CardRow[]> {
+    return this.#commit.run(endTokensPastTimeStep(step))
+  }
+
+  order<Result>(step: OrderStep<Result>): Promise<Result> {
+    return this.#commit.run(orderStep(step))
   }
 
   append(audit: AuditEntry): Promise<void> {
@@ -187,6 +208,16 @@ class PostgresStore implements Store {
         'DELETE FROM requests WHERE ctid = ANY (ARRAY (SELECT ctid FROM requests WHERE created_at_ms < $1 LIMIT $2' +
         ' FOR UPDATE SKIP LOCKED))',
       values: [before.createdBeforeMs, before.limit],
+    })
+    return count
+  }
+
+  async forgetOrders({ nowMs, limit }: { readonly nowMs: number; readonly limit: number }): Promise<number> {
+    const { count } = await this.#read({
+      text:
+        'DELETE FROM orders WHERE ctid = ANY (ARRAY (SELECT ctid FROM orders WHERE ends_at_ms <= $1 LIMIT $2' +
+        ' FOR UPDATE SKIP LOCKED))',
+      values: [nowMs, limit],
     })
     return count
   }

@@ -1,7 +1,7 @@
 import { isBrand } from '../vault-protocol.ts'
 import type { AuditHead, AuditRecord } from './audit-chain.ts'
 import type { RequestRow } from './ledger.ts'
-import { StoreFailure, type CardRow, type CustodianRow, type KeyRecord, type KeyRow } from './store.ts'
+import { StoreFailure, type CardRow, type CustodianRow, type KeyRecord, type KeyRow, type OrderRow } from './store.ts'
 
 /** A row as a database gives it: the columns of migrations.ts. Readers throw StoreFailure when one is of another kind. */
 export type Row = Readonly<Record<string, unknown>>
@@ -48,8 +48,35 @@ export function cardRow(row: Row): CardRow {
     keyId: textOf(row, 'key_id'),
     sealed: bytesOf(row, 'sealed'),
     isShredded: integerOf(row, 'shredded_at_ms') > 0,
+    reuse: textOf(row, 'reuse') === 'single' ? 'single' : 'reusable',
+    // A state that is not understood opens nothing.
+    state: CARD_STATES.find((name) => name === row['state']) ?? 'gone',
+    claim: textOf(row, 'claim'),
+    endsAtMs: integerOf(row, 'ends_at_ms'),
+    createdAtMs: integerOf(row, 'created_at_ms'),
   }
 }
+
+const CARD_STATES = ['live', 'claimed', 'gone'] as const
+
+export function orderRow(row: Row): OrderRow {
+  const state = ORDER_STATES.find((name) => name === row['state'])
+  if (state === undefined) throw new StoreFailure('COLUMN_TYPE')
+  return {
+    orderId: textOf(row, 'order_id'),
+    client: textOf(row, 'client'),
+    merchant: textOf(row, 'merchant'),
+    operation: textOf(row, 'operation'),
+    digest: bytesOf(row, 'digest'),
+    state,
+    answer: textOf(row, 'answer'),
+    detail: textOf(row, 'detail'),
+    createdAtMs: integerOf(row, 'created_at_ms'),
+    endsAtMs: integerOf(row, 'ends_at_ms'),
+  }
+}
+
+const ORDER_STATES = ['pending', 'done', 'requested', 'approved', 'collected'] as const
 
 export function requestRow(row: Row): RequestRow {
   const outcome = OUTCOMES.find((name) => name === row['outcome'])

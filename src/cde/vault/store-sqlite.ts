@@ -23,18 +23,23 @@ import {
   StoreFailure,
   type CardRow,
   type ChargeBegun,
-  type ChargeKey,
-  type ChargeOutcome,
   type ChargeStep,
   type CustodianRow,
+  type FinishStep,
   type KeyPurpose,
   type KeyRecord,
   type KeyRow,
+  type OrderStep,
+  type PastTimeStep,
   type ResealedCard,
   type Store,
+  type TokenEnded,
   type TokenizeResult,
   type TokenizeStep,
+  type TokenOpened,
+  type TokenStep,
 } from './store.ts'
+import { endTokensPastTimeStep, endTokenStep, orderStep, useTokenStep } from './token-steps.ts'
 import { auditRecord, cardRow, custodianRow, integerOf, keyRecord, keyRow, optional, type Row } from './store-rows.ts'
 
 /** Counted at once: a millisecond or so, in which nobody is served. */
@@ -168,8 +173,24 @@ class SqliteStore implements Store {
     return this.#run(beginChargeStep(step))
   }
 
-  finishCharge(step: ChargeKey & { readonly outcome: ChargeOutcome; readonly audit: AuditEntry }): Promise<void> {
+  finishCharge(step: FinishStep): Promise<void> {
     return this.#run(finishChargeStep(step))
+  }
+
+  useToken(step: TokenStep & { readonly keptMs: number }): Promise<TokenOpened> {
+    return this.#run(useTokenStep(step))
+  }
+
+  endToken(step: TokenStep): Promise<TokenEnded> {
+    return this.#run(endTokenStep(step))
+  }
+
+  endTokensPastTime(step: PastTimeStep): Promise<readonly CardRow[]> {
+    return this.#run(endTokensPastTimeStep(step))
+  }
+
+  order<Result>(step: OrderStep<Result>): Promise<Result> {
+    return this.#run(orderStep(step))
   }
 
   append(audit: AuditEntry): Promise<void> {
@@ -186,6 +207,10 @@ class SqliteStore implements Store {
 
   forgetRequests(before: { readonly createdBeforeMs: number; readonly limit: number }): Promise<number> {
     return this.#commit.run(() => Number(this.#sql.forgetRequests.run(before.createdBeforeMs, before.limit).changes))
+  }
+
+  forgetOrders({ nowMs, limit }: { readonly nowMs: number; readonly limit: number }): Promise<number> {
+    return this.#commit.run(() => Number(this.#sql.forgetOrders.run(nowMs, limit).changes))
   }
 
   close(): Promise<void> {
@@ -217,13 +242,16 @@ function statements(database: DatabaseSync) {
     keys: prepare('SELECT * FROM keys ORDER BY created_at_ms, key_id'),
     countCards: prepare(
       'SELECT count(*) AS cards, max(token) AS last FROM' +
-        ' (SELECT token FROM cards WHERE key_id = ? AND token > ? ORDER BY token LIMIT ?)',
+        " (SELECT token FROM cards WHERE key_id = ? AND token > ? AND state <> 'gone' ORDER BY token LIMIT ?)",
     ),
-    cardsUnder: prepare(CARDS + 'WHERE c.key_id = ? AND c.token > ? ORDER BY c.token LIMIT ?'),
+    cardsUnder: prepare(CARDS + "WHERE c.key_id = ? AND c.token > ? AND c.state <> 'gone' ORDER BY c.token LIMIT ?"),
     custodians: prepare('SELECT * FROM custodians ORDER BY created_at_ms, kek_id, share'),
     forgetRequests: prepare(
       'DELETE FROM requests WHERE (merchant, operation, idempotency_key) IN' +
         ' (SELECT merchant, operation, idempotency_key FROM requests WHERE created_at_ms < ? LIMIT ?)',
+    ),
+    forgetOrders: prepare(
+      'DELETE FROM orders WHERE order_id IN (SELECT order_id FROM orders WHERE ends_at_ms <= ? LIMIT ?)',
     ),
     auditAfter: prepare('SELECT * FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?'),
   }

@@ -44,7 +44,19 @@ export type Store = {
   /** Notes that an authorization is about to be sent, or says what became of an earlier one with the same key. */
   beginCharge(step: ChargeStep): Promise<ChargeBegun>
   /** Notes its outcome. After this, the same key gets the same outcome. */
-  finishCharge(step: ChargeKey & { readonly outcome: ChargeOutcome; readonly audit: AuditEntry }): Promise<void>
+  finishCharge(step: FinishStep): Promise<void>
+
+  /** Lets a token be opened; one of a single use only for who claims it, for `keptMs`. */
+  useToken(step: TokenStep & { readonly keptMs: number }): Promise<TokenOpened>
+  /** Takes away what is sealed of its card, for ever. */
+  endToken(step: TokenStep): Promise<TokenEnded>
+  /** Does so for tokens past their time; at most `limit`. Returns those. */
+  endTokensPastTime(step: PastTimeStep): Promise<readonly CardRow[]>
+
+  /** Looks at an order, adds or changes it, together with its audit record. */
+  order<Result>(step: OrderStep<Result>): Promise<Result>
+  /** Forgets orders past their time; at most `limit`. Returns how many. */
+  forgetOrders(past: { readonly nowMs: number; readonly limit: number }): Promise<number>
 
   append(audit: AuditEntry): Promise<void>
   /** The newest audit record, or the genesis. */
@@ -111,20 +123,35 @@ export type CardRow = {
   readonly token: string
   readonly merchant: string
   readonly keyId: string
+  /** Empty once the token is gone. */
   readonly sealed: Uint8Array
   readonly lastFour: string
   readonly brand: Brand
   /** Its key was shredded: nobody can read it again. */
   readonly isShredded: boolean
+  readonly reuse: TokenReuse
+  /** claimed: of a single use that is under way. gone: used, deleted or past its time; the row keeps the token from being given again. */
+  readonly state: 'live' | 'claimed' | 'gone'
+  /** Whose use it is, or was; empty: nobody's. */
+  readonly claim: string
+  /** Gone from then on, milliseconds since 1970; 0: no time limit. */
+  readonly endsAtMs: number
+  readonly createdAtMs: number
 }
+
+/** reusable: the same card of the same merchant has the same token. single: each time another, and one use ends it. */
+export type TokenReuse = 'reusable' | 'single'
 
 export type TokenizeStep = {
   readonly merchant: string
   /** Keyed hash of the number, 32 bytes. */
   readonly fingerprint: Uint8Array
   readonly idempotencyKey: string
-  /** Taken when the card is new. */
-  readonly token: string
+  /** The first that nobody ever had is taken when the card is new. One alone is long enough not to be looked up. */
+  readonly tokens: readonly string[]
+  readonly reuse: TokenReuse
+  /** 0: no time limit. */
+  readonly endsAtMs: number
   readonly lastFour: string
   readonly brand: Brand
   /** The active key that seals it; the fingerprint key changes with it or not at all. */
@@ -149,6 +176,18 @@ export type TokenizeResult =
 
 export type ChargeKey = { readonly merchant: string; readonly idempotencyKey: string }
 
+export type FinishStep = ChargeKey & {
+  readonly token: string
+  readonly outcome: ChargeOutcome
+  readonly audit: AuditEntry
+}
+
+export type PastTimeStep = {
+  readonly nowMs: number
+  readonly limit: number
+  readonly audit: (card: CardRow) => AuditEntry
+}
+
 export type ChargeStep = ChargeKey & {
   readonly token: string
   /** SHA-256 of what is asked, to tell a repeated request from another one. */
@@ -162,8 +201,53 @@ export type ChargeBegun =
   | { readonly kind: 'finished'; readonly outcome: ChargeOutcome }
   | {
       readonly kind: 'refused'
-      readonly code: Extract<RefusalCode, 'idempotency_conflict' | 'unknown_token' | 'card_shredded'>
+      readonly code: Extract<RefusalCode, 'idempotency_conflict'> | TokenRefusal
     }
+
+/** A use of a token, or its end. A repetition has the same `claim`, and gets what the first got. */
+export type TokenStep = {
+  readonly merchant: string
+  readonly token: string
+  readonly claim: string
+  readonly audit: (outcome: 'done' | TokenRefusal) => AuditEntry
+}
+export type TokenRefusal = Extract<RefusalCode, 'unknown_token' | 'token_gone' | 'card_shredded'>
+export type TokenOpened =
+  { readonly kind: 'opened'; readonly card: CardRow } | { readonly kind: 'refused'; readonly code: TokenRefusal }
+export type TokenEnded = { readonly kind: 'ended' } | { readonly kind: 'refused'; readonly code: TokenRefusal }
+
+/**
+ * What a client of the API ordered, and the answer it got, so that a repetition gets the same. A bulk detokenization waits in its row:
+ * requested by one person, approved by another, collected once.
+ */
+export type OrderRow = {
+  /** Made of the client's name and its idempotency key. */
+  readonly orderId: string
+  readonly client: string
+  readonly merchant: string
+  readonly operation: string
+  /** SHA-256 of what is ordered. */
+  readonly digest: Uint8Array
+  readonly state: 'pending' | 'done' | 'requested' | 'approved' | 'collected'
+  /** JSON; no digit of a card beyond the last four. Empty while there is none. */
+  readonly answer: string
+  /** JSON: what the order is about, where that is needed later. */
+  readonly detail: string
+  readonly createdAtMs: number
+  /** Forgotten from then on. */
+  readonly endsAtMs: number
+}
+
+/** What becomes of an order's row; a null leaves it as it is, or writes nothing down. */
+export type OrderStep<Result> = {
+  readonly orderId: string
+  readonly decide: (row: OrderRow | null, nowMs: number) => OrderDecision<Result>
+}
+export type OrderDecision<Result> = {
+  readonly result: Result
+  readonly row: OrderRow | null
+  readonly audit: AuditEntry | null
+}
 
 export type ChargeOutcome =
   | { readonly type: 'approved'; readonly approvalCode: string }

@@ -6,7 +6,8 @@ import type { CardCodeMemory } from './card-code-memory.ts'
 import { KeyFailure, type KeyRing } from './key-ring.ts'
 import { sealCard } from './sealed-card.ts'
 import type { Store, TokenizeResult } from './store.ts'
-import { lastFourOf, newToken } from './token.ts'
+import { lastFourOf, newTokens } from './token.ts'
+import type { TokenOptions } from './token-options.ts'
 
 /** Another vault may rotate the key in between, and once more; not a third time. */
 const TRIES_MAX = 3
@@ -27,9 +28,11 @@ export async function tokenize(
     readonly store: Store
     readonly keyRing: KeyRing
     readonly cardCodes: CardCodeMemory
+    readonly tokens: TokenOptions
+    readonly nowMs: () => number
   },
 ): Promise<{ readonly reply: VaultReply; readonly outcome: Exclude<TokenizeResult['kind'], 'key_changed'> }> {
-  const { asker, store, keyRing, cardCodes } = parts
+  const { asker, store, keyRing, cardCodes, tokens, nowMs } = parts
   const { merchant, windowId, idempotencyKey } = request
   const attempt = async (): Promise<TokenizeResult> => {
     // Only a fingerprint key that is not shredded yet belongs to an active key of cards: that is asked for first.
@@ -38,7 +41,9 @@ export async function tokenize(
       merchant,
       fingerprint: await keyRing.fingerprint(merchant, card.pan),
       idempotencyKey,
-      token: newToken(card.pan),
+      tokens: newTokens(card.pan, tokens.format),
+      reuse: tokens.reuse,
+      endsAtMs: tokens.lifetimeMs === null ? 0 : nowMs() + tokens.lifetimeMs,
       lastFour: lastFourOf(card.pan),
       brand: brandOf(card.pan),
       keyId,

@@ -18,6 +18,7 @@ import { KeyFailure, type KeyRing } from './key-ring.ts'
 import { mayAsk } from './permissions.ts'
 import { StoreFailure, type Store } from './store.ts'
 import { tokenize } from './tokenization.ts'
+import type { TokenOptions } from './token-options.ts'
 import { vaultMetrics, type VaultMetrics } from './vault-metrics.ts'
 
 /** Who asks: the role that the certificate proved, and the name it did so with. */
@@ -26,14 +27,16 @@ export type Peer = { readonly role: Role; readonly origin: string }
 /** Requests under way at one time; each holds a body of a few dozen bytes and a place in the next commits. */
 const REQUESTS_MAX = 2_048
 
+/** A merchant that is known: its way to an acquirer, if it has one, and what its tokens are like. */
+export type Merchant = { readonly connector: PaymentConnector | null; readonly tokens: TokenOptions }
+
 export type VaultServiceOptions = {
   readonly store: Store
   /** Says whether what is written down now can also be kept. */
   readonly trail: { readonly hasRoom: boolean }
   readonly keyRing: KeyRing
   readonly cardCodes: CardCodeMemory
-  /** The merchants that are known, each with its way to an acquirer if it has one. */
-  readonly merchants: ReadonlyMap<string, PaymentConnector | null>
+  readonly merchants: ReadonlyMap<string, Merchant>
   readonly logger: Logger
   readonly metrics: Metrics
   readonly nowMs: () => number
@@ -94,15 +97,20 @@ export class VaultService {
   async #answer(request: VaultRequest | { readonly type: 'malformed' }, body: Buffer, peer: Peer): Promise<VaultReply> {
     if (request.type === 'malformed') return this.#refuse('malformed', null, peer)
     if (!mayAsk(peer.role, request.type)) return this.#refuse('role_not_allowed', request, peer)
-    const connector = this.#options.merchants.get(request.merchant)
-    if (connector === undefined) return this.#refuse('unknown_merchant', request, peer)
-    if (request.type === 'tokenize') return this.#tokenize(request, body, peer)
+    const merchant = this.#options.merchants.get(request.merchant)
+    if (merchant === undefined) return this.#refuse('unknown_merchant', request, peer)
+    if (request.type === 'tokenize') return this.#tokenize(request, body, { peer, tokens: merchant.tokens })
     if (body.length > 0) return this.#refuse('malformed', request, peer)
     if (request.type === 'report') return this.#report(request, peer)
-    return this.#authorize(request, connector, peer)
+    return this.#authorize(request, merchant.connector, peer)
   }
 
-  async #tokenize(request: TokenizeRequest, body: Buffer, peer: Peer): Promise<VaultReply> {
+  async #tokenize(
+    request: TokenizeRequest,
+    body: Buffer,
+    by: { readonly peer: Peer; readonly tokens: TokenOptions },
+  ): Promise<VaultReply> {
+    const { peer, tokens } = by
     const startedMs = performance.now()
     const card = parseCardBody(body)
     const refusal = card === null ? 'malformed' : refusalOf(card, this.#options.nowMs())
@@ -111,7 +119,7 @@ export class VaultService {
       return this.#refuse(refusal ?? 'malformed', request, peer)
     }
     try {
-      const { reply, outcome } = await tokenize(request, card, { ...this.#options, asker: peer })
+      const { reply, outcome } = await tokenize(request, card, { ...this.#options, asker: peer, tokens })
       this.#metrics.tokenized.inc({ outcome: outcome === 'conflict' ? 'refused' : outcome })
       return reply
     } catch (error) {

@@ -10,7 +10,6 @@ import { auditTail } from './audit-tail.ts'
 import { AuditTrail, type AuditTrailOptions } from './audit-trail.ts'
 import { CardCodeMemory } from './card-code-memory.ts'
 import { HttpsJsonConnector, type HttpsJsonConnectorOptions } from './connectors/https-json-connector.ts'
-import type { PaymentConnector } from './connectors/payment-connector.ts'
 import { openKeyFile } from './key-file.ts'
 import type { KeyEncryptionKey } from './key-encryption-key.ts'
 import { KeyRing } from './key-ring.ts'
@@ -19,13 +18,16 @@ import type { Store } from './store.ts'
 import { openPostgresStore } from './store-postgres.ts'
 import { openSqliteStore } from './store-sqlite.ts'
 import { listenVault } from './vault-server.ts'
-import { VaultService } from './vault-service.ts'
+import { TOKENS_UNLESS_TOLD, type TokenOptions } from './token-options.ts'
+import { VaultService, type Merchant } from './vault-service.ts'
 
 /** An answer is given again to the same idempotency key for this long. */
 const REQUESTS_KEPT_MS = 86_400_000
 const FORGET_EVERY_MS = 60_000
 /** Per round, so that forgetting never holds up a tokenize request for long. */
 const FORGET_MAX = 5_000
+/** Each takes an audit record; a transaction of more would hold up the others. */
+const ENDED_IN_STEP = 250
 /** A supervisor that stops the vault waits about ten seconds. */
 const CLOSE_MS = 5_000
 
@@ -52,7 +54,11 @@ export type VaultOptions = {
   readonly closeMs?: number
 }
 
-export type MerchantOptions = { readonly name: string; readonly connector?: HttpsJsonConnectorOptions }
+export type MerchantOptions = {
+  readonly name: string
+  readonly connector?: HttpsJsonConnectorOptions
+  readonly tokens?: Partial<TokenOptions>
+}
 
 export type Vault = {
   readonly service: VaultService
@@ -92,7 +98,7 @@ export async function startVault(
 export async function openVault(options: VaultOptions): Promise<Vault> {
   const nowMs = options.nowMs ?? Date.now
   const { dataDir, logger, metrics } = options
-  const merchants = connectorsOf(options.merchants)
+  const merchants = merchantsOf(options.merchants)
   const kek = options.kek ?? openKeyFile({ file: join(dataDir, 'key-encryption-key'), logger })
   const signer =
     options.auditSigner ?? openSigningKey({ file: join(dataDir, 'audit-signing-key'), mayMake: true, logger })
@@ -119,7 +125,7 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const close = async () => {
     clearInterval(forgetting)
     await within(service.close(), options.closeMs ?? CLOSE_MS)
-    for (const connector of merchants.values()) connector?.close()
+    for (const { connector } of merchants.values()) connector?.close()
     cardCodes.close()
     keyRing.close()
     await store.append(ownAct('vault_stop')).catch((error: unknown) => {
@@ -137,9 +143,15 @@ async function openStore({ postgresql, dataDir }: VaultOptions, nowMs: () => num
   return openPostgresStore({ ...postgresql, nowMs })
 }
 
-function connectorsOf(merchants: readonly MerchantOptions[]): ReadonlyMap<string, PaymentConnector | null> {
+function merchantsOf(merchants: readonly MerchantOptions[]): ReadonlyMap<string, Merchant> {
   return new Map(
-    merchants.map(({ name, connector }) => [name, connector === undefined ? null : new HttpsJsonConnector(connector)]),
+    merchants.map(({ name, connector, tokens }) => [
+      name,
+      {
+        connector: connector === undefined ? null : new HttpsJsonConnector(connector),
+        tokens: { ...TOKENS_UNLESS_TOLD, ...tokens },
+      },
+    ]),
   )
 }
 
@@ -168,12 +180,26 @@ async function checkAudit(store: Store, options: Pick<VaultOptions, 'logger' | '
 async function forgetOld(store: Store, nowMs: number, logger: Logger): Promise<void> {
   try {
     await store.forgetRequests({ createdBeforeMs: nowMs - REQUESTS_KEPT_MS, limit: FORGET_MAX })
+    await store.forgetOrders({ nowMs, limit: FORGET_MAX })
+    await endTokens(store, nowMs)
   } catch (error) {
     logger.error({ code: 'store_failed', ...errorFields(error) }, 'old requests could not be forgotten')
   }
 }
 
-function ownAct(action: Extract<AuditAction, 'vault_start' | 'vault_stop'>) {
+/** Tokens past their time are gone already; here what was sealed of their cards is taken away (PCI DSS 3.2.1), each with a record. */
+async function endTokens(store: Store, nowMs: number): Promise<void> {
+  for (let ended = 0; ended < FORGET_MAX; ended += ENDED_IN_STEP) {
+    const cards = await store.endTokensPastTime({
+      nowMs,
+      limit: ENDED_IN_STEP,
+      audit: ({ merchant, token }) => ({ ...ownAct('token_end'), merchant, resource: token }),
+    })
+    if (cards.length < ENDED_IN_STEP) return
+  }
+}
+
+function ownAct(action: Extract<AuditAction, 'vault_start' | 'vault_stop' | 'token_end'>) {
   return { role: 'vault', action, outcome: 'done', origin: 'local', merchant: '', resource: '', windowId: '' } as const
 }
 

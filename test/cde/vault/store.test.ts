@@ -32,7 +32,9 @@ function step(change: Partial<TokenizeStep> = {}): TokenizeStep {
     merchant: 'shop',
     fingerprint: Buffer.alloc(32, 1),
     idempotencyKey: 'request-1',
-    token: TOKEN,
+    tokens: [TOKEN],
+    reuse: 'reusable',
+    endsAtMs: 0,
     lastFour: '1111',
     brand: 'visa',
     keyId: 'key_a',
@@ -59,8 +61,8 @@ t.test('a card is created once, known afterwards, and repeated for the same key'
   await store.addKey(KEY, ENTRY)
   const face = { token: TOKEN, lastFour: '1111', brand: 'visa' }
   t.same(await store.tokenize(step()), { kind: 'created', ...face })
-  t.same(await store.tokenize(step({ token: 'tok_z' })), { kind: 'repeated', ...face })
-  t.same(await store.tokenize(step({ token: 'tok_z', idempotencyKey: 'request-2' })), { kind: 'known', ...face })
+  t.same(await store.tokenize(step({ tokens: ['tok_z'] })), { kind: 'repeated', ...face })
+  t.same(await store.tokenize(step({ tokens: ['tok_z'], idempotencyKey: 'request-2' })), { kind: 'known', ...face })
   t.same(await store.tokenize(step({ fingerprint: Buffer.alloc(32, 2) })), { kind: 'conflict' })
   t.match(await store.card({ merchant: 'shop', token: TOKEN }), { ...face, keyId: 'key_a' })
   t.equal(await store.card({ merchant: 'other', token: TOKEN }), null)
@@ -78,8 +80,8 @@ t.test('the same card in one turn, twice, is one card', async (t) => {
   const store = await openIn(t.testdir())
   await store.addKey(KEY, ENTRY)
   const results = await Promise.all([
-    store.tokenize(step({ token: 'tok_a' })),
-    store.tokenize(step({ token: 'tok_b', idempotencyKey: 'request-2' })),
+    store.tokenize(step({ tokens: ['tok_a'] })),
+    store.tokenize(step({ tokens: ['tok_b'], idempotencyKey: 'request-2' })),
   ])
   t.match(results, [
     { kind: 'created', token: 'tok_a' },
@@ -94,7 +96,7 @@ t.test('a known card is sealed anew for its own token, or left alone', async (t)
   await store.tokenize(step())
   const sealed = async () =>
     Buffer.from((await store.card({ merchant: 'shop', token: TOKEN }))?.sealed ?? []).toString()
-  const again = { token: 'tok_z', seal: (token: string) => Buffer.from(`again for ${token}`) }
+  const again = { tokens: ['tok_z'], seal: (token: string) => Buffer.from(`again for ${token}`) }
   await store.tokenize(step({ ...again, idempotencyKey: 'request-2', replaceKnown: false }))
   t.equal(await sealed(), `sealed for ${TOKEN}`)
   await store.tokenize(step({ ...again, idempotencyKey: 'request-3' }))
@@ -149,7 +151,7 @@ t.test(
     t.equal((await store.keyById('key_a'))?.wrapped.length, 0, 'what is shredded is not written again')
 
     await store.addKey({ ...KEY, keyId: 'key_b' }, ENTRY)
-    const again = step({ keyId: 'key_b', idempotencyKey: 'request-2', token: 'tok_z', replaceKnown: false })
+    const again = step({ keyId: 'key_b', idempotencyKey: 'request-2', tokens: ['tok_z'], replaceKnown: false })
     t.match(await store.tokenize(again), { kind: 'known', token: TOKEN })
     t.match(await store.card({ merchant: 'shop', token: TOKEN }), { isShredded: false, keyId: 'key_b' })
     await store.close()
@@ -161,7 +163,7 @@ t.test('cards are counted, read page by page, and kept under another key unless 
   await store.addKey(KEY, ENTRY)
   for (const name of ['c', 'a', 'b']) {
     const fingerprint = Buffer.alloc(32, name)
-    await store.tokenize(step({ fingerprint, token: `tok_${name}`, idempotencyKey: `request-${name}` }))
+    await store.tokenize(step({ fingerprint, tokens: [`tok_${name}`], idempotencyKey: `request-${name}` }))
   }
   t.equal(await store.countCards('key_a'), 3)
   const page = await store.cardsUnder({ keyId: 'key_a', after: '', limit: 2 })
@@ -210,11 +212,17 @@ t.test('a charge is begun, begun again while nothing is known, and finished once
   t.match(await store.beginCharge(charge({ digest: Buffer.alloc(32, 6) })), { code: 'idempotency_conflict' })
   t.match(await store.beginCharge(charge({ merchant: 'other' })), { code: 'unknown_token' })
   const outcome = { type: 'approved', approvalCode: 'OK1' } as const
-  await store.finishCharge({ merchant: 'shop', idempotencyKey: 'charge-1', outcome, audit: ENTRY })
+  await store.finishCharge({ merchant: 'shop', idempotencyKey: 'charge-1', token: TOKEN, outcome, audit: ENTRY })
   t.same(await store.beginCharge(charge()), { kind: 'finished', outcome })
   const declined = { type: 'declined', declineCode: '05' } as const
   await store.beginCharge(charge({ idempotencyKey: 'charge-2' }))
-  await store.finishCharge({ merchant: 'shop', idempotencyKey: 'charge-2', outcome: declined, audit: ENTRY })
+  await store.finishCharge({
+    merchant: 'shop',
+    idempotencyKey: 'charge-2',
+    token: TOKEN,
+    outcome: declined,
+    audit: ENTRY,
+  })
   t.same(await store.beginCharge(charge({ idempotencyKey: 'charge-2' })), { kind: 'finished', outcome: declined })
   await store.close()
 })
@@ -267,10 +275,10 @@ t.test('a step that cannot seal fails alone, and the others of its transaction a
     throw new Error('no key')
   }
   const results = await Promise.allSettled([
-    store.tokenize(step({ fingerprint: number(1), token: 'tok_a', idempotencyKey: 'request-a' })),
-    store.tokenize(step({ fingerprint: number(2), token: 'tok_b', idempotencyKey: 'request-b', seal: broken })),
-    store.tokenize(step({ fingerprint: Buffer.alloc(3), token: 'tok_c', idempotencyKey: 'request-c' })),
-    store.tokenize(step({ fingerprint: number(4), token: 'tok_d', idempotencyKey: 'request-d' })),
+    store.tokenize(step({ fingerprint: number(1), tokens: ['tok_a'], idempotencyKey: 'request-a' })),
+    store.tokenize(step({ fingerprint: number(2), tokens: ['tok_b'], idempotencyKey: 'request-b', seal: broken })),
+    store.tokenize(step({ fingerprint: Buffer.alloc(3), tokens: ['tok_c'], idempotencyKey: 'request-c' })),
+    store.tokenize(step({ fingerprint: number(4), tokens: ['tok_d'], idempotencyKey: 'request-d' })),
   ])
   t.same(
     results.map(({ status }) => status),
@@ -279,7 +287,7 @@ t.test('a step that cannot seal fails alone, and the others of its transaction a
   t.match(results[1], { reason: { name: 'StoreFailure', code: 'UNEXPECTED' } })
   t.match(results[2], { reason: { name: 'StoreFailure', code: failureCode('check') } })
   t.match(await verifyAudit(auditRecords(store)), { kind: 'intact', head: { sequence: 3 } })
-  t.match(await store.tokenize(step({ fingerprint: number(2), token: 'tok_b', idempotencyKey: 'request-b' })), {
+  t.match(await store.tokenize(step({ fingerprint: number(2), tokens: ['tok_b'], idempotencyKey: 'request-b' })), {
     kind: 'created',
   })
   await store.close()

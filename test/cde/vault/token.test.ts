@@ -1,5 +1,13 @@
 import t from 'tap'
-import { lastFourOf, newToken, randomLetters, TOKEN_PATTERN } from '../../../src/cde/vault/token.ts'
+import { hideCardNumbers } from '../../../src/kit/card-shaped.ts'
+import {
+  lastFourOf,
+  newDigitsToken,
+  newToken,
+  newTokens,
+  randomLetters,
+  TOKEN_PATTERN,
+} from '../../../src/cde/vault/token.ts'
 import { digits, isSound, numberedPan } from '../../fakes/test-card.ts'
 
 t.test('a token keeps the last four and its digits never pass the check digit', (t) => {
@@ -29,5 +37,21 @@ t.test('random letters use the whole alphabet', (t) => {
   t.match(randomLetters(50), /^[a-z]{50}$/)
   t.equal(new Set(randomLetters(2_000)).size, 26)
   t.equal(lastFourOf(digits('4111111111110009')), '0009')
+  t.end()
+})
+
+t.test('a token of digits is never sound, begins like no card, and holds no piece that does', (t) => {
+  for (let length = 13; length <= 19; length += 1) {
+    const pan = digits('4'.repeat(length - 4) + '9299')
+    for (let round = 0; round < 300; round += 1) {
+      const token = newDigitsToken(pan)
+      if (!TOKEN_PATTERN.test(token) || token.length !== length || !token.endsWith('9299')) t.fail('not a token')
+      if (isSound(token) || hideCardNumbers(token) !== token) t.fail('looks like a card')
+    }
+  }
+  const tokens = newTokens(digits('4111111111111111'), 'digits')
+  t.equal(new Set(tokens).size, tokens.length)
+  t.ok(tokens.length > 1)
+  t.equal(newTokens(digits('4111111111111111'), 'letters').length, 1)
   t.end()
 })
