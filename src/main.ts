@@ -1,6 +1,8 @@
 import { problemLine } from './kit/configuration-file.ts'
 import { parseCommandLine, USAGE, type Command } from './main/command-line.ts'
 import { loadConfiguration } from './main/configuration.ts'
+import { becomeRestricted } from './main/restricted-runtime.ts'
+import { roleCommand } from './main/role-command.ts'
 import { runRole } from './main/run-role.ts'
 import { swapAdvice } from './main/swap.ts'
 import { productVersion } from './main/version.ts'
@@ -22,8 +24,10 @@ async function main(command: Command): Promise<number> {
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
       const { configuration } = loaded
       const first = command.role === 'guard' ? (configuration.guards[0]?.name ?? command.role) : command.role
-      const { configurationFile } = command
-      return runRole({ role: command.role, name: command.name ?? first, configuration, configurationFile })
+      const { configurationFile, role } = command
+      const name = command.name ?? first
+      becomeRestricted(roleCommand({ role, name, configurationFile, configuration }))
+      return runRole({ role, name, configuration, configurationFile })
     }
     case 'selftest': {
       const loaded = loadConfiguration(command.configurationFile)
