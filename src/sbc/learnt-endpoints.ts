@@ -2,8 +2,11 @@ import { isNowhere, readAudio, withEndpoint } from './sdp.ts'
 
 type Endpoint = { readonly host: string; readonly port: number }
 
-/** What rtpengine says of a leg: where it hears it from, or that leg's own word before, and how many packets came. */
-export type HeardLeg = { readonly from: Endpoint | null; readonly packets: number }
+/**
+ * What rtpengine says of a leg: where it hears it from, which is the leg's own word until it heard otherwise; whether packets
+ * surely came since the last description; how many packets came, from wherever and before whatever was said.
+ */
+export type HeardLeg = { readonly from: Endpoint | null; readonly isSure: boolean; readonly packets: number }
 
 /**
  * Where legs were heard from: behind NAT that is not what they say. rtpengine can be told to take packets from nowhere
@@ -14,12 +17,13 @@ export class LearntEndpoints {
   readonly #known = new Map<string, { readonly said: Endpoint; readonly learnt: Endpoint; readonly packets: number }>()
 
   /** The description with the address that the leg was heard from, if it was. Kept for its next ones. */
-  learn(tag: string, sdp: string, { from, packets }: HeardLeg): string {
+  learn(tag: string, sdp: string, { from, isSure, packets }: HeardLeg): string {
     const said = readAudio(sdp)
     if (from === null || said === null || !hasPlace(sdp)) return sdp
     const before = this.#known.get(tag)
     // What stands may be an earlier one of these already; the leg itself goes on saying what it said first.
     const isSameAsBefore = before !== undefined && (isSame(before.learnt, said) || isSame(before.said, said))
+    if (!isSure && isSame(from, said) && !isSameAsBefore) return sdp
     // Packets that were counted before it said so came from where it was.
     if (packets <= (isSameAsBefore ? 0 : (before?.packets ?? 0))) return sdp
     const own = before !== undefined && isSame(before.learnt, said) ? before.said : said

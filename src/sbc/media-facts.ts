@@ -74,9 +74,15 @@ export function learntEndpoint(reply: Reply, tag: string): Address | null {
   return typeof address === 'string' && typeof port === 'number' && port > 0 ? { host: address, port } : null
 }
 
-/** That, with the packets that came from the leg. */
+/** That, with how sure it is and the packets that came from the leg. */
 export function heardLeg(reply: Reply, tag: string): HeardLeg {
-  return { from: learntEndpoint(reply, tag), packets: packetsFrom(asRecord(asRecord(reply['tags'])[tag])) }
+  const leg = asRecord(asRecord(reply['tags'])[tag])
+  const { flags, 'last packet': lastPacket } = firstStream(leg)
+  // Whole seconds. A packet of the second of the last offer or answer may have come before it.
+  const lastSignal = reply['last signal']
+  const isLater = typeof lastPacket === 'number' && typeof lastSignal === 'number' && lastPacket > lastSignal
+  const isSure = isLater || (Array.isArray(flags) && flags.includes('confirmed'))
+  return { from: learntEndpoint(reply, tag), isSure, packets: packetsFrom(leg) }
 }
 
 /** Where rtpengine itself is on a leg, whatever address it shows outside; null when it does not say. */

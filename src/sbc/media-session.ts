@@ -260,8 +260,11 @@ export class MediaSession {
       across: () => this.#sdp[otherParty(party)],
       use: (media) => this.#legs.use(party, media, tag),
       isHeldByReplaced: () => holdsOther(readAudio(this.#sdp[party]) ?? NO_AUDIO),
-      send: (command, fields) =>
-        this.#send(command, { ...fields, flags: fields['flags'] ?? SET_UP_FLAGS }, SET_UP_DEADLINE_MS),
+      send: async (command, fields) => {
+        // Where the parties are heard from is sure before this, and for some seconds not after it.
+        if (command === 'offer') await this.#followLearntEndpoints()
+        return this.#send(command, { ...fields, flags: fields['flags'] ?? SET_UP_FLAGS }, SET_UP_DEADLINE_MS)
+      },
       read: (result) => readDescription(result),
       sit: (leg) => this.#sit(party, leg),
     })

@@ -8,6 +8,7 @@ import { formatWav } from '../../src/demo/audio/wav.ts'
 import type { HostPort } from '../../src/wire/configuration.ts'
 import { eventually } from './eventually.ts'
 import { freePort } from './free-port.ts'
+import { mediaPorts, type MediaPorts } from './media-ports.ts'
 import type { SipCertificate } from './sip-certificates.ts'
 
 export type BaresipOptions = {
@@ -54,6 +55,9 @@ const SHARE_MIN = 0.5
 const KEY_MS = 80
 const RELEASE = '\u0004'
 
+/** All telephones of a test share a block: baresip takes a free port of it. */
+let media: Promise<MediaPorts> | undefined
+
 /** baresip, a telephone that others wrote, in a process of its own, without sound hardware; controlled over its ctrl_tcp. */
 export class Baresip {
   readonly local: HostPort
@@ -82,7 +86,8 @@ export class Baresip {
   static async start(options: BaresipOptions): Promise<Baresip> {
     const folder = join(options.folder, options.name)
     const control = { host: '127.0.0.1', port: await freePort() }
-    writeSettings(options, { folder, control })
+    media ??= mediaPorts()
+    writeSettings(options, { folder, control, media: await media })
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'baresip', '-s', '-f', folder], {
       cwd: folder,
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -227,9 +232,12 @@ export function toneShare(samples: Int16Array, toneHz: number): number {
   return energy === 0 ? 0 : (2 * (real * real + imaginary * imaginary)) / (samples.length * energy)
 }
 
-function writeSettings(options: BaresipOptions, own: { readonly folder: string; readonly control: HostPort }): void {
+function writeSettings(
+  options: BaresipOptions,
+  own: { readonly folder: string; readonly control: HostPort; readonly media: MediaPorts },
+): void {
   const { local, name, transport = 'udp', identity } = options
-  const { folder, control } = own
+  const { folder, control, media } = own
   mkdirSync(folder, { recursive: true })
   const wav = join(folder, 'tone.wav')
   const tone = Int16Array.from({ length: RATE_HZ * TONE_S }, (_, index) =>
@@ -248,7 +256,13 @@ function writeSettings(options: BaresipOptions, own: { readonly folder: string; 
         ? []
         : [`sip_certificate ${join(folder, 'own.pem')}`, `sip_cafile ${join(folder, 'authority.pem')}`]),
       ...[`audio_source aufile,${wav}`, 'audio_player aubridge,heard', 'audio_alert aubridge,alert'],
-      ...['audio_buffer 20-160', 'ringback_disabled yes', 'call_local_timeout 30', 'call_max_calls 4'],
+      ...[
+        'audio_buffer 20-160',
+        `rtp_ports ${media.min}-${media.max}`,
+        'ringback_disabled yes',
+        'call_local_timeout 30',
+        'call_max_calls 4',
+      ],
       ...[`snd_path ${folder}`, `ctrl_tcp_listen ${control.host}:${control.port}`, `module_path ${MODULES}`],
       ...['g711', 'aufile', 'aubridge', 'sndfile', 'srtp', 'dtls_srtp'].map((module) => `module ${module}.so`),
       'module_tmp account.so',

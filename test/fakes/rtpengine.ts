@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { mediaPorts } from './media-ports.ts'
 
 /** A real rtpengine in userspace on loopback, started for one test and ended by its own process id. */
 export type Rtpengine = {
@@ -15,14 +16,12 @@ const READY_MS_MAX = 5_000
 
 export async function startRtpengine(
   options: {
-    readonly portMin?: number
-    readonly portMax?: number
     readonly port?: number
     readonly interfaces?: readonly string[]
   } = {},
 ): Promise<Rtpengine> {
   const port = options.port ?? (await freeUdpPort())
-  const portMin = options.portMin ?? 20_000 + 2 * Math.floor(Math.random() * 10_000)
+  const media = await mediaPorts()
   const child = spawn(
     'rtpengine',
     [
@@ -30,8 +29,8 @@ export async function startRtpengine(
       '--table=-1',
       ...(options.interfaces ?? ['lo/127.0.0.1']).map((name) => `--interface=${name}`),
       `--listen-ng=127.0.0.1:${port}`,
-      `--port-min=${portMin}`,
-      `--port-max=${options.portMax ?? portMin + 2_000}`,
+      `--port-min=${media.min}`,
+      `--port-max=${media.max}`,
       '--num-threads=2',
       '--foreground',
       '--log-stderr',
@@ -53,6 +52,7 @@ export async function startRtpengine(
       const exited = once(child, 'exit')
       child.kill('SIGKILL')
       await exited
+      media.release()
     },
   }
 }

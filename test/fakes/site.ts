@@ -7,6 +7,7 @@ import { startSupervisor, type Supervisor } from '../../src/main/supervisor.ts'
 import type { Configuration, HostPort } from '../../src/wire/configuration.ts'
 import { eventually } from './eventually.ts'
 import { freePort } from './free-port.ts'
+import type { MediaPorts } from './media-ports.ts'
 import { sharedCertificates } from './shared-certificates.ts'
 import { writeTestConfiguration } from './test-configuration.ts'
 
@@ -41,6 +42,7 @@ export class Site {
   /** Where each line's agent waits for calls. */
   readonly agents: readonly HostPort[]
   readonly #folder: string
+  readonly #media: MediaPorts
 
   private constructor(parts: {
     readonly supervisor: Supervisor
@@ -48,6 +50,7 @@ export class Site {
     readonly configuration: Configuration
     readonly agents: readonly HostPort[]
     readonly folder: string
+    readonly media: MediaPorts
   }) {
     const { supervisor, configuration, agents, folder } = parts
     const { host, port, agents: users } = configuration.desk
@@ -58,6 +61,7 @@ export class Site {
     this.configuration = configuration
     this.agents = agents
     this.#folder = folder
+    this.#media = parts.media
     this.deskAddress = `http://${host}:${port}`
     this.token = readFileSync(tokenFile, 'utf8').split('\n')[0] ?? ''
     this.desk = new DeskClient({ address: this.deskAddress, token: this.token })
@@ -71,7 +75,7 @@ export class Site {
     const agents = await Promise.all(
       AGENT_ADDRESSES.slice(0, options.lines ?? 1).map(async (host) => ({ host, port: await freePort() })),
     )
-    const { file, configuration } = await writeTestConfiguration({
+    const { file, configuration, media } = await writeTestConfiguration({
       folder,
       certificates: sharedCertificates(),
       ...(options.guards === undefined ? {} : { guards: options.guards }),
@@ -90,7 +94,7 @@ export class Site {
       rmSync(folder, { recursive: true, force: true })
       throw new Error(started.texts.join('\n'))
     }
-    return new Site({ supervisor: started.supervisor, configurationFile: file, configuration, agents, folder })
+    return new Site({ supervisor: started.supervisor, configurationFile: file, configuration, agents, folder, media })
   }
 
   /** Where payers call, and what number reaches the agent of a line. */
@@ -145,6 +149,7 @@ export class Site {
   /** Ends all processes. Safe to call twice. */
   async close(): Promise<void> {
     await this.supervisor.close()
+    this.#media.release()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 }

@@ -5,13 +5,13 @@ import { loadConfiguration } from '../../src/main/configuration.ts'
 import type { WrittenConfiguration } from '../../src/main/configuration-defaults.ts'
 import type { Configuration } from '../../src/wire/configuration.ts'
 import { freePort } from './free-port.ts'
+import { mediaPorts, type MediaPorts } from './media-ports.ts'
 
-/** Media ports lie between the handed-out ports and the range of port 0; each configuration takes its own piece. */
-const MEDIA_MIN = 22_000
-const MEDIA_MAX = 32_000
-const MEDIA_PORTS = 400
-
-export type TestConfiguration = { readonly file: string; readonly configuration: Configuration }
+export type TestConfiguration = {
+  readonly file: string
+  readonly configuration: Configuration
+  readonly media: MediaPorts
+}
 
 /**
  * Writes `folder`/tonewall.yaml: a whole site on loopback with free ports, its data in `folder`/run and its certificates
@@ -28,7 +28,7 @@ export async function writeTestConfiguration(options: {
 }): Promise<TestConfiguration> {
   const host = '127.0.0.1'
   const sipPort = await freePort()
-  const portMin = MEDIA_MIN + MEDIA_PORTS * Math.floor(Math.random() * ((MEDIA_MAX - MEDIA_MIN) / MEDIA_PORTS))
+  const media = await mediaPorts()
   const guards = []
   for (let number = 1; number <= (options.guards ?? 2); number += 1) {
     const ports = { port: await freePort(), metricsPort: await freePort() }
@@ -61,7 +61,7 @@ export async function writeTestConfiguration(options: {
         name: 'media-1',
         host,
         port: await freePort(),
-        start: { interface: `lo/${host}`, portMin, portMax: portMin + MEDIA_PORTS - 1 },
+        start: { interface: `lo/${host}`, portMin: media.min, portMax: media.max },
       },
     ],
     guards,
@@ -87,5 +87,5 @@ export async function writeTestConfiguration(options: {
   const loaded = loadConfiguration(file)
   if (loaded.kind === 'refused')
     throw new Error(`the test configuration was refused: ${JSON.stringify(loaded.problems)}`)
-  return { file, configuration: loaded.configuration }
+  return { file, configuration: loaded.configuration, media }
 }

@@ -4,7 +4,7 @@ import { readAudio } from '../../src/sbc/sdp.ts'
 
 const TAG = 'payer'
 const LEARNT = { host: '192.0.2.7', port: 40_002 }
-const HEARD = { from: LEARNT, packets: 10 }
+const HEARD = { from: LEARNT, isSure: false, packets: 10 }
 
 function sdp(host: string, port: number, lines: readonly string[] = []): string {
   const head = ['v=0', 'o=- 1 1 IN IP4 10.0.0.5', 's=-', `c=IN IP4 ${host}`, 't=0 0', `m=audio ${port} RTP/AVP 0`]
@@ -42,7 +42,7 @@ t.test('what is learnt a second time stands for what the leg says, not for what 
   const endpoints = new LearntEndpoints()
   const standing = endpoints.learn(TAG, sdp('10.0.0.5', 4_000), HEARD)
   const moved = { host: '192.0.2.7', port: 40_004 }
-  t.same(endpointIn(endpoints.learn(TAG, standing, { from: moved, packets: 20 })), moved)
+  t.same(endpointIn(endpoints.learn(TAG, standing, { from: moved, isSure: false, packets: 20 })), moved)
   t.same(endpointIn(endpoints.apply(TAG, sdp('10.0.0.5', 4_000))), moved)
   t.end()
 })
@@ -50,9 +50,9 @@ t.test('what is learnt a second time stands for what the leg says, not for what 
 t.test('nothing is learnt of a leg that was not heard, is where it says, is on hold, or has ICE', (t) => {
   const endpoints = new LearntEndpoints()
   const plain = sdp('10.0.0.5', 4_000)
-  t.equal(endpoints.learn(TAG, plain, { from: null, packets: 0 }), plain)
-  t.equal(endpoints.learn(TAG, plain, { from: LEARNT, packets: 0 }), plain)
-  t.equal(endpoints.learn(TAG, plain, { from: { host: '10.0.0.5', port: 4_000 }, packets: 10 }), plain)
+  t.equal(endpoints.learn(TAG, plain, { from: null, isSure: false, packets: 0 }), plain)
+  t.equal(endpoints.learn(TAG, plain, { from: LEARNT, isSure: false, packets: 0 }), plain)
+  t.equal(endpoints.learn(TAG, plain, { ...HEARD, from: { host: '10.0.0.5', port: 4_000 }, isSure: true }), plain)
   for (const other of [sdp('0.0.0.0', 4_000), sdp('10.0.0.5', 0), sdp('10.0.0.5', 4_000, ['a=ice-ufrag:abcd'])])
     t.equal(endpoints.learn(TAG, other, HEARD), other)
   t.equal(endpoints.apply(TAG, plain), plain)
@@ -66,12 +66,22 @@ t.test('a leg is unheard until packets of it came, and again when it says anothe
   t.ok(endpoints.isUnheard(TAG, first))
   t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, first, HEARD)))
   t.ok(endpoints.isUnheard(TAG, second))
-  t.equal(endpoints.learn(TAG, second, { ...HEARD, from: { host: '10.0.0.5', port: 4_100 } }), second)
+  t.equal(endpoints.learn(TAG, second, { ...HEARD, from: { host: '10.0.0.5', port: 4_100 }, isSure: true }), second)
   t.ok(endpoints.isUnheard(TAG, second), 'those packets came before it moved')
   const moved = { host: '192.0.2.7', port: 40_004 }
-  t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, second, { from: moved, packets: 11 })))
+  t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, second, { from: moved, isSure: false, packets: 11 })))
   t.same(endpointIn(endpoints.apply(TAG, second)), moved)
   t.ok(endpoints.isUnheard('agent', second), 'another leg')
+  t.end()
+})
+
+t.test('a leg at its own word is unheard until rtpengine is sure: early packets prove nothing', (t) => {
+  const endpoints = new LearntEndpoints()
+  const plain = sdp('10.0.0.5', 4_000)
+  const heard = { ...HEARD, from: { host: '10.0.0.5', port: 4_000 } }
+  t.ok(endpoints.isUnheard(TAG, endpoints.learn(TAG, plain, heard)))
+  t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, plain, { ...heard, isSure: true })))
+  t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, plain, heard)), 'once it was, it is')
   t.end()
 })
 

@@ -14,6 +14,7 @@ Object.assign(globalThis.console, { log: () => undefined })
 const NEW_MARK = 0x33
 const THIRD_MARK = 0x44
 const IN_FLIGHT_MS = 25
+const SURELY_HEARD_MS = 1_200
 const A_MOMENT_MS = 60
 
 let engine: Rtpengine
@@ -124,6 +125,8 @@ t.test('a new leg behind NAT is heard where it sends from, in the clear and in a
       t.same(await call.window.open(), { kind: 'open' })
     }
     const behindNat = await RtpParty.open({ mark: NEW_MARK })
+    // A party is surely heard when its last packet is of a later second than the last message to rtpengine.
+    await delay(SURELY_HEARD_MS)
     const seat = call.media.newSeat('agent')
     const offered = await seat.offer()
     if (offered.kind === 'failed' || (await seat.answered(newcomer.sdp())).kind === 'failed') throw new Error('no seat')

@@ -6,6 +6,7 @@ import { RtpengineControl } from '../../src/sbc/rtpengine-control.ts'
 import { DeskEvents } from '../fakes/desk-events.ts'
 import { eventually } from '../fakes/eventually.ts'
 import { freePort } from '../fakes/free-port.ts'
+import { mediaPorts } from '../fakes/media-ports.ts'
 import { CARD_KEYS, SiteLine } from '../fakes/site-line.ts'
 import { Site } from '../fakes/site.ts'
 import { heardFromPayer, nothingRecovered } from './failure-assertions.ts'
@@ -16,13 +17,13 @@ const CLOSED_MS_MAX = 20_000
 const COOL_DOWN_MS = 1_000
 const FILE_MS_MAX = 100_000
 /** Ports of the second rtpengine lie above those that a test configuration takes for the first. */
-const SECOND_PORT_MIN = 32_000
 
 t.setTimeout(FILE_MS_MAX)
 
 t.test('an rtpengine that dies is replaced for live calls within 3 s, and windows end masked', async (t) => {
   t.setTimeout(FILE_MS_MAX)
   const host = '127.0.0.1'
+  const media = await mediaPorts()
   const second = { port: await freePort(), guard: { port: await freePort(), metricsPort: await freePort() } }
   const site = await Site.start({
     lines: 3,
@@ -37,7 +38,7 @@ t.test('an rtpengine that dies is replaced for live calls within 3 s, and window
           name: 'media-2',
           host,
           port: second.port,
-          start: { interface: `lo/${host}`, portMin: SECOND_PORT_MIN, portMax: SECOND_PORT_MIN + 199 },
+          start: { interface: `lo/${host}`, portMin: media.min, portMax: media.max },
         },
       ],
       guards: [...written.guards, { name: 'guard-2', host, ...second.guard, rtpengine: 'media-2', media: host }],
@@ -51,6 +52,10 @@ t.test('an rtpengine that dies is replaced for live calls within 3 s, and window
     await site.close()
   })
   for (const line of [0, 1, 2]) lines.push(await SiteLine.open(site, { line }))
+  const engineOf = async (line: SiteLine): Promise<string> => {
+    const port = await portOf(line)
+    return port >= media.min && port <= media.max ? 'media-2' : 'media-1'
+  }
   const [clear, other, capturing] = lines
   if (clear === undefined || other === undefined || capturing === undefined) throw new Error('three lines')
   await site.untilTested()
@@ -140,10 +145,6 @@ t.test('an rtpengine that dies is replaced for live calls within 3 s, and window
   }
   await nothingRecovered(t, capturing)
 })
-
-async function engineOf(line: SiteLine): Promise<string> {
-  return (await portOf(line)) >= SECOND_PORT_MIN ? 'media-2' : 'media-1'
-}
 
 /** The port that the payer was told last. */
 async function portOf(line: SiteLine): Promise<number> {
