@@ -36,6 +36,7 @@ const NEEDS = [
     for: ['test'],
   },
   { name: 'iproute2', program: 'ip', why: 'makes the networks of the zones in tests', for: ['test'] },
+  { name: 'systemd', program: 'systemd-analyze', why: 'checks the units of deploy/systemd in tests', for: ['test'] },
   { name: 'nftables', program: 'nft', why: 'keeps the zones apart in tests', for: ['test'] },
   { name: 'chromium', program: 'chromium', why: "opens the agent's page in the tests", for: ['test'] },
   {
