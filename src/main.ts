@@ -20,7 +20,7 @@ async function main(command: Command): Promise<number> {
       return runStart(command, (line) => process.stdout.write(`${line}\n`))
     }
     case 'run': {
-      const loaded = loadConfiguration(command.configurationFile)
+      const loaded = loadConfiguration(command.configurationFile, command.role)
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
       const { configuration } = loaded
       const first = command.role === 'guard' ? (configuration.guards[0]?.name ?? command.role) : command.role

@@ -4,6 +4,7 @@ import type { ReloadOutcome } from '../sbc/site-orders.ts'
 import type { Configuration } from '../wire/configuration.ts'
 import { loadConfiguration } from './configuration.ts'
 import { compareConfigurations } from './configuration-change.ts'
+import type { RoleName } from './role-name.ts'
 import type { SupervisorLink } from './supervisor-link.ts'
 
 /** The supervisor waits a little longer; without one, systemd does. */
@@ -19,6 +20,7 @@ export type RunningRole = {
 
 /** Ends a role that runs, has it take another configuration, and answers for it: as its supervisor, or signals, say. */
 export class RoleControl {
+  readonly #role: RoleName
   readonly #link: SupervisorLink
   readonly #logger: LevelledLogger
   readonly #configurationFile: string
@@ -27,11 +29,13 @@ export class RoleControl {
   #isEnding = false
 
   constructor(options: {
+    readonly role: RoleName
     readonly link: SupervisorLink
     readonly logger: LevelledLogger
     readonly configurationFile: string
     readonly configuration: Configuration
   }) {
+    this.#role = options.role
     this.#link = options.link
     this.#logger = options.logger
     this.#configurationFile = options.configurationFile
@@ -102,7 +106,7 @@ export class RoleControl {
   }
 
   async #reloadAlone(file: string): Promise<ReloadOutcome> {
-    const loaded = loadConfiguration(file)
+    const loaded = loadConfiguration(file, this.#role)
     if (loaded.kind === 'refused')
       return { kind: 'refused', texts: loaded.problems.map((problem) => problemLine(file, problem)) }
     const { keys, refused } = compareConfigurations(this.#configuration, loaded.configuration)

@@ -42,7 +42,7 @@ export async function runRole(options: {
   process.on('exit', () => lines.flush())
   const logger = createLogger({ role: name, level: configuration.logLevel, stream: lines })
   exitWhenBroken(logger)
-  const control = new RoleControl({ link, logger, configurationFile, configuration })
+  const control = new RoleControl({ role, link, logger, configurationFile, configuration })
   let running: RunningRole
   try {
     const metrics = new Metrics(role)
