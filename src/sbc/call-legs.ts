@@ -13,6 +13,11 @@ const PLAIN_MEDIA: TrunkMedia = { ...ANY_MEDIA, profile: 'rtp' }
 export class CallLegs {
   readonly #media: { payer: TrunkMedia; agent: TrunkMedia } = { payer: ANY_MEDIA, agent: ANY_MEDIA }
   readonly #legs = new Map<string, LegMedia>()
+  /**
+   * What the legs said of ICE, they said to another rtpengine. One that heard it would take the passwords that they answer
+   * it with for a restart, and have new ones itself (RFC 8445 section 9), which nobody would tell them.
+   */
+  #isCarriedOver = false
   /** Whom an offer without a to-tag is for. */
   readonly #awaited = new Map([
     ['payer', 'agent'],
@@ -28,6 +33,17 @@ export class CallLegs {
   /** A leg that is to come, and the stand-in that it talks to until then. */
   await(tag: string, standIn: string): void {
     this.#awaited.set(tag, standIn).set(standIn, tag)
+  }
+
+  /** What a leg said to another rtpengine: it is spoken to here as it was there, with keys or ICE if it had them. */
+  carryOver(said: { readonly [tag: string]: string }): void {
+    for (const [tag, sdp] of Object.entries(said)) this.#leg(tag).take(sdp, { audioOnly: false, withoutIce: false })
+    this.#isCarriedOver = true
+  }
+
+  /** From here on rtpengine is told all of what the legs say. */
+  carriedOver(): void {
+    this.#isCarriedOver = false
   }
 
   /** Whether a description of the leg has something that the trunk lets through. */
@@ -46,7 +62,7 @@ export class CallLegs {
     const from = this.#leg(sender)
     // In a window nothing but audio flows, and a stand-in has nothing else.
     const audioOnly = partyOf(sender) === null || partyOf(receiver) === null
-    const sdp = from.take(textOf(fields['sdp']), { audioOnly })
+    const sdp = from.take(textOf(fields['sdp']), { audioOnly, withoutIce: this.#isCarriedOver })
     if (sdp === null) return null
     return { replace: ['origin', 'session-connection'], ...this.#leg(receiver).towards(from.suites), ...fields, sdp }
   }

@@ -179,6 +179,7 @@ export class CallRescue {
     const rounds = [answerer, offerer] as const
     const offers = { payer: '', agent: '' }
     const said = { payer: left.sdpOf('payer'), agent: left.sdpOf('agent') }
+    media.carryOver(said)
     for (const from of rounds) {
       const to = otherParty(from)
       const live = from !== answerer
@@ -205,6 +206,7 @@ export class CallRescue {
     const before = { payer: media.sdpOf('payer'), agent: media.sdpOf('agent') }
     const [payer, agent] = await Promise.all([this.#tell('payer', offers.payer), this.#tell('agent', offers.agent)])
     if (call.hasEnded() || payer === null || agent === null) return false
+    media.carriedOver()
     const answers = { payer, agent }
     const changed = (['payer', 'agent'] as const).filter(
       (party) => differ(before[party], answers[party]) || hasKeys(answers[party]),
@@ -267,9 +269,9 @@ export function asAnswer(sdp: string, offer: string): string {
     .join('\r\n')
 }
 
-/** SRTP by SDES (RFC 4568) or by DTLS (RFC 5763). */
+/** SRTP by SDES (RFC 4568) or by DTLS (RFC 5763), or the passwords of ICE (RFC 8445). */
 function hasKeys(sdp: string): boolean {
-  return /^a=(crypto|fingerprint):/m.test(sdp)
+  return /^a=(crypto|fingerprint|ice-ufrag):/m.test(sdp)
 }
 
 function material(sdp: string): string {

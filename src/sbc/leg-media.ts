@@ -18,6 +18,10 @@ export const ANY_MEDIA: TrunkMedia = {
   video: 'refuse',
 }
 
+/** What makes up ICE in a description (RFC 8839 section 5). */
+const ICE_LINES =
+  /^a=(ice-(ufrag|pwd|options|lite|mismatch|pacing)|candidate|remote-candidates|end-of-candidates)\b.*\r\n/gm
+
 const AUDIO_ONLY: StreamPolicy = { video: false, t38: false }
 
 export type LegMediaOptions = {
@@ -70,9 +74,10 @@ export class LegMedia {
   }
 
   /** The same, and the leg has said it: later messages are made to fit. */
-  take(sdp: string, options: { readonly audioOnly: boolean }): string | null {
-    const given = this.given(sdp, options)
-    if (given === null) return null
+  take(sdp: string, options: { readonly audioOnly: boolean; readonly withoutIce: boolean }): string | null {
+    const whole = this.given(sdp, options)
+    if (whole === null) return null
+    const given = options.withoutIce ? whole.replace(ICE_LINES, '') : whole
     if (keysOf(sdp) !== keysOf(this.#said)) this.#answer = null
     this.#said = sdp
     this.#family ??= familyOf(given)

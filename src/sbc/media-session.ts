@@ -63,6 +63,15 @@ export class MediaSession {
     this.#legs.use(party, media, this.#tag[party])
   }
 
+  /** What the parties said to another rtpengine goes to this one, until carriedOver() is called. */
+  carryOver(said: { readonly [Side in Party]: string }): void {
+    this.#legs.carryOver(said)
+  }
+
+  carriedOver(): void {
+    this.#legs.carriedOver()
+  }
+
   /** The party that answered last. */
   get answerer(): Party {
     return this.#answerer

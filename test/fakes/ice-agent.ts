@@ -1,17 +1,21 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
-/** STUN (RFC 8489) as ICE connectivity checks use it (RFC 8445 section 7): one component, IPv4, the controlling side. */
+/** STUN (RFC 8489) as ICE connectivity checks use it (RFC 8445 section 7): one component, IPv4; the controlling side until it is told otherwise. */
 const MAGIC = 0x2112a442
 const HEADER_OCTETS = 20
 const REQUEST = 0x0001
 const SUCCESS = 0x0101
+const ERROR = 0x0111
+const ERROR_CODE = 0x0009
+const ROLE_CONFLICT = 487
 const USERNAME = 0x0006
 const INTEGRITY = 0x0008
 const XOR_ADDRESS = 0x0020
 const PRIORITY = 0x0024
 const USE_CANDIDATE = 0x0025
 const FINGERPRINT = 0x8028
+const CONTROLLED = 0x8029
 const CONTROLLING = 0x802a
 const INTEGRITY_OCTETS = 24
 const FINGERPRINT_OCTETS = 8
@@ -23,13 +27,23 @@ type Credentials = { readonly ufrag: string; readonly pwd: string }
 
 /** Does the checks of one telephone: sends them, answers those of the other side, and counts what came of them. */
 export class IceAgent {
-  readonly own: Credentials = { ufrag: randomBytes(4).toString('hex'), pwd: randomBytes(12).toString('hex') }
+  #own = newCredentials()
   /** Checks of ours that were answered with success under the password of the other side. */
   succeeded = 0
   /** Checks of the other side under our password. */
   answered = 0
   refused = 0
   #peer: Credentials = { ufrag: '', pwd: '' }
+  #isControlling = true
+
+  get own(): Credentials {
+    return this.#own
+  }
+
+  /** New passwords, as whoever answers an offer with new ones must have (RFC 8839 section 4.4.1.1.1). */
+  restart(): void {
+    this.#own = newCredentials()
+  }
 
   /** The lines of its description. */
   lines(port: number): readonly string[] {
@@ -50,15 +64,15 @@ export class IceAgent {
     return true
   }
 
-  /** A check that nominates the pair that it is sent on. */
+  /** A check; the controlling side nominates the pair that it is sent on. */
   check(): Buffer {
     const priority = Buffer.alloc(4)
     priority.writeUInt32BE(CHECK_PRIORITY)
     const attributes = [
       attribute(USERNAME, Buffer.from(`${this.#peer.ufrag}:${this.own.ufrag}`)),
       attribute(PRIORITY, priority),
-      attribute(CONTROLLING, Buffer.alloc(8, 0x7f)),
-      attribute(USE_CANDIDATE, Buffer.alloc(0)),
+      attribute(this.#isControlling ? CONTROLLING : CONTROLLED, Buffer.alloc(8, 0x7f)),
+      ...(this.#isControlling ? [attribute(USE_CANDIDATE, Buffer.alloc(0))] : []),
     ]
     return sealed({ type: REQUEST, id: randomBytes(12), attributes, pwd: this.#peer.pwd })
   }
@@ -67,6 +81,8 @@ export class IceAgent {
   take(datagram: Buffer, from: { readonly address: string; readonly port: number }): Buffer | null {
     const type = datagram.readUInt16BE(0)
     if (type === SUCCESS && isSealed(datagram, this.#peer.pwd)) this.succeeded += 1
+    // Both want the same role, and the other side keeps it (RFC 8445 section 7.2.5.1); its errors are not always sealed.
+    else if (type === ERROR && errorOf(datagram) === ROLE_CONFLICT) this.#isControlling = !this.#isControlling
     else if (type === REQUEST && isSealed(datagram, this.own.pwd)) {
       this.answered += 1
       const mapped = Buffer.alloc(8)
@@ -79,6 +95,10 @@ export class IceAgent {
     } else this.refused += 1
     return null
   }
+}
+
+function newCredentials(): Credentials {
+  return { ufrag: randomBytes(4).toString('hex'), pwd: randomBytes(12).toString('hex') }
 }
 
 /** RFC 7983: what begins with 0 or 1 is STUN, RTP begins with 128 to 191. */
@@ -121,6 +141,15 @@ function isSealed(datagram: Buffer, pwd: string): boolean {
     at += 4 + Math.ceil(length / 4) * 4
   }
   return false
+}
+
+/** RFC 8489 section 14.8: a class of hundreds, and the rest; 0 without one. */
+function errorOf(datagram: Buffer): number {
+  for (let at = HEADER_OCTETS; at + 8 <= datagram.length;) {
+    if (datagram.readUInt16BE(at) === ERROR_CODE) return ((datagram[at + 6] ?? 0) & 7) * 100 + (datagram[at + 7] ?? 0)
+    at += 4 + Math.ceil(datagram.readUInt16BE(at + 2) / 4) * 4
+  }
+  return 0
 }
 
 function attribute(type: number, value: Buffer): Buffer {

@@ -9,7 +9,7 @@ import { MASTER_OCTETS, SrtpStream, type SrtpSuite } from './srtp.ts'
 const PACKET_MS = 20
 const STEP = 160
 const HEADER_OCTETS = 12
-const EVENT_WAIT_MS = 5_000
+const EVENT_WAIT_MS = 10_000
 const EVENT_TYPE = 101
 const EVENT_KEYS = '0123456789*#'
 const EVENT_UPDATES = 4

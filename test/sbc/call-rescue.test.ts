@@ -1,22 +1,15 @@
 import t from 'tap'
 import { createLogger } from '../../src/kit/log.ts'
-import { CallRescue, differ } from '../../src/sbc/call-rescue.ts'
-import { ANY_MEDIA } from '../../src/sbc/leg-media.ts'
-import { MediaSession } from '../../src/sbc/media-session.ts'
-import type { Party } from '../../src/sbc/party.ts'
+import { differ } from '../../src/sbc/call-rescue.ts'
 import { RtpengineControl } from '../../src/sbc/rtpengine-control.ts'
-import { NO_RESCUE } from '../fakes/call-places.ts'
 import { eventually } from '../fakes/eventually.ts'
 import { FakeGuard, MASK_MARK } from '../fakes/fake-guard.ts'
 import { FakeDialog } from '../fakes/fake-sip.ts'
 import { AGENT_MARK, PAYER_MARK } from '../fakes/guarded-call.ts'
-import { MediaParty } from '../fakes/media-party.ts'
 import { audioPort, type RtpParty } from '../fakes/rtp-party.ts'
 import { freeUdpPort, startRtpengine, type Rtpengine } from '../fakes/rtpengine.ts'
 import { SipCall } from '../fakes/sip-call.ts'
 import { sharedIdentity } from '../fakes/shared-certificates.ts'
-import type { SrtpSuite } from '../fakes/srtp.ts'
-import { testTrunk } from '../fakes/test-trunk.ts'
 
 Object.assign(globalThis.console, { log: () => undefined })
 const logger = createLogger({ role: 'test', level: 'silent' })
@@ -226,71 +219,6 @@ t.test('a party that takes no new description ends the call, and so does one tha
     return now.kind === 'ok' && !(now.reply['calls'] as string[]).some((id) => id.startsWith(callId))
   })
   t.pass('nothing is left in rtpengine')
-})
-
-t.test('keys of SRTP are agreed anew, on one leg or on both', async (t) => {
-  for (const secured of [['payer'], ['payer', 'agent']] as const) {
-    const media = { ...ANY_MEDIA, profile: 'srtp-sdes' } as const
-    const isSecured = (party: Party): boolean => secured.some((name) => name === party)
-    const suites: readonly SrtpSuite[] = ['AES_CM_128_HMAC_SHA1_80']
-    const open = (party: Party, mark: number) => MediaParty.open({ mark, ...(isSecured(party) ? { suites } : {}) })
-    const parties = { payer: await open('payer', PAYER_MARK), agent: await open('agent', AGENT_MARK) }
-    const mediaOf = (party: Party) => (isSecured(party) ? media : ANY_MEDIA)
-    const first = await startRtpengine()
-    const dying = new RtpengineControl({ host: first.host, port: first.port, logger })
-    let session = new MediaSession({ engine: dying, callId: 'srtp' })
-    for (const party of ['payer', 'agent'] as const) session.use(party, mediaOf(party))
-    const offered = await session.offer('payer', parties.payer.sdp(), { live: false })
-    if (offered.kind === 'failed') throw new Error('no offer')
-    const answered = await session.answer('payer', parties.agent.answer(offered.value), { live: false })
-    if (answered.kind === 'failed') throw new Error('no answer')
-    parties.payer.talk(answered.value)
-    parties.agent.talk(offered.value)
-    await parties.agent.hears(PAYER_MARK)
-    await first.close()
-    const outcome = new Promise<string>((resolve) => {
-      const rescue = new CallRescue(
-        {
-          callId: secured.length === 1 ? 'one' : 'both',
-          logger,
-          get media() {
-            return session
-          },
-          window: null,
-          leg: (party) => ({
-            party,
-            trunk: { ...testTrunk({ name: party, side: 'carrier' }), party, media: mediaOf(party) },
-            dialog: new FakeDialog({ callId: party, sdp: '' }),
-            origin: { sessionId: 1, version: 1 },
-          }),
-          hasEnded: () => false,
-          end: () => undefined,
-          offer: (leg, sdp) => {
-            const answer = parties[leg.party].answer(sdp)
-            parties[leg.party].talk(sdp)
-            return Promise.resolve({ kind: 'ok', sdp: answer })
-          },
-          settle: (moved) => (session = moved),
-          changed: () => undefined,
-          exclusive: (action) => action(),
-        },
-        {
-          ...NO_RESCUE,
-          engine: () => Promise.resolve({ name: 'engine', control, isUp: true, lives: 0 }),
-          ended: resolve,
-        },
-      )
-      rescue.lose(session)
-    })
-    t.equal(await outcome, 'moved')
-    await parties.agent.hears(PAYER_MARK)
-    await parties.payer.hears(AGENT_MARK)
-    t.pass(`heard with SRTP on ${secured.join(' and ')}`)
-    await session.delete()
-    dying.close()
-    parties.payer.close()
-    parties.agent.close()
-  }
 })
 
 t.test('only what rtpengine has to know makes two descriptions differ', (t) => {
