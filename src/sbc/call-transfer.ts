@@ -1,5 +1,6 @@
 import { errorFields } from '../kit/log.ts'
 import { AbortWait } from './abort-wait.ts'
+import { answerInAck } from './ack-answer.ts'
 import type { CallCore, CallMedia } from './call-core.ts'
 import type { CallModify } from './call-modify.ts'
 import type { CallRequests } from './call-requests.ts'
@@ -181,17 +182,27 @@ export class CallTransfer {
     const { request, response, trunk } = invite
     const seat = transfer.media.newSeat(transfer.leg.party)
     const origin = newOrigin()
-    const told = await seat.offered(request.body, trunk.media)
+    const hasOffer = request.body !== ''
+    const told = hasOffer ? await seat.offered(request.body, trunk.media) : await seat.offer(trunk.media)
     const sdp = told.kind === 'ok' ? this.#descriptions.next({ origin }, told.value) : null
     const dialog = sdp === null ? null : await this.#answer(transfer, invite, sdp)
     if (sdp === null) refuse(response, '488')
-    const status =
-      dialog === null ? 488 : await this.#sit(transfer, seat, { trunk, dialog, origin, name: invite.agent })
+    // Without an offer of its own it was offered one in our 200 (RFC 3261 section 13.2.1).
+    const isAgreed = dialog !== null && (hasOffer || (await this.#hearAnswer(transfer, { seat, dialog })))
+    const status = isAgreed ? await this.#sit(transfer, seat, { trunk, dialog, origin, name: invite.agent }) : 488
     if (status >= 300) {
       if (dialog !== null) hangUp(dialog)
       await seat.drop()
     } else if (dialog !== null) hearRequests(dialog)
     return status < 300
+  }
+
+  async #hearAnswer(
+    transfer: Transfer,
+    { seat, dialog }: { readonly seat: MediaSeat; readonly dialog: SipDialog },
+  ): Promise<boolean> {
+    const answer = await answerInAck(dialog, transfer.givenUp.signal)
+    return (await seat.answered(answer)).kind === 'ok'
   }
 
   /** The newcomer's dialog; null: it has cancelled, or the call is over meanwhile. */

@@ -10,7 +10,7 @@ import { ruleOf } from './window-events.ts'
 
 /** How a conference or a listening supervisor gets into a call: they hear what the agent hears, masked in a window. */
 const JOIN_WARNING = '399 tonewall "join the call at the PBX, behind the leg of the agent"'
-const OFFER_WARNING = '399 tonewall "an INVITE must carry an SDP offer"'
+const OFFER_WARNING = '399 tonewall "the description has no audio"'
 
 /**
  * Takes an INVITE that is for a call of ours: Replaces (RFC 3891) puts it in the place of a leg of its own side, Join
@@ -37,7 +37,8 @@ export async function takeReplacing(
   // RFC 3891 section 5: whoever could replace a leg of the other side could listen in on it.
   else if (found.leg.trunk.side !== trunk.side) response.send(403)
   else if (replaces.earlyOnly) response.send(486)
-  else if (readAudio(request.body) === null) response.send(488, { headers: { Warning: OFFER_WARNING } })
+  else if (request.body !== '' && readAudio(request.body) === null)
+    response.send(488, { headers: { Warning: OFFER_WARNING } })
   else {
     const agent = nameIn(trunk, { message: request, fallback: userOf(request.get('From')) })
     await found.call.replaceBy(found.leg, { request, response, trunk, agent })

@@ -55,13 +55,41 @@ t.test(
     t.equal((await asked({ Replaces: nameOf('payer') }))?.status, 403)
     t.equal((await asked({ Replaces: nameOf('agent') }, { from: 'payer' }))?.status, 403)
     t.equal((await asked({ Replaces: nameOf('agent', ';early-only') }))?.status, 486)
-    t.match(await asked({ Replaces: nameOf('agent') }, { body: '' }), {
+    t.match(await asked({ Replaces: nameOf('agent') }, { body: 'v=0\r\n' }), {
       status: 488,
-      headers: { Warning: /SDP offer/ },
+      headers: { Warning: /no audio/ },
     })
     t.equal(quick.call.view().agent, 'anna')
   },
 )
+
+t.test('one without an offer is offered its place in the 200, and takes it with the answer in its ACK', async (t) => {
+  const request = new FakeRequest({ headers: { Contact: '<sip:bob@192.0.2.9>', Replaces: nameOf('agent') } })
+  const response = new FakeResponse()
+  await quick.reach('capturing')
+  const taken = takeReplacing(directory, trunkOf('agent'), { request, response })
+  t.match(await response.final(), { status: 200, body: /m=audio/ })
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(quick.call.view().agent, 'anna', 'not before its answer')
+  t.equal(quick.engine.heardBy('agent'), 'guard-agent')
+  quick.newDialog.ack(quickSdp(NEW_PORT))
+  t.ok(await taken)
+  t.match(quick.call.view(), { agent: 'bob', agentSipCallId: 'new-call-id' })
+  t.equal(quick.engine.heardBy('agent-1'), 'guard-agent', 'masked, since a window is open')
+})
+
+t.test('one whose ACK answers nothing is hung up on, and the call is as it was', async (t) => {
+  const request = new FakeRequest({ headers: { Contact: '<sip:bob@192.0.2.9>', Replaces: nameOf('agent') } })
+  const response = new FakeResponse()
+  const taken = takeReplacing(directory, trunkOf('agent'), { request, response })
+  await response.final()
+  await new Promise((resolve) => setImmediate(resolve))
+  quick.newDialog.ack()
+  t.ok(await taken)
+  t.equal(quick.newDialog.byes.length, 1)
+  t.equal(quick.call.view().agent, 'anna')
+  t.equal(quick.engine.heardBy('agent'), 'payer')
+})
 
 t.test('Join is refused with what to do instead, known dialog or not, window or not (RFC 3911)', async (t) => {
   const refused = { status: 488, headers: { Warning: /at the PBX/ } }
