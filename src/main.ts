@@ -87,6 +87,20 @@ async function main(command: Command): Promise<number> {
       const say = (line: string): boolean => process.stderr.write(`${line}\n`)
       return runAuditCommand(command, loaded.configuration, { say, stream: process.stdout })
     }
+    case 'evidence-verify': {
+      const { main: verify } = await import('./evidence-verify.mjs')
+      return verify(
+        command.given,
+        (line) => process.stdout.write(`${line}\n`),
+        (line) => process.stderr.write(`${line}\n`),
+      )
+    }
+    case 'evidence': {
+      const loaded = loadConfiguration(command.configurationFile)
+      if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
+      const { runEvidenceCommand } = await import('./main/evidence-command.ts')
+      return runEvidenceCommand(command, loaded.configuration, (line) => process.stdout.write(`${line}\n`))
+    }
     case 'vault': {
       const loaded = loadConfiguration(command.configurationFile)
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)

@@ -3,6 +3,7 @@ import { readAuditCommand, type AuditCommand } from './audit-options.ts'
 import type { CallsCommand } from './calls-command.ts'
 import { DEFAULT_CONFIGURATION_FILE } from './configuration.ts'
 import type { DrainCommand } from './drain-command.ts'
+import { readEvidenceCommand, type EvidenceCommand } from './evidence-options.ts'
 import type { ReloadCommand } from './reload-command.ts'
 import type { SelfTestCommand } from './self-test-command.ts'
 import type { TraceCommand } from './trace-command.ts'
@@ -39,6 +40,10 @@ export const USAGE = `usage: tonewall COMMAND
                                       bring the vault's PostgreSQL up to this release, and let the vault's role use it
   vault move --from sqlite FILE --to postgresql [--config FILE]
                                       move a vault's file there without changing a token, and compare every row
+  evidence [--out FOLDER] [--key FILE] [--no-handshakes] [--config FILE]
+                                      write a signed folder for an assessor: diagrams, inventories, controls, results
+  evidence verify [--key FILE...] FOLDER
+                                      say whether anything in it was changed, taken out or added; --help for more
   check-config FILE                   name line, key and cure of whatever does not fit
   version                             say which version this is
   help                                say this
@@ -78,6 +83,7 @@ export type Command =
   | DrainCommand
   | ReloadCommand
   | AuditCommand
+  | EvidenceCommand
   | VaultCommand
   | { readonly kind: 'check-config'; readonly file: string }
   | { readonly kind: 'version' }
@@ -134,6 +140,9 @@ const TAKES: Readonly<Record<string, readonly OptionName[]>> = {
 export function parseCommandLine(given: readonly string[]): Command {
   if (given[0] === 'audit' && !(given[1] ?? '').startsWith('-')) {
     return readAuditCommand(given.slice(1), DEFAULT_CONFIGURATION_FILE)
+  }
+  if (given[0] === 'evidence' && given[1] !== '--help') {
+    return readEvidenceCommand(given.slice(1), DEFAULT_CONFIGURATION_FILE)
   }
   if (given[0] === 'vault' && given[1] !== '--help') {
     return readVaultCommand(given.slice(1), DEFAULT_CONFIGURATION_FILE)
