@@ -127,6 +127,7 @@ async function start(
         ...database,
         ...(await auditOptions(configuration.audit, tools.logger)),
         ...(await openKeys(configuration.vault, tools.logger)),
+        cryptoperiodDays: configuration.vault.keys.cryptoperiodDays,
         host,
         port,
         dataDir: folder,

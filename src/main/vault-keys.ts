@@ -1,35 +1,60 @@
 import { join } from 'node:path'
-import type { KekConfiguration } from '../wire/key-configuration.ts'
-import { KekFailure, type KeyEncryptionKey } from '../cde/vault/key-encryption-key.ts'
+import { KekFailure, type KekFailureCode, type KeyEncryptionKey } from '../cde/vault/key-encryption-key.ts'
 import { openKeyFile } from '../cde/vault/key-file.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Configuration } from '../wire/configuration.ts'
+import type { KekConfiguration } from '../wire/key-configuration.ts'
 import { openHsmKey } from './hsm-link.ts'
 
-/** Opens the vault's key-encryption keys, today's and former ones. Rejects with KekFailure or KeyFileFailure; then none stays open. */
-export async function openKeys(
-  { keys, folder }: Configuration['vault'],
-  logger: Logger,
-): Promise<{ readonly kek: KeyEncryptionKey; readonly formerKeks: readonly KeyEncryptionKey[] }> {
+export type OpenedKeys = {
+  readonly kek: KeyEncryptionKey | 'custodians'
+  readonly formerKeks: readonly KeyEncryptionKey[]
+}
+
+/**
+ * Opens the vault's key-encryption keys, today's and former ones; those of custodians are opened later, by themselves. Rejects with
+ * KekFailure or KeyFileFailure, after a line in the log that says what to do; then none stays open.
+ */
+export async function openKeys({ keys, folder }: Configuration['vault'], logger: Logger): Promise<OpenedKeys> {
   const opened: KeyEncryptionKey[] = []
+  const open = async (kek: KekConfiguration): Promise<KeyEncryptionKey | 'custodians'> => {
+    if (kek.provider === 'custodians') return kek.provider
+    const one = await openKek(kek, { folder, logger })
+    opened.push(one)
+    return one
+  }
   try {
-    const kek = await openKek(keys.kek, { folder, logger })
-    opened.push(kek)
+    const kek = await open(keys.kek)
     const formerKeks: KeyEncryptionKey[] = []
     for (const former of keys.former) {
-      const one = await openKek(former, { folder, logger })
-      formerKeks.push(one)
-      opened.push(one)
+      const one = await open(former)
+      if (one !== 'custodians') formerKeks.push(one)
     }
     return { kek, formerKeks }
   } catch (error) {
     for (const one of opened) one.close()
+    if (error instanceof KekFailure) {
+      logger.error({ code: error.code, state: error.detail }, KEK_ADVICE[error.code])
+    }
     throw error
   }
 }
 
+/** For people: what to do about a key-encryption key that cannot be used. */
+export const KEK_ADVICE: Readonly<Record<KekFailureCode, string>> = {
+  kek_sealed: 'too few custodians have given their shares: tonewall vault unseal',
+  kek_unreachable:
+    'the HSM or KMS that holds the key-encryption key does not answer: bring it back or correct its address in vault.keys, then start again; nothing is lost meanwhile',
+  kek_refused:
+    'the HSM or KMS answers, and does not let the vault use the key: correct the PIN, the token, the credentials or the policy named in vault.keys',
+  kek_missing:
+    'there is no such key-encryption key: correct its name in vault.keys, or have it made (tonewall vault keys make, tonewall vault custodians create)',
+  kek_unusable:
+    'the key-encryption key cannot be used as vault.keys describes it: correct the library, the label or the file that it names',
+}
+
 async function openKek(
-  kek: KekConfiguration,
+  kek: Exclude<KekConfiguration, { readonly provider: 'custodians' }>,
   { folder, logger }: { readonly folder: string; readonly logger: Logger },
 ): Promise<KeyEncryptionKey> {
   switch (kek.provider) {
@@ -39,7 +64,6 @@ async function openKek(
       return openHsmKey(kek)
     case 'aws-kms':
     case 'transit':
-    case 'custodians':
       throw new KekFailure('kek_unusable', 'this provider is not built in yet')
   }
 }

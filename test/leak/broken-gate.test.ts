@@ -136,6 +136,7 @@ t.test('gate and filter out of order: no key reaches the agent, and metric, audi
     port: vaultPort,
     identity: sharedIdentity('vault'),
     service: vault.service,
+    orders: vault.orders,
     logger,
   })
   const reports: AuditRecord[] = []

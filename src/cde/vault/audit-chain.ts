@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Role } from '../../kit/identity.ts'
+import type { OrderRefusal } from '../vault-operator-protocol.ts'
 import type { RefusalCode, ReportCause } from '../vault-protocol.ts'
 import { lengthPrefixed } from './seal.ts'
 
@@ -8,7 +9,8 @@ export type AuditEntry = {
   /** Who asked; 'vault' for what it does by itself. 'none' when the peer proved no role. */
   readonly role: Role | 'none'
   readonly action: AuditAction
-  readonly outcome: 'done' | 'repeated' | 'approved' | 'declined' | RefusalCode | ReportCause | 'clock_unknown'
+  readonly outcome:
+    'done' | 'repeated' | 'approved' | 'declined' | RefusalCode | ReportCause | OrderRefusal | 'clock_unknown'
   /** The name that the peer's certificate proved, or 'local'. */
   readonly origin: string
   readonly merchant: string

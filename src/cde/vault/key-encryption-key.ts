@@ -18,6 +18,8 @@ export type KeyEncryptionKey = {
   wrap(key: Uint8Array, context: Buffer): Promise<Uint8Array>
   /** Null when it was wrapped by another key, in another context, or was changed. The caller wipes the result. */
   unwrap(wrapped: Uint8Array, context: Buffer): Promise<Buffer | null>
+  /** Wraps by its newest version what an older one wrapped, where that can be done without telling the key. */
+  renew?(wrapped: Uint8Array): Promise<Uint8Array>
   /** Forgets the key. Safe to call twice. */
   close(): void
 }

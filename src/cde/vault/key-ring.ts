@@ -58,10 +58,10 @@ export class KeyRing {
 
   /** Custodians have to give their shares before any key opens. */
   get isSealed(): boolean {
-    return this.#kek.isSealed
+    return [this.#kek, ...this.#formerKeks].some(({ isSealed }) => isSealed)
   }
 
-  get kek(): Pick<KeyEncryptionKey, 'id' | 'provider' | 'isExtractable'> {
+  get kek(): KeyEncryptionKey {
     return this.#kek
   }
 
@@ -138,21 +138,26 @@ export class KeyRing {
     return rows
   }
 
+  /** Wraps every key anew, by the newest version of the key-encryption key. Returns how many. */
+  async renew(): Promise<number> {
+    if (this.isSealed) throw new KeyFailure('sealed')
+    let renewed = 0
+    for (const row of await this.#store.keys()) {
+      if (row.state === 'shredded') continue
+      await this.#wrapAnew(row)
+      renewed += 1
+    }
+    return renewed
+  }
+
   /** Wraps what former key-encryption keys have wrapped with today's. Returns how many keys that were. */
   async rewrap(): Promise<number> {
     if (this.#formerKeks.length === 0 || this.isSealed) return 0
     let rewrapped = 0
     for (const row of await this.#store.keys()) {
       if (row.state === 'shredded' || row.kekId === this.#kek.id) continue
-      const key = await this.#unwrapped(row)
-      try {
-        const anew = { ...row, kekId: this.#kek.id }
-        const wrapped = await this.#kek.wrap(key, contextOf(anew))
-        await this.#store.rewrapKey({ row: { ...anew, wrapped }, audit: keyAudit('key_rewrap', row) })
-        rewrapped += 1
-      } finally {
-        key.fill(0)
-      }
+      await this.#wrapAnew(row)
+      rewrapped += 1
     }
     return rewrapped
   }
@@ -207,6 +212,29 @@ export class KeyRing {
       throw failureOf(error)
     })
     return { row: { ...named, wrapped, createdAtMs: this.#nowMs() }, key }
+  }
+
+  async #wrapAnew(row: KeyRow): Promise<void> {
+    const anew = { ...row, kekId: this.#kek.id }
+    const wrapped = await this.#wrappedAnew(row, anew)
+    await this.#store.rewrapKey({ row: { ...anew, wrapped }, audit: keyAudit('key_rewrap', row) })
+  }
+
+  /** Some services do it without telling the key. */
+  async #wrappedAnew(row: KeyRow, anew: KeyRow): Promise<Uint8Array> {
+    if (row.kekId === this.#kek.id && this.#kek.renew !== undefined) {
+      return this.#kek.renew(row.wrapped).catch((error: unknown) => {
+        throw failureOf(error)
+      })
+    }
+    const key = await this.#unwrapped(row)
+    try {
+      return await this.#kek.wrap(key, contextOf(anew))
+    } catch (error) {
+      throw failureOf(error)
+    } finally {
+      key.fill(0)
+    }
   }
 
   async #opened(row: KeyRow): Promise<OpenKey> {

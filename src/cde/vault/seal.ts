@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { createCipheriv, createDecipheriv, randomBytes, randomFillSync } from 'node:crypto'
 import { secretBytes } from '../secret-bytes.ts'
 
@@ -21,6 +22,11 @@ const HEAD_BYTES = 1 + NONCE_BYTES + TAG_BYTES
  *     +---------+---------+---------+--------------+
  */
 export function seal(plain: Uint8Array, key: Uint8Array, context: Buffer): Buffer {
+  // A key that was shredded, or whose vault has closed, is overwritten: nothing may be sealed with what is left.
+  assert(
+    key.some((byte) => byte !== 0),
+    'seal after wipe',
+  )
   const sealed = Buffer.alloc(HEAD_BYTES + plain.length)
   const nonce = randomBytes(NONCE_BYTES)
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })

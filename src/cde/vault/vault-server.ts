@@ -2,8 +2,10 @@ import { listenChannel, type ChannelListener, type ChannelRefusal } from '../../
 import type { RefusedPeer } from '../../kit/refusals.ts'
 import { roleName, type Identity } from '../../kit/identity.ts'
 import type { Logger } from '../../kit/log.ts'
+import { parseVaultOrder, type VaultOrder, type VaultOrderReply } from '../vault-operator-protocol.ts'
 import { parseVaultMessage, type Rinse, type VaultReply, type VaultRequest } from '../vault-protocol.ts'
 import { rolesAllowed } from './permissions.ts'
+import type { VaultOrders } from './vault-orders.ts'
 import type { VaultService } from './vault-service.ts'
 
 /**
@@ -15,23 +17,33 @@ export function listenVault(options: {
   readonly port: number
   readonly identity: Identity
   readonly service: VaultService
+  readonly orders: VaultOrders
   readonly logger: Logger
   readonly refused?: (code: ChannelRefusal) => void
   readonly record?: (refused: RefusedPeer<ChannelRefusal>) => void
 }): Promise<ChannelListener> {
-  const { host, port, identity, service, logger } = options
-  return listenChannel<VaultReply, VaultRequest | Rinse | { readonly type: 'malformed' }>({
+  const { host, port, identity, service, orders, logger } = options
+  return listenChannel<
+    VaultReply | VaultOrderReply,
+    VaultRequest | Rinse | VaultOrder | { readonly type: 'malformed' }
+  >({
     host,
     port,
     identity,
     logger,
     ...(options.refused === undefined ? {} : { refused: options.refused }),
     ...(options.record === undefined ? {} : { record: options.record }),
-    allow: rolesAllowed(),
+    allow: [...rolesAllowed(), 'operator'],
     accept: (role) => ({
-      parse: (value) => parseVaultMessage(value) ?? { type: 'malformed' },
+      parse: (value) =>
+        (role === 'operator' ? parseVaultOrder(value) : parseVaultMessage(value)) ?? { type: 'malformed' },
       message: (message, body, reply) => {
         if (message.type === 'rinse') return
+        if (role === 'operator' || message.type === 'operator') {
+          const order = message.type === 'operator' ? message : null
+          void orders.handle(order, body, { role, origin: roleName(role) }).then((answer) => reply(answer))
+          return
+        }
         void service.handle(message, body, { role, origin: roleName(role) }).then((answer) => reply(answer))
       },
       closed: () => logger.info({ peerRole: role }, 'channel closed'),

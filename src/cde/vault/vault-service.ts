@@ -97,6 +97,7 @@ export class VaultService {
   async #answer(request: VaultRequest | { readonly type: 'malformed' }, body: Buffer, peer: Peer): Promise<VaultReply> {
     if (request.type === 'malformed') return this.#refuse('malformed', null, peer)
     if (!mayAsk(peer.role, request.type)) return this.#refuse('role_not_allowed', request, peer)
+    if (this.#options.keyRing.isSealed && needsKey(request)) return this.#refuse('sealed', request, peer)
     const merchant = this.#options.merchants.get(request.merchant)
     if (merchant === undefined) return this.#refuse('unknown_merchant', request, peer)
     if (request.type === 'tokenize') return this.#tokenize(request, body, { peer, tokens: merchant.tokens })
@@ -171,10 +172,20 @@ export class VaultService {
   }
 
   #failed(error: unknown): VaultReply {
-    const code = error instanceof KeyFailure ? 'key_failed' : 'store_failed'
+    const code = error instanceof KeyFailure ? keyRefusal(error) : 'store_failed'
     this.#metrics.refused.inc({ code })
     const errorCode = error instanceof StoreFailure ? { errorCode: error.code } : {}
     this.#options.logger.error({ code, ...errorFields(error), ...errorCode }, 'request failed')
     return { type: 'refused', code }
   }
+}
+
+function keyRefusal({ code }: KeyFailure): RefusalCode {
+  if (code === 'sealed') return code
+  return code === 'shredded' ? 'card_shredded' : 'key_failed'
+}
+
+/** What needs a key. A window that opens would take a card that nobody could seal. */
+function needsKey(request: VaultRequest): boolean {
+  return request.type !== 'report' || (request.event === 'window_opened' && request.cause === 'capture')
 }

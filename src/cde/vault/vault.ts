@@ -9,14 +9,17 @@ import { openSigningKey, type CheckpointSigner } from './audit-checkpoint.ts'
 import { auditTail } from './audit-tail.ts'
 import { AuditTrail, type AuditTrailOptions } from './audit-trail.ts'
 import { CardCodeMemory } from './card-code-memory.ts'
+import { custodiesOf, type Custody } from './custody.ts'
 import { HttpsJsonConnector, type HttpsJsonConnectorOptions } from './connectors/https-json-connector.ts'
 import { openKeyFile } from './key-file.ts'
-import type { KeyEncryptionKey } from './key-encryption-key.ts'
+import { KekFailure, type KeyEncryptionKey } from './key-encryption-key.ts'
+import { KeyKeeper } from './key-keeper.ts'
 import { KeyRing } from './key-ring.ts'
 import type { PostgresOptions } from './postgres-connection.ts'
 import type { Store } from './store.ts'
 import { openPostgresStore } from './store-postgres.ts'
 import { openSqliteStore } from './store-sqlite.ts'
+import { VaultOrders } from './vault-orders.ts'
 import { listenVault } from './vault-server.ts'
 import { TOKENS_UNLESS_TOLD, type TokenOptions } from './token-options.ts'
 import { VaultService, type Merchant } from './vault-service.ts'
@@ -24,6 +27,7 @@ import { VaultService, type Merchant } from './vault-service.ts'
 /** An answer is given again to the same idempotency key for this long. */
 const REQUESTS_KEPT_MS = 86_400_000
 const FORGET_EVERY_MS = 60_000
+const CRYPTOPERIOD_DAYS = 90
 /** Per round, so that forgetting never holds up a tokenize request for long. */
 const FORGET_MAX = 5_000
 /** Each takes an audit record; a transaction of more would hold up the others. */
@@ -40,9 +44,11 @@ export type VaultOptions = {
   readonly postgresql?: PostgresOptions
   readonly merchants: readonly MerchantOptions[]
   /** The key-encryption key; a file in dataDir when left out, which is for development only. */
-  readonly kek?: KeyEncryptionKey
+  readonly kek?: KeyEncryptionKey | 'custodians'
   /** What they wrapped is wrapped anew at the start. */
   readonly formerKeks?: readonly KeyEncryptionKey[]
+  /** A data key seals new cards for this long. */
+  readonly cryptoperiodDays?: number
   /** Signs the audit record; a file in dataDir when left out, which is for development only. */
   readonly auditSigner?: CheckpointSigner
   /** Where else the audit record goes; nowhere when left out. */
@@ -64,6 +70,8 @@ export type Vault = {
   readonly service: VaultService
   readonly store: Store
   readonly keyRing: KeyRing
+  readonly keeper: KeyKeeper
+  readonly orders: VaultOrders
   close(): Promise<void>
 }
 
@@ -76,6 +84,7 @@ export async function startVault(
     const listener = await listenVault({
       ...options,
       service: vault.service,
+      orders: vault.orders,
       refused: countRefusals(options.metrics),
       record: (refused) => void recordRefused(refused, vault.store, options.logger),
     })
@@ -94,29 +103,57 @@ export async function startVault(
   }
 }
 
-/** The vault without a door. Rejects with StoreFailure, KeyFileFailure, KeyFailure, or TypeError for a connector that is not https. */
+/**
+ * The vault without a door. Rejects with StoreFailure, KeyFileFailure, KekFailure, KeyFailure, or TypeError for a connector that is not https.
+ * Where the key is with custodians it is sealed, and knows no key until they have given their shares.
+ */
 export async function openVault(options: VaultOptions): Promise<Vault> {
   const nowMs = options.nowMs ?? Date.now
   const { dataDir, logger, metrics } = options
   const merchants = merchantsOf(options.merchants)
-  const kek = options.kek ?? openKeyFile({ file: join(dataDir, 'key-encryption-key'), logger })
+  const given = options.kek ?? openKeyFile({ file: join(dataDir, 'key-encryption-key'), logger })
   const signer =
     options.auditSigner ?? openSigningKey({ file: join(dataDir, 'audit-signing-key'), mayMake: true, logger })
   const store = await openStore(options, nowMs).catch((error: unknown) => {
-    kek.close()
+    closeAll(given, options.formerKeks)
     throw error
   })
-  const keyRing = new KeyRing({ kek, formerKeks: options.formerKeks ?? [], store, nowMs })
+  let keks: OpenKeks
+  try {
+    keks = await keksOf(given, options.formerKeks ?? [], store)
+  } catch (error) {
+    closeAll(given, options.formerKeks)
+    await store.close()
+    throw error
+  }
+  const { custodies } = keks
+  const keyRing = new KeyRing({ ...keks, store, nowMs })
+  const openKeys = async (): Promise<void> => {
+    await keyRing.rewrap()
+    for (const merchant of merchants.keys()) await keyRing.prepare(merchant)
+  }
   try {
     await checkAudit(store, options)
     await store.append(ownAct('vault_start'))
-    await keyRing.rewrap()
-    for (const merchant of merchants.keys()) await keyRing.prepare(merchant)
+    if (keyRing.isSealed) {
+      logger.warn({ code: 'sealed' }, 'the vault is sealed: custodians give their shares by tonewall vault unseal')
+    } else await openKeys()
   } catch (error) {
     keyRing.close()
     await store.close()
     throw error
   }
+  const cryptoperiodDays = options.cryptoperiodDays ?? CRYPTOPERIOD_DAYS
+  const keeper = new KeyKeeper({ store, keyRing, cryptoperiodDays, logger, metrics, nowMs })
+  const unsealed = async (): Promise<void> => {
+    await openKeys()
+    logger.info({}, 'the vault is unsealed')
+    await keeper.look()
+    void keeper.reencryption.run()
+  }
+  const known = new Set(merchants.keys())
+  const orders = new VaultOrders({ store, keyRing, keeper, custodies, merchants: known, unsealed, logger, nowMs })
+  keeper.start()
   const cardCodes = new CardCodeMemory({ nowMs })
   const trail = new AuditTrail({ ...(options.audit ?? NOT_SHIPPED), store, signer, dataDir, nowMs, logger, metrics })
   const service = new VaultService({ trail, store, keyRing, cardCodes, merchants, logger, metrics, nowMs })
@@ -125,6 +162,7 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const close = async () => {
     clearInterval(forgetting)
     await within(service.close(), options.closeMs ?? CLOSE_MS)
+    await within(keeper.close(), options.closeMs ?? CLOSE_MS)
     for (const { connector } of merchants.values()) connector?.close()
     cardCodes.close()
     keyRing.close()
@@ -135,7 +173,33 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     await store.close()
   }
   let closed: Promise<void> | null = null
-  return { service, store, keyRing, close: () => (closed ??= close()) }
+  return { service, store, keyRing, keeper, orders, close: () => (closed ??= close()) }
+}
+
+type OpenKeks = {
+  readonly kek: KeyEncryptionKey
+  readonly formerKeks: readonly KeyEncryptionKey[]
+  readonly custodies: readonly Custody[]
+}
+
+/** Rejects with KekFailure when there are no custodians yet. */
+async function keksOf(
+  given: KeyEncryptionKey | 'custodians',
+  formerKeks: readonly KeyEncryptionKey[],
+  store: Store,
+): Promise<OpenKeks> {
+  const isCurrent = given === 'custodians'
+  const alive = (await store.keys()).filter(({ state }) => state !== 'shredded')
+  const kekIds = new Set(alive.map(({ kekId }) => kekId))
+  const { current, former } = custodiesOf(await store.custodians(), { isCurrent, kekIds })
+  const custodies = current === null ? former : [current, ...former]
+  const kek = given === 'custodians' ? current?.kek : given
+  if (kek === undefined) throw new KekFailure('kek_missing', 'there are no custodians')
+  return { kek, formerKeks: [...formerKeks, ...former.map((custody) => custody.kek)], custodies }
+}
+
+function closeAll(given: KeyEncryptionKey | 'custodians', formerKeks: readonly KeyEncryptionKey[] = []): void {
+  for (const kek of [given, ...formerKeks]) if (kek !== 'custodians') kek.close()
 }
 
 async function openStore({ postgresql, dataDir }: VaultOptions, nowMs: () => number): Promise<Store> {

@@ -9,6 +9,8 @@ usePostgres(server)
 
 await import('./store.test.ts')
 await import('./key-ring.test.ts')
+await import('./key-keeper.test.ts')
+await import('./vault-orders.test.ts')
 await import('./audit-tail.test.ts')
 await import('./tokenization.test.ts')
 await import('./token-life.test.ts')

@@ -1,5 +1,6 @@
 import { composeCardBody, type Card } from '../../../src/cde/card-body.ts'
 import type { VaultReply } from '../../../src/cde/vault-protocol.ts'
+import type { KeyEncryptionKey } from '../../../src/cde/vault/key-encryption-key.ts'
 import { openVault, type MerchantOptions, type Vault } from '../../../src/cde/vault/vault.ts'
 import { createLogger } from '../../../src/kit/log.ts'
 import { Metrics } from '../../../src/kit/metrics.ts'
@@ -22,6 +23,9 @@ export async function openTestVault(
     readonly merchants?: readonly MerchantOptions[]
     readonly nowMs?: () => number
     readonly closeMs?: number
+    readonly kek?: KeyEncryptionKey | 'custodians'
+    readonly formerKeks?: readonly KeyEncryptionKey[]
+    readonly cryptoperiodDays?: number
   } = {},
 ): Promise<TestVault> {
   const lines: string[] = []
