@@ -2,7 +2,14 @@
 export type FileHead = { readonly sequence: number; readonly hash: string }
 
 export type FileVerdict =
-  | { readonly kind: 'intact'; readonly from: FileHead; readonly head: FileHead; readonly signedTo: number | null }
+  | {
+      readonly kind: 'intact'
+      readonly from: FileHead
+      readonly head: FileHead
+      readonly signedTo: number | null
+      /** A record says that all up to `from` was removed when its time was over. */
+      readonly removed: boolean
+    }
   | {
       readonly kind: 'broken'
       readonly file: string
@@ -23,6 +30,7 @@ export function verifyFiles(options: {
   readonly keys?: readonly string[]
   readonly heads?: readonly FileHead[]
   readonly live?: boolean
+  readonly whole?: boolean
 }): Promise<FileVerdict>
 
 export function main(

@@ -3,13 +3,16 @@
  * Verifies files of Tonewall's audit record. One file and nothing beside Node (18 or later): an auditor can read it through, and
  * run it on a machine that has never seen the product.
  *
- *     node audit-verify.mjs --key FILE... [--checkpoint FILE] [--head SEQUENCE:HASH] [--live] FILE...
+ *     node audit-verify.mjs --key FILE... [--checkpoint FILE] [--head SEQUENCE:HASH] [--whole] [--live] FILE...
  *
  * Files are given in order. Each is lines of JSON in one exact form:
  *
  *     {"file":"tonewall-audit-1","from":{"sequence":0,"hash":"<64 hex>"}}            the head that it follows; zeros at the beginning
  *     {"sequence":1,"at":"<ISO 8601, UTC>","role":…,"action":…,"outcome":…,"origin":…,"merchant":…,"resource":…,"windowId":…,"hash":"<64 hex>"}
  *     {"end":{"sequence":1,"hash":"<64 hex>"}}                                          again the last one
+ *
+ * A file of the archive ends with {"end":{…},"seal":{"keyId":…,"at":…,"signature":…}}: Ed25519 over 'tonewall-audit-segment-1', the head
+ * that it follows, its last one, time and key id.
  *
  * hash = SHA-256 (hash before ‖ 'tonewall-audit-1' ‖ sequence ‖ at ‖ role … windowId), each text in UTF-8 with its length in front, 32 bit,
  * big-endian. A record of action `checkpoint` carries `SEQUENCE HASH TIME KEYID SIGNATURE`: Ed25519 (RFC 8032) over the texts
@@ -22,6 +25,7 @@ import { fileURLToPath } from 'node:url'
 
 const FORMAT = 'tonewall-audit-1'
 const CHECKPOINT_FORMAT = 'tonewall-audit-checkpoint-1'
+const SEAL_FORMAT = 'tonewall-audit-segment-1'
 const FIELDS = ['at', 'role', 'action', 'outcome', 'origin', 'merchant', 'resource', 'windowId']
 const HASH = /^[0-9a-f]{64}$/
 const GENESIS = { sequence: 0, hash: '0'.repeat(64) }
@@ -34,12 +38,14 @@ export const EXIT = { signed: 0, broken: 1, usage: 2, unsigned: 3 }
 
 /**
  * Follows the chain through all files. `keys` are public keys in PEM; `heads` are heads that were kept elsewhere, as {sequence, hash};
- * `live`: the last file may still be written to, and so has no end. Returns the verdict:
+ * `live`: the last file may still be written to, and so has no end; `whole`: what is before the first file must have been removed from the archive
+ * when its time was over, by a record of these files. Returns the verdict:
  *
- *     {kind: 'intact', from, head, signedTo}                   signedTo: the last sequence that a checkpoint covers, or null
+ *     {kind: 'intact', from, head, signedTo, removed}          signedTo: the last sequence that a checkpoint or a seal covers, or null;
+ *                                                              removed: such a record was found
  *     {kind: 'broken', file, line, sequence, code}             code: missing, changed, cut, signature, format, unreadable
  */
-export async function verifyFiles({ files, keys = [], heads = [], live = false }) {
+export async function verifyFiles({ files, keys = [], heads = [], live = false, whole = false }) {
   const chain = new Chain(keys, heads)
   let at = { file: '', line: 0 }
   try {
@@ -59,7 +65,12 @@ export async function verifyFiles({ files, keys = [], heads = [], live = false }
       if (!ended && !(live && index === files.length - 1)) throw new Fault('cut')
     }
     chain.close()
-    return { kind: 'intact', from: chain.from, head: chain.head, signedTo: chain.signedTo }
+    const { from, head, signedTo, removed } = chain
+    if (whole && from.sequence > 0 && !removed) {
+      const first = { file: files[0] ?? '', line: 1, sequence: 1 }
+      return { kind: 'broken', ...first, code: 'missing' }
+    }
+    return { kind: 'intact', from, head, signedTo, removed }
   } catch (error) {
     const code = error instanceof Fault ? error.code : 'unreadable'
     return { kind: 'broken', ...at, sequence: (chain.head?.sequence ?? 0) + 1, code }
@@ -77,6 +88,10 @@ class Chain {
   from = null
   head = null
   signedTo = null
+  /** A record says that all up to where the first file begins was removed when its time was over. */
+  removed = false
+  /** What the file that is read follows. */
+  #fileFrom = null
   #keys
   #heads
   /** Hashes since the last checkpoint: the next one names one of them. */
@@ -93,6 +108,7 @@ class Chain {
 
   begin({ file, from, ...more }) {
     if (file !== FORMAT || !isHead(from) || Object.keys(more).length > 0) throw new Fault('format')
+    this.#fileFrom = from
     if (this.head === null) {
       if (from.sequence === 0 && from.hash !== GENESIS.hash) throw new Fault('changed')
       this.from = from
@@ -118,13 +134,31 @@ class Chain {
     // The same record in other bytes: somebody wrote this line who was not us.
     if (JSON.stringify({ sequence, ...pick(texts), hash }) !== line) throw new Fault('changed')
     if (texts.action === 'checkpoint') this.#checkpoint(texts)
+    const { from } = this
+    if (texts.action === 'archive_removed' && texts.resource.startsWith(`${from.sequence} ${from.hash} `))
+      this.removed = true
     this.#reach({ sequence, hash })
   }
 
-  end({ end, ...more }) {
+  end({ end, seal, ...more }) {
     if (!isHead(end) || Object.keys(more).length > 0) throw new Fault('format')
     if (end.sequence > this.head.sequence) throw new Fault('cut')
     if (end.sequence !== this.head.sequence || end.hash !== this.head.hash) throw new Fault('changed')
+    if (seal !== undefined) this.#seal(seal)
+  }
+
+  #seal({ keyId, at, signature, ...more }) {
+    if (![keyId, at, signature].every((text) => typeof text === 'string') || Object.keys(more).length > 0)
+      throw new Fault('format')
+    if (this.#keys.size === 0) return
+    const key = this.#keys.get(keyId)
+    const heads = [this.#fileFrom, this.head].flatMap(({ sequence, hash }) => [String(sequence), hash])
+    const bytes = Buffer.from(signature, 'base64')
+    if (key === undefined || bytes.toString('base64') !== signature) throw new Fault('signature')
+    if (!verify(null, lengthPrefixed([SEAL_FORMAT, ...heads, at, keyId]), key, bytes)) throw new Fault('signature')
+    this.signedTo = this.head.sequence
+    this.#recent.clear()
+    this.#recent.set(this.head.sequence, this.head.hash)
   }
 
   /** Nothing more comes: every head that was kept elsewhere must have been met. */
@@ -233,13 +267,14 @@ function decode(decoder, bytes) {
   }
 }
 
-const USAGE = `usage: tonewall audit verify --key FILE... [--checkpoint FILE] [--head SEQUENCE:HASH] [--live] FILE...
+const USAGE = `usage: tonewall audit verify --key FILE... [--checkpoint FILE] [--head SEQUENCE:HASH] [--whole] [--live] FILE...
 
   FILE...            files of the audit record, in order
   --key FILE         a public key that checkpoints are signed with, PEM; can be given again
   --no-key           follow the hashes only: who can write the files could have made them all anew
   --checkpoint FILE  a checkpoint that was kept elsewhere, one line: the record must reach it
   --head S:HASH      a head that was kept elsewhere: the record must reach it
+  --whole            the first file must begin with the first record, or where the record says that older ones were removed
   --live             the last file may still be written to
 
 exit codes: 0 intact, and signed to the end; 1 changed, missing, out of order, or cut; 2 asked in a way it does not know;
@@ -262,14 +297,15 @@ export async function main(given, say, complain) {
     complain('a key or a checkpoint cannot be read, or is signed by none of the keys')
     return EXIT.usage
   }
-  const verdict = await verifyFiles({ files: asked.files, keys, heads, live: asked.live })
+  const verdict = await verifyFiles({ files: asked.files, keys, heads, live: asked.live, whole: asked.whole })
   if (verdict.kind === 'broken') {
     say(`broken: record ${verdict.sequence} is ${WORDS[verdict.code]} (${verdict.file}, line ${verdict.line})`)
     return EXIT.broken
   }
   const { from, head, signedTo } = verdict
   say(`intact: records ${from.sequence + 1} to ${head.sequence}, head ${head.sequence}:${head.hash}`)
-  if (from.sequence > 0) say(`records 1 to ${from.sequence} were not given`)
+  if (verdict.removed) say(`records 1 to ${from.sequence} were removed when their time was over`)
+  else if (from.sequence > 0) say(`records 1 to ${from.sequence} were not given`)
   const tail = head.sequence - (signedTo ?? from.sequence)
   if (asked.keys.length === 0) say('no signature was checked')
   else if (signedTo === null && tail > 0) say('no checkpoint covers any of them')
@@ -283,7 +319,7 @@ const WORDS = {
   missing: 'missing or out of place',
   changed: 'not the one that was written',
   cut: 'cut off, with all behind it',
-  signature: 'a checkpoint that nobody signed',
+  signature: 'a checkpoint or a seal that nobody signed',
   format: 'not in the form of a record',
   unreadable: 'not to be read',
 }
@@ -295,10 +331,11 @@ function checkpointHead(file, keys) {
 }
 
 function readArguments(given) {
-  const asked = { keys: [], heads: [], checkpoints: [], files: [], live: false, noKey: false }
+  const asked = { keys: [], heads: [], checkpoints: [], files: [], live: false, whole: false, noKey: false }
   for (let index = 0; index < given.length; index += 1) {
     const name = given[index]
     if (name === '--live') asked.live = true
+    else if (name === '--whole') asked.whole = true
     else if (name === '--no-key') asked.noKey = true
     else if (!name.startsWith('-')) asked.files.push(name)
     else {

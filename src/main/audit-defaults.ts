@@ -4,6 +4,9 @@ import type { HostPort } from '../wire/configuration.ts'
 
 /** Some hours of a busy site: a thief who stops the shipping gains no more than these. */
 const BACKLOG_MAX = 10_000
+/** PCI DSS 10.5.1: twelve months, the last three of them at hand. */
+const ONLINE_MONTHS = 3
+const KEPT_MONTHS = 12
 /** IANA: syslog over TLS, and NTP. */
 const SYSLOG_TLS_PORT = 6_514
 const NTP_PORT = 123
@@ -21,6 +24,8 @@ export type WrittenAudit = {
   } | null
   readonly timeServer?: (Pick<HostPort, 'host'> & Partial<HostPort>) | null
   readonly backlogMax?: number
+  readonly onlineMonths?: number
+  readonly keptMonths?: number
 }
 
 export function completeAudit(
@@ -45,5 +50,7 @@ export function completeAudit(
       : null,
     timeServer: timeServer ? { port: NTP_PORT, ...timeServer } : null,
     backlogMax,
+    onlineMonths: written.onlineMonths ?? ONLINE_MONTHS,
+    keptMonths: written.keptMonths ?? KEPT_MONTHS,
   }
 }

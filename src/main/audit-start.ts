@@ -9,11 +9,12 @@ export async function auditOptions(
   configuration: AuditConfiguration,
   logger: Logger,
 ): Promise<{ readonly audit: AuditTrailOptions; readonly auditSigner?: CheckpointSigner }> {
-  const { signingKey, folder, syslog, timeServer, backlogMax } = configuration
+  const { signingKey, folder, syslog, timeServer, backlogMax, onlineMonths, keptMonths } = configuration
   const audit = {
     folder,
     timeServer,
     backlogMax,
+    archive: { onlineMonths, keptMonths },
     syslog: syslog === null ? null : collector(syslog),
   }
   if (signingKey === null) return { audit }

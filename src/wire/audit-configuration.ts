@@ -22,4 +22,8 @@ export type AuditConfiguration = {
   readonly timeServer: HostPort | null
   /** With more records than this not shipped, no window opens. */
   readonly backlogMax: number
+  /** Whole months that stay in the store; older ones go into files below `folder`. */
+  readonly onlineMonths: number
+  /** Whole months that stay in files. */
+  readonly keptMonths: number
 }

@@ -10,6 +10,8 @@ t.test('files are kept in the data folder unless told, and nothing goes elsewher
     syslog: null,
     timeServer: null,
     backlogMax: 10_000,
+    onlineMonths: 3,
+    keptMonths: 12,
   })
   t.match(completeAudit({ folder: null, syslog: null, timeServer: null }, options), { folder: null, syslog: null })
   t.end()
@@ -22,6 +24,8 @@ t.test('what is named counts from the configuration’s folder, and ports are th
     syslog: { host: 'logs.test', authority: 'ca.pem', certificate: 'own.pem', key: 'own.key' },
     timeServer: { host: '192.0.2.1' },
     backlogMax: 7,
+    onlineMonths: 4,
+    keptMonths: 18,
   }
   t.same(completeAudit(written, options), {
     signingKey: '/etc/sign.pem',
@@ -36,6 +40,8 @@ t.test('what is named counts from the configuration’s folder, and ports are th
     },
     timeServer: { host: '192.0.2.1', port: 123 },
     backlogMax: 7,
+    onlineMonths: 4,
+    keptMonths: 18,
   })
   t.end()
 })

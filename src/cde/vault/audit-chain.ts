@@ -52,7 +52,9 @@ export const AUDIT_ACTIONS = [
   'peer_refused', // somebody was turned away before a word was said, or for what followed
   'clock_checked', // where the times of the records behind it come from
   'checkpoint', // a signed head
-  'archived', // older records were moved into files
+  'archived', // older records are in a file from here on, and may leave the store
+  'archive_removed', // a file of the archive whose time is over
+  'exported', // the record was read out, by whom its origin says
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 

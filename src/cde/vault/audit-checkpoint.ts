@@ -86,6 +86,17 @@ export function checkpointHead(resource: string, publicKey: string): AuditHead |
   return { sequence: Number(sequence), hash: Buffer.from(hash, 'hex') }
 }
 
+/** What is signed at the end of a file that nothing is added to any more: all from the head that it follows to its last. */
+export function sealBytes(seal: {
+  readonly from: AuditHead
+  readonly to: AuditHead
+  readonly at: string
+  readonly keyId: string
+}): Buffer {
+  const heads = [seal.from, seal.to].flatMap(({ sequence, hash }) => [String(sequence), hex(hash)])
+  return lengthPrefixed(['tonewall-audit-segment-1', ...heads, seal.at, seal.keyId])
+}
+
 function signedBytes(texts: readonly string[]): Buffer {
   return lengthPrefixed(['tonewall-audit-checkpoint-1', ...texts])
 }

@@ -10,7 +10,7 @@ const LOOK_EVERY_MS = 1_000
 const OWNER_ONLY = 0o600
 
 export type CheckpointsOptions = {
-  readonly store: Pick<Store, 'auditHead' | 'append'>
+  readonly store: Pick<Store, 'auditHead' | 'append' | 'leads'>
   readonly signer: CheckpointSigner
   /** Keeps the newest checkpoint as a line of its own, to be taken elsewhere: it finds a chain that was cut. */
   readonly file: string
@@ -21,7 +21,7 @@ export type CheckpointsOptions = {
   readonly lookEveryMs?: number
 }
 
-/** Puts signed checkpoints into the chain: every so many records, every so often when there was one, and at the end. */
+/** Puts signed checkpoints into the chain, of several vaults on one store the one that leads: every so many records, every so often when there was one, and at the end. */
 export class AuditCheckpoints {
   readonly #options: CheckpointsOptions
   readonly #timer: NodeJS.Timeout
@@ -67,6 +67,7 @@ export class AuditCheckpoints {
 
   async #sign(): Promise<void> {
     const { store, signer, nowMs, file } = this.#options
+    if (!(await store.leads())) return
     const head = await store.auditHead()
     if (head.sequence === this.#lastSequence) return
     const entry = await checkpointEntry(signer, head, nowMs())

@@ -100,6 +100,20 @@ export class AuditFiles implements AuditSink {
   }
 }
 
+/** The last record of a file that was ended, or null for one that was not. */
+export async function headAtEnd(path: string): Promise<AuditHead | null> {
+  const handle = await open(path, 'r')
+  try {
+    const length = Math.min((await handle.stat()).size, TAIL_BYTES)
+    const tail = Buffer.alloc(length)
+    await handle.read(tail, 0, length, (await handle.stat()).size - length)
+    const head = headOfLine(tail.toString('utf8').split('\n').at(-2) ?? '')
+    return head?.isEnd === true ? head : null
+  } finally {
+    await handle.close()
+  }
+}
+
 async function append(file: OpenFile, lines: readonly string[]): Promise<void> {
   const bytes = Buffer.from(lines.map((line) => line + '\n').join(''), 'utf8')
   await file.handle.appendFile(bytes)

@@ -20,6 +20,13 @@ export function endLine(head: AuditHead): string {
   return JSON.stringify({ end: textHead(head) })
 }
 
+export type AuditSeal = { readonly keyId: string; readonly at: string; readonly signature: string }
+
+/** The end of a file that nothing is added to any more, signed: it holds all from the head that it follows to this one. */
+export function sealedEndLine(head: AuditHead, seal: AuditSeal): string {
+  return JSON.stringify({ end: textHead(head), seal })
+}
+
 /** A record or an end that this file wrote, or null. */
 export function headOfLine(line: string): (AuditHead & { readonly isEnd: boolean }) | null {
   try {

@@ -5,8 +5,8 @@ import type { Store } from './store.ts'
 /** Where records go beside the store: a file, a collector. */
 export type AuditSink = {
   readonly name: 'files' | 'syslog'
-  /** The last record that is there for sure; 0 when there is none. Rejects when that cannot be found out. */
-  begin(): Promise<number>
+  /** The last record that is there for sure; 0 when there is none. `kept` is what the store remembers. Rejects when it cannot be found out. */
+  begin(kept: number): Promise<number>
   /** Resolves when they are written: synced to disk, or handed to the network. Rejects when not; then all are given again. */
   write(records: readonly AuditRecord[]): Promise<void>
   close(): Promise<void>
@@ -21,7 +21,7 @@ const AGAIN_MS = 2_000
 const CLOSE_MS = 2_000
 
 export type ShipperOptions = {
-  readonly store: Pick<Store, 'auditHead' | 'auditAfter'>
+  readonly store: Pick<Store, 'auditHead' | 'auditAfter' | 'leads' | 'shipped' | 'keepShipped'>
   readonly sink: AuditSink
   /** Told after each look how many records are not shipped yet. */
   readonly lag: (records: number) => void
@@ -30,7 +30,10 @@ export type ShipperOptions = {
   readonly againMs?: number
 }
 
-/** Takes records from the store to one sink, in order, each at least once. The store is the backlog: nothing is dropped. */
+/**
+ * Takes records from the store to one sink, in order, each at least once. The store is the backlog: nothing is dropped. Of several vaults
+ * on one store, the one that leads does it; another goes on where it was.
+ */
 export class AuditShipper {
   readonly #options: ShipperOptions
   /** null: the sink has to be asked. */
@@ -50,6 +53,11 @@ export class AuditShipper {
   /** Records that the sink does not have yet, when it was last looked. */
   get backlog(): number {
     return this.#lag
+  }
+
+  /** The last record that the sink has. */
+  get shippedTo(): number {
+    return this.#shipped ?? this.#shippedBefore
   }
 
   /** Ships what is left, for a limited time. Safe to call twice. */
@@ -80,8 +88,9 @@ export class AuditShipper {
     const { store, sink, logger } = this.#options
     try {
       const { sequence } = await store.auditHead()
+      if (!(await store.leads())) return await this.#follow(sequence)
       this.#tell(sequence - (this.#shipped ?? this.#shippedBefore))
-      let shipped = (this.#shipped ??= await sink.begin())
+      let shipped = (this.#shipped ??= await sink.begin(await store.shipped(sink.name)))
       this.#tell(sequence - shipped)
       while (shipped < sequence) {
         const records = await store.auditAfter(shipped, RECORDS_AT_ONCE)
@@ -89,6 +98,7 @@ export class AuditShipper {
         if (last === undefined) break
         await sink.write(records)
         shipped = this.#shipped = this.#shippedBefore = last.sequence
+        await store.keepShipped(sink.name, shipped)
         this.#tell(sequence - shipped)
       }
       if (this.#isFailing) logger.info({ field: sink.name }, 'the audit record is shipped again')
@@ -102,6 +112,17 @@ export class AuditShipper {
       this.#isFailing = true
       return false
     }
+  }
+
+  /** Another vault ships; how far it has come is in the store. */
+  async #follow(sequence: number): Promise<boolean> {
+    const { store, sink } = this.#options
+    if (this.#shipped !== null) await sink.close()
+    this.#shipped = null
+    this.#shippedBefore = await store.shipped(sink.name)
+    this.#tell(sequence - this.#shippedBefore)
+    this.#isFailing = false
+    return true
   }
 
   #tell(lag: number): void {

@@ -1,4 +1,3 @@
-import { open, readFile, rename } from 'node:fs/promises'
 import { connect, type TLSSocket } from 'node:tls'
 import type { AuditRecord } from './audit-chain.ts'
 import { recordLine } from './audit-lines.ts'
@@ -13,7 +12,6 @@ const WRITE_MS_MAX = 5_000
  * many are sent again on a new connection. The collector tells them by their sequence.
  */
 const SENT_AGAIN_MAX = 500
-const OWNER_ONLY = 0o600
 
 export type SyslogOptions = {
   readonly host: string
@@ -24,8 +22,6 @@ export type SyslogOptions = {
   readonly name?: string
   /** PEM, where the collector asks who we are. */
   readonly identity?: { readonly certificate: string | Buffer; readonly key: string | Buffer }
-  /** Keeps the number of the last record that was written, over restarts. */
-  readonly cursorFile: string
   readonly connectMs?: number
   readonly writeMs?: number
 }
@@ -53,14 +49,10 @@ export class AuditSyslog implements AuditSink {
     this.#options = options
   }
 
-  /** Where there is no cursor yet, the whole record is shipped. */
-  async begin(): Promise<number> {
-    try {
-      const text = (await readFile(this.#options.cursorFile, 'utf8')).trim()
-      return /^\d{1,15}$/.test(text) ? Number(text) : 0
-    } catch {
-      return 0
-    }
+  /** Where the store remembers nothing, the whole record is shipped. */
+  begin(kept: number): Promise<number> {
+    this.#closed = false
+    return Promise.resolve(kept)
   }
 
   async write(records: readonly AuditRecord[]): Promise<void> {
@@ -69,7 +61,6 @@ export class AuditSyslog implements AuditSink {
     const sent = isNew ? [...this.#recent, ...records] : records
     await written(socket, Buffer.concat(sent.map(syslogFrame)), this.#options.writeMs ?? WRITE_MS_MAX)
     this.#recent = [...this.#recent, ...records].slice(-SENT_AGAIN_MAX)
-    await this.#keep(records.at(-1)?.sequence ?? 0)
   }
 
   close(): Promise<void> {
@@ -109,18 +100,6 @@ export class AuditSyslog implements AuditSink {
         resolve(socket)
       })
     })
-  }
-
-  /** Whole or not at all. No sync: after a power cut some records are sent twice. */
-  async #keep(sequence: number): Promise<void> {
-    const unfinished = this.#options.cursorFile + '.new'
-    const handle = await open(unfinished, 'w', OWNER_ONLY)
-    try {
-      await handle.writeFile(String(sequence) + '\n')
-    } finally {
-      await handle.close()
-    }
-    await rename(unfinished, this.#options.cursorFile)
   }
 }
 

@@ -3,6 +3,7 @@ import { errorFields, type Logger } from '../../kit/log.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import type { AuditEntry } from './audit-chain.ts'
 import type { CheckpointSigner } from './audit-checkpoint.ts'
+import { AuditArchive } from './audit-archive.ts'
 import { AuditCheckpoints } from './audit-checkpoints.ts'
 import { readClock } from './audit-clock.ts'
 import { AuditFiles } from './audit-files.ts'
@@ -18,14 +19,16 @@ const CLOCK_EVERY_MS = 3_600_000
 export type AuditTrailOptions = {
   /** A file a day; null: none. */
   readonly folder: string | null
-  readonly syslog: Omit<SyslogOptions, 'cursorFile'> | null
+  readonly syslog: SyslogOptions | null
   /** Asked for its time each hour; null: nobody knows how far our clock is off. */
   readonly timeServer: { readonly host: string; readonly port: number } | null
   /** With more records than this that are in one place only, no window opens. */
   readonly backlogMax?: number
+  /** Whole months in the store and in files, where there is a folder for them; all stay in the store when left out. */
+  readonly archive?: { readonly onlineMonths: number; readonly keptMonths: number }
 }
 
-/** What becomes of the audit record beside the store: signed, shipped, and its clock compared. */
+/** What becomes of the audit record beside the store: signed, shipped, archived, and its clock compared. */
 export class AuditTrail {
   readonly #store: Store
   readonly #nowMs: () => number
@@ -33,6 +36,7 @@ export class AuditTrail {
   readonly #options: AuditTrailOptions
   readonly #checkpoints: AuditCheckpoints
   readonly #shippers: readonly AuditShipper[]
+  readonly #archive: AuditArchive | null
   readonly #clock: NodeJS.Timeout
   #clockRead: Promise<void>
 
@@ -59,6 +63,12 @@ export class AuditTrail {
       const lag = (records: number): void => unshipped.set({ sink: sink.name }, records)
       return new AuditShipper({ store, sink, lag, logger })
     })
+    const { archive, folder } = options
+    const shipped = (): number => Math.min(...this.#shippers.map(({ shippedTo }) => shippedTo))
+    this.#archive =
+      archive === undefined || folder === null
+        ? null
+        : new AuditArchive({ ...archive, store, signer, folder, shipped, nowMs, logger })
     this.#clockRead = this.#compareClock()
     this.#clock = setInterval(() => {
       this.#clockRead = this.#compareClock()
@@ -76,6 +86,7 @@ export class AuditTrail {
   async close(): Promise<void> {
     clearInterval(this.#clock)
     await this.#clockRead
+    await this.#archive?.close()
     await this.#checkpoints.close()
     await Promise.all(this.#shippers.map((shipper) => shipper.close()))
   }
@@ -107,9 +118,9 @@ function shown(reading: { readonly offsetMs: number; readonly delayMs: number; r
   return ['stratum ' + String(reading.stratum), 'offset ' + ms(reading.offsetMs), 'delay ' + ms(reading.delayMs)]
 }
 
-function sinksOf({ folder, syslog, dataDir }: AuditTrailOptions & { readonly dataDir: string }): readonly AuditSink[] {
+function sinksOf({ folder, syslog }: AuditTrailOptions): readonly AuditSink[] {
   return [
     ...(folder === null ? [] : [new AuditFiles({ folder })]),
-    ...(syslog === null ? [] : [new AuditSyslog({ ...syslog, cursorFile: join(dataDir, 'audit-syslog-cursor') })]),
+    ...(syslog === null ? [] : [new AuditSyslog(syslog)]),
   ]
 }

@@ -3,7 +3,7 @@ export type Migration = { readonly version: number; readonly name: string; reado
 /**
  * In order, for every store; one that was released is never edited, another follows it. Words in capitals that are no SQL
  * differ between databases, and are replaced by what a Dialect says: BYTES, INT64, LETTERS, ROWS_TYPED, ROWS_BY_KEY, and
- * APPEND_ONLY(table).
+ * APPEND_ONLY(table), AUDIT_SHRINKS_BY_ARCHIVE.
  */
 export const MIGRATIONS: readonly Migration[] = [
   {
@@ -108,6 +108,25 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX orders_by_end ON orders (ends_at_ms);
     `,
   },
+  {
+    version: 4,
+    name: 'what of the audit record was shipped, and what was archived',
+    sql: `
+      CREATE TABLE audit_shipped (
+        sink LETTERS PRIMARY KEY,
+        sequence INT64 NOT NULL
+      ) ROWS_BY_KEY;
+
+      CREATE TABLE audit_archives (
+        last_sequence INT64 PRIMARY KEY,
+        hash BYTES NOT NULL CHECK (length(hash) = 32),
+        name LETTERS NOT NULL,
+        archived_at_ms INT64 NOT NULL
+      ) ROWS_TYPED;
+      APPEND_ONLY(audit_archives);
+      AUDIT_SHRINKS_BY_ARCHIVE;
+    `,
+  },
 ]
 
 /** How one database says what the migrations leave open. */
@@ -122,6 +141,8 @@ export type Dialect = {
   readonly rowsByKey: string
   /** Refuses every change and deletion; @table stands for the table's name. */
   readonly appendOnly: string
+  /** From here on, records may be deleted that stand before the last archived one and are older than three months (PCI DSS 10.5.1). */
+  readonly auditShrinksByArchive: string
 }
 
 export const SQLITE: Dialect = {
@@ -133,6 +154,11 @@ export const SQLITE: Dialect = {
   appendOnly: `CREATE TRIGGER @table_never_changes BEFORE UPDATE ON @table
         BEGIN SELECT RAISE (ABORT, 'the audit record is append-only'); END;
       CREATE TRIGGER @table_never_shrinks BEFORE DELETE ON @table
+        BEGIN SELECT RAISE (ABORT, 'the audit record is append-only'); END`,
+  auditShrinksByArchive: `DROP TRIGGER audit_never_shrinks;
+      CREATE TRIGGER audit_shrinks_by_archive BEFORE DELETE ON audit
+        WHEN OLD.sequence >= (SELECT coalesce(max(last_sequence), 0) FROM audit_archives)
+          OR OLD.at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-3 months')
         BEGIN SELECT RAISE (ABORT, 'the audit record is append-only'); END`,
 }
 
@@ -146,12 +172,25 @@ export const POSTGRESQL: Dialect = {
         $$ BEGIN RAISE EXCEPTION 'the audit record is append-only'; END $$;
       CREATE TRIGGER @table_never_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON @table
         FOR EACH STATEMENT EXECUTE FUNCTION @table_is_append_only()`,
+  auditShrinksByArchive: `DROP TRIGGER audit_never_changes ON audit;
+      CREATE TRIGGER audit_never_changes BEFORE UPDATE OR TRUNCATE ON audit
+        FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
+      CREATE FUNCTION audit_shrinks_by_archive() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN
+          IF OLD.sequence >= (SELECT coalesce(max(last_sequence), 0) FROM audit_archives)
+            OR OLD.at > to_char(now() AT TIME ZONE 'UTC' - interval '3 months', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+          THEN RAISE EXCEPTION 'the audit record is append-only'; END IF;
+          RETURN OLD;
+        END $$;
+      CREATE TRIGGER audit_shrinks_by_archive BEFORE DELETE ON audit
+        FOR EACH ROW EXECUTE FUNCTION audit_shrinks_by_archive()`,
 }
 
 /** The migration's SQL for one database. */
 export function inDialect(sql: string, dialect: Dialect): string {
   return sql
     .replaceAll(/\bAPPEND_ONLY\((\w+)\)/g, (_, table: string) => dialect.appendOnly.replaceAll('@table', table))
+    .replaceAll(/\bAUDIT_SHRINKS_BY_ARCHIVE\b/g, () => dialect.auditShrinksByArchive)
     .replaceAll(/\bBYTES\b/g, dialect.bytes)
     .replaceAll(/\bINT64\b/g, dialect.int64)
     .replaceAll(/\bLETTERS\b/g, dialect.letters)

@@ -33,7 +33,7 @@ export async function postgresVersion(session: PostgresSession): Promise<number>
   return countOf(answer, 'version')
 }
 
-/** What the vault's own role may do: no more than its work, and to the audit record only add (PCI DSS 7.2.2, 10.3.2). */
+/** What the vault's own role may do: no more than its work; to the audit record it adds, and takes away what was archived (PCI DSS 7.2.2, 10.3.2). */
 export async function grantToVault(session: PostgresSession, role: string): Promise<void> {
   const name = '"' + role.replaceAll('"', '""') + '"'
   const text = GRANTS.map((statement) => statement.replace('@role', () => name)).join('; ')
@@ -48,7 +48,10 @@ const GRANTS = [
   'GRANT SELECT, INSERT, UPDATE (fingerprint, key_id, sealed, state, claim, ends_at_ms, updated_at_ms) ON cards TO @role',
   'GRANT SELECT, INSERT, DELETE, UPDATE (state, answer, detail, ends_at_ms) ON orders TO @role',
   'GRANT SELECT, INSERT, DELETE, UPDATE (outcome, outcome_code) ON requests TO @role',
-  'GRANT SELECT, INSERT ON audit TO @role',
+  'GRANT SELECT, INSERT, UPDATE ON audit_shipped TO @role',
+  'GRANT SELECT, INSERT ON audit_archives TO @role',
+  // The trigger of the table lets archived records go alone, and none of the last three months.
+  'GRANT SELECT, INSERT, DELETE ON audit TO @role',
 ]
 
 async function apply(session: PostgresSession, migration: Migration, nowMs: () => number): Promise<boolean> {

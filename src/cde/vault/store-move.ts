@@ -8,7 +8,16 @@ import { auditHead, auditRecord, bytesOf, integerOf, optional, type Row } from '
 const ROWS_IN_PAGE = 1_000
 
 /** What is moved, in an order in which no row names one that is not there yet. The audit record is last: it says that all is there. */
-export const MOVED_TABLES = ['custodians', 'keys', 'cards', 'requests', 'orders', 'audit'] as const
+export const MOVED_TABLES = [
+  'custodians',
+  'keys',
+  'cards',
+  'requests',
+  'orders',
+  'audit_shipped',
+  'audit_archives',
+  'audit',
+] as const
 export type MovedTable = (typeof MOVED_TABLES)[number]
 
 export type MoveOutcome =
@@ -53,7 +62,16 @@ async function moveLocked(source: DatabaseSync, session: PostgresSession): Promi
   for (const table of MOVED_TABLES) if (!(await isWithin(table, source, session))) return refused('differs')
   for (const table of MOVED_TABLES) await copy(table, source, session)
 
-  const rows = { custodians: 0, keys: 0, cards: 0, requests: 0, orders: 0, audit: 0 }
+  const rows = {
+    custodians: 0,
+    keys: 0,
+    cards: 0,
+    requests: 0,
+    orders: 0,
+    audit_shipped: 0,
+    audit_archives: 0,
+    audit: 0,
+  }
   for (const table of MOVED_TABLES) {
     rows[table] = integerOf(source.prepare('SELECT count(*) AS rows FROM ' + table).get() ?? {}, 'rows')
     const there = countOf(await session.query({ text: 'SELECT count(*) AS rows FROM ' + table }), 'rows')
@@ -151,6 +169,8 @@ const SHAPES: Readonly<Record<MovedTable, Shape>> = {
       ...['created_at_ms', 'ends_at_ms'],
     ],
   },
+  audit_shipped: { key: ['sink'], columns: ['sink', 'sequence'] },
+  audit_archives: { key: ['last_sequence'], columns: ['last_sequence', 'hash', 'name', 'archived_at_ms'] },
   audit: {
     key: ['sequence'],
     columns: [
@@ -163,7 +183,7 @@ const SHAPES: Readonly<Record<MovedTable, Shape>> = {
 const BYTES: readonly string[] = ['wrapped', 'fingerprint', 'sealed', 'digest', 'hash']
 const INTEGERS: readonly string[] = [
   ...['created_at_ms', 'updated_at_ms', 'retired_at_ms', 'shredded_at_ms', 'ends_at_ms'],
-  ...['sequence', 'share', 'threshold'],
+  ...['sequence', 'share', 'threshold', 'last_sequence', 'archived_at_ms'],
 ]
 
 function typeOf(column: string): 'bytea' | 'bigint' | 'text' {

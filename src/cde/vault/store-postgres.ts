@@ -18,12 +18,14 @@ import {
   PostgresConnection,
   type Answer,
   type PostgresOptions,
+  type PostgresSession,
   type Statement,
 } from './postgres-connection.ts'
 import { postgresVersion } from './postgres-migrations.ts'
 import { CARDS, cardsByToken, keysActive } from './postgres-statements.ts'
 import {
   StoreFailure,
+  type AuditArchive,
   type CardRow,
   type ChargeBegun,
   type ChargeStep,
@@ -43,8 +45,20 @@ import {
   type TokenStep,
 } from './store.ts'
 import { endTokensPastTimeStep, endTokenStep, orderStep, useTokenStep } from './token-steps.ts'
-import { auditHead, auditRecord, cardRow, custodianRow, keyRecord, keyRow, optional } from './store-rows.ts'
+import {
+  ARCHIVED_TO,
+  auditHead,
+  auditRecord,
+  cardRow,
+  custodianRow,
+  integerOf,
+  keyRecord,
+  keyRow,
+  optional,
+} from './store-rows.ts'
 
+/** Of all vaults together, one holds it. Any number will do; 7209001 is the chain's, 7209002 that of migrations. */
+const LEADER_LOCK = 7_209_003
 /** One look-up, with the wait for a connection behind it. */
 const READ_MS_MAX = 3_000
 /** Many millions of cards are counted in this time. */
@@ -70,6 +84,8 @@ class PostgresStore implements Store {
   readonly #writing: PostgresConnection
   readonly #reading: PostgresConnection
   readonly #commit: PostgresCommit
+  /** The session that held the leader's lock when it was last asked. */
+  #leading: PostgresSession | null = null
 
   constructor(options: PostgresOptions & { readonly nowMs: () => number }) {
     this.#writing = new PostgresConnection(options)
@@ -199,6 +215,44 @@ class PostgresStore implements Store {
       values: [sequence, limit],
     })
     return rows.map(auditRecord)
+  }
+
+  async shipped(sink: string): Promise<number> {
+    const { rows } = await this.#read({ text: 'SELECT sequence FROM audit_shipped WHERE sink = $1', values: [sink] })
+    return optional(rows[0], (row) => integerOf(row, 'sequence')) ?? 0
+  }
+
+  async keepShipped(sink: string, sequence: number): Promise<void> {
+    const text =
+      'INSERT INTO audit_shipped (sink, sequence) VALUES ($1, $2) ON CONFLICT (sink) DO UPDATE SET sequence = $2'
+    await this.#read({ name: 'keep_shipped', text, values: [sink, sequence] })
+  }
+
+  /** Who holds a lock of the session, which the server takes back when the session ends, however it does. */
+  async leads(): Promise<boolean> {
+    const session = await this.#reading.session()
+    const isHeld = this.#leading === session
+    const text = isHeld ? 'SELECT true AS held' : 'SELECT pg_try_advisory_lock(' + String(LEADER_LOCK) + ') AS held'
+    const { rows } = await session.within(READ_MS_MAX, () => session.query({ text }))
+    this.#leading = rows[0]?.['held'] === true ? session : null
+    return this.#leading !== null
+  }
+
+  async keepArchive({ last, name, archivedAtMs }: AuditArchive): Promise<void> {
+    const text =
+      'INSERT INTO audit_archives (last_sequence, hash, name, archived_at_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING'
+    await this.#read({ text, values: [last.sequence, Buffer.from(last.hash), name, archivedAtMs] })
+  }
+
+  async archivedTo(): Promise<AuditHead> {
+    return optional((await this.#read({ text: ARCHIVED_TO })).rows[0], auditHead) ?? AUDIT_GENESIS
+  }
+
+  async pruneAudit(limit: number): Promise<number> {
+    const text =
+      'DELETE FROM audit WHERE sequence = ANY (ARRAY (SELECT sequence FROM audit WHERE sequence <' +
+      ' (SELECT coalesce(max(last_sequence), 0) FROM audit_archives) ORDER BY sequence LIMIT $1))'
+    return (await this.#read({ text, values: [limit] })).count
   }
 
   /** Takes no part in the chain, and passes over rows that another vault is forgetting at this moment. */

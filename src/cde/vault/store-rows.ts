@@ -109,6 +109,9 @@ export function auditRecord(row: Row): AuditRecord {
   }
 }
 
+export const ARCHIVED_TO =
+  'SELECT last_sequence AS sequence, hash FROM audit_archives ORDER BY last_sequence DESC LIMIT 1'
+
 export function auditHead(row: Row): AuditHead {
   return { sequence: integerOf(row, 'sequence'), hash: bytesOf(row, 'hash') }
 }

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { AuditEntry, AuditHead, AuditRecord } from './audit-chain.ts'
+import { AUDIT_GENESIS, type AuditEntry, type AuditHead, type AuditRecord } from './audit-chain.ts'
 import { failureOf, GroupCommit } from './group-commit.ts'
 import type { LedgerStep } from './ledger.ts'
 import {
@@ -21,6 +21,7 @@ import { CARDS, SqliteLedger } from './sqlite-ledger.ts'
 import { migrate } from './sqlite-migrations.ts'
 import {
   StoreFailure,
+  type AuditArchive,
   type CardRow,
   type ChargeBegun,
   type ChargeStep,
@@ -40,7 +41,18 @@ import {
   type TokenStep,
 } from './store.ts'
 import { endTokensPastTimeStep, endTokenStep, orderStep, useTokenStep } from './token-steps.ts'
-import { auditRecord, cardRow, custodianRow, integerOf, keyRecord, keyRow, optional, type Row } from './store-rows.ts'
+import {
+  ARCHIVED_TO,
+  auditHead,
+  auditRecord,
+  cardRow,
+  custodianRow,
+  integerOf,
+  keyRecord,
+  keyRow,
+  optional,
+  type Row,
+} from './store-rows.ts'
 
 /** Counted at once: a millisecond or so, in which nobody is served. */
 const CARDS_COUNTED = 10_000
@@ -205,6 +217,31 @@ class SqliteStore implements Store {
     return this.#read(() => this.#sql.auditAfter.all(sequence, limit).map(auditRecord))
   }
 
+  shipped(sink: string): Promise<number> {
+    return this.#read(() => optional(this.#sql.shipped.get(sink), (row) => integerOf(row, 'sequence')) ?? 0)
+  }
+
+  async keepShipped(sink: string, sequence: number): Promise<void> {
+    await this.#commit.run(() => this.#sql.keepShipped.run(sink, sequence))
+  }
+
+  /** A file has one vault. */
+  leads(): Promise<boolean> {
+    return Promise.resolve(true)
+  }
+
+  async keepArchive({ last, name, archivedAtMs }: AuditArchive): Promise<void> {
+    await this.#commit.run(() => this.#sql.keepArchive.run(last.sequence, last.hash, name, archivedAtMs))
+  }
+
+  archivedTo(): Promise<AuditHead> {
+    return this.#read(() => optional(this.#sql.archivedTo.get(), auditHead) ?? AUDIT_GENESIS)
+  }
+
+  pruneAudit(limit: number): Promise<number> {
+    return this.#commit.run(() => Number(this.#sql.pruneAudit.run(limit).changes))
+  }
+
   forgetRequests(before: { readonly createdBeforeMs: number; readonly limit: number }): Promise<number> {
     return this.#commit.run(() => Number(this.#sql.forgetRequests.run(before.createdBeforeMs, before.limit).changes))
   }
@@ -252,6 +289,16 @@ function statements(database: DatabaseSync) {
     ),
     forgetOrders: prepare(
       'DELETE FROM orders WHERE order_id IN (SELECT order_id FROM orders WHERE ends_at_ms <= ? LIMIT ?)',
+    ),
+    shipped: prepare('SELECT sequence FROM audit_shipped WHERE sink = ?'),
+    keepShipped: prepare('INSERT OR REPLACE INTO audit_shipped (sink, sequence) VALUES (?, ?)'),
+    keepArchive: prepare(
+      'INSERT OR IGNORE INTO audit_archives (last_sequence, hash, name, archived_at_ms) VALUES (?, ?, ?, ?)',
+    ),
+    archivedTo: prepare(ARCHIVED_TO),
+    pruneAudit: prepare(
+      'DELETE FROM audit WHERE sequence IN (SELECT sequence FROM audit WHERE sequence <' +
+        ' (SELECT coalesce(max(last_sequence), 0) FROM audit_archives) ORDER BY sequence LIMIT ?)',
     ),
     auditAfter: prepare('SELECT * FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?'),
   }

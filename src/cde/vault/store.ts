@@ -63,10 +63,27 @@ export type Store = {
   auditHead(): Promise<AuditHead>
   /** Audit records in order, behind the given sequence number. */
   auditAfter(sequence: number, limit: number): Promise<readonly AuditRecord[]>
+  /** How far a sink of the audit record has come, as whoever shipped last has kept it; 0 when nobody has. */
+  shipped(sink: string): Promise<number>
+  keepShipped(sink: string, sequence: number): Promise<void>
+  /**
+   * Whether this one of all vaults on the store signs, ships and archives the audit record. Another takes over when its connection to the
+   * database ends. Asked before each piece of such work.
+   */
+  leads(): Promise<boolean>
+  /** Notes that all records up to this one are in a file that is durable; those before it may be deleted, from here on. */
+  keepArchive(archive: AuditArchive): Promise<void>
+  /** The last record that is archived, or the genesis. */
+  archivedTo(): Promise<AuditHead>
+  /** Deletes archived records but the last one, which the chain goes on from; at most `limit`, and none younger than three months. */
+  pruneAudit(limit: number): Promise<number>
   /** Forgets answers to idempotency keys older than this; at most `limit`. Returns how many. */
   forgetRequests(before: { readonly createdBeforeMs: number; readonly limit: number }): Promise<number>
   close(): Promise<void>
 }
+
+/** Where the archive ends. */
+export type AuditArchive = { readonly last: AuditHead; readonly name: string; readonly archivedAtMs: number }
 
 /** A foreign failure of the database, wrapped once. The code is the system's or SQLite's, never a text. */
 export class StoreFailure extends Error {

@@ -56,7 +56,7 @@ export async function tamper(folder: string, sql: string): Promise<void> {
   const on = server === null ? '' : ' ON audit'
   await alter(
     folder,
-    `DROP TRIGGER IF EXISTS audit_never_changes${on}; DROP TRIGGER IF EXISTS audit_never_shrinks${on}`,
+    `DROP TRIGGER IF EXISTS audit_never_changes${on}; DROP TRIGGER IF EXISTS audit_shrinks_by_archive${on}`,
   )
   await alter(folder, sql)
 }
