@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import type { STRAY_METHODS } from './stray-requests.ts'
 import type { SipDialog, SipHeaders, SipMessage, SipRequest, SipResponse } from './sip-server.ts'
 
 /** A request of ours as the library hands it back when it was sent. */
@@ -15,8 +16,15 @@ type LibraryConnection = {
   readonly reconnectVars?: { readonly retryTimer?: NodeJS.Timeout | null }
 }
 
+/** Requests that no dialog of the library's takes. */
+type Strays = {
+  readonly [Method in (typeof STRAY_METHODS)[number]]: (
+    listener: (request: SipRequest, response: SipResponse) => void,
+  ) => void
+}
+
 /** What the sbc uses of drachtio-srf, which has no types of its own that are strict enough. */
-export type Library = {
+export type Library = Strays & {
   readonly app?: { readonly client?: { readonly wp?: LibraryConnection } }
   connect(options: {
     readonly host: string

@@ -6,6 +6,7 @@ import { challengeRetry } from './challenge-retry.ts'
 import { proveInDialog } from './dialog-proof.ts'
 import { NonceCounts } from './digest.ts'
 import type { Library, SentRequest } from './sip-library.ts'
+import { answerStray, STRAY_METHODS } from './stray-requests.ts'
 import type { Credentials } from './trunk-secrets.ts'
 import { writeTogether } from './write-together.ts'
 
@@ -152,6 +153,7 @@ export class SipServer {
     silenceConsole()
     this.#library.invite((request, response) => handlers.invite(request, response))
     this.#library.options((request, response) => handlers.options(request, response))
+    for (const method of STRAY_METHODS) this.#library[method](answerStray)
     this.#library.on('connect', (error) => {
       if (error !== null && error !== undefined) {
         logger.error(

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { RawPhone } from '../fakes/raw-phone.ts'
-import { startSipSite, TCP_NUMBER, UDP_NUMBER, type SipSite } from '../fakes/sip-site.ts'
+import { bothSucceeded, startSipSite, TCP_NUMBER, UDP_NUMBER, type SipSite } from '../fakes/sip-site.ts'
 import { startLines, type Sipp, type SippResult, type SippStep } from '../fakes/sipp.ts'
 
 /** Most of it is for a machine that does much else. */
@@ -46,6 +46,19 @@ t.test('transfers, every telephone a sipp', { timeout: FILE_MS_MAX }, async (t) 
       carrierMs: '800',
     })
     t.same(carrier, ['100 Trying', '180 Ringing', '200 OK', '200 OK'])
+  })
+
+  await t.test('asked for before the answer: 491, and the call rings on until its caller gives up', async (t) => {
+    const early = { METHOD: 'REFER', HEADER: `Refer-To: <sip:${TCP_NUMBER}@${site.tcpAgent.host}>`, STATUS: '491' }
+    const { callee, caller } = await site.call(
+      { local: site.agent, steps: [['asks-early', early], 'is-cancelled'] },
+      {
+        local: { host: site.carrier.host },
+        remote: { ...site.sip, number: UDP_NUMBER },
+        steps: ['calls', 'hears-ringing', ['cancels', { WAITMS: '1500' }]],
+      },
+    )
+    bothSucceeded(t, { callee, caller })
   })
 
   await t.test(
