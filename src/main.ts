@@ -107,6 +107,26 @@ async function main(command: Command): Promise<number> {
       const { runVaultCommand } = await import('./main/vault-command.ts')
       return runVaultCommand(command, loaded.configuration, (line) => process.stdout.write(`${line}\n`))
     }
+    case 'vault-keys': {
+      const loaded = loadConfiguration(command.configurationFile)
+      if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
+      const say = (line: string): boolean => process.stderr.write(`${line}\n`)
+      const { act } = command
+      if (act !== 'custodians' && act !== 'unseal') {
+        const { runVaultKeyCommand } = await import('./main/vault-key-command.ts')
+        return runVaultKeyCommand(command, loaded.configuration, {
+          say: (line) => process.stdout.write(`${line}\n`),
+          write: (text) => process.stdout.write(text),
+        })
+      }
+      const { runCustodians, runUnseal } = await import('./main/custodian-command.ts')
+      const { hiddenInput } = await import('./main/hidden-input.ts')
+      const input = hiddenInput(process.stdin, (prompt) => process.stderr.write(prompt))
+      const terminal = { ...input, say, show: (text: Uint8Array) => process.stderr.write(text) }
+      return act === 'unseal'
+        ? runUnseal(command, loaded.configuration, terminal)
+        : runCustodians(command, loaded.configuration, terminal)
+    }
     case 'check-config': {
       const loaded = loadConfiguration(command.file)
       if (loaded.kind === 'refused') return refuse(command.file, loaded.problems)

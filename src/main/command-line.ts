@@ -10,6 +10,7 @@ import type { TraceCommand } from './trace-command.ts'
 import { readTrunkCheck, type TrunkCheckCommand } from './trunk-check-options.ts'
 import { DRAIN_SECONDS_MAX } from '../wire/site-protocol.ts'
 import type { VaultCommand } from './vault-command.ts'
+import { readVaultKeyCommand, type VaultKeyCommand } from './vault-key-options.ts'
 import { readVaultCommand } from './vault-options.ts'
 import { isRoleName, ROLE_NAMES, type RoleName } from './role-name.ts'
 
@@ -44,6 +45,13 @@ export const USAGE = `usage: tonewall COMMAND
                                       write a signed folder for an assessor: diagrams, inventories, controls, results
   evidence verify [--key FILE...] FOLDER
                                       say whether anything in it was changed, taken out or added; --help for more
+  vault keys list [--json] | rotate --merchant NAME | reencrypt | rewrap | make
+  vault keys shred --merchant NAME [--key KEY] [--confirm CODE]
+                                      show, change and destroy the keys of the running vault; --config FILE with each
+  vault custodians create --shares N --threshold M [--folder FOLDER] [--config FILE]
+                                      make a key-encryption key of which each custodian has a share only
+  vault unseal [--share-file FILE] [--config FILE]
+                                      give a share to the running vault, typed unseen or from a file
   check-config FILE                   name line, key and cure of whatever does not fit
   version                             say which version this is
   help                                say this
@@ -85,6 +93,7 @@ export type Command =
   | AuditCommand
   | EvidenceCommand
   | VaultCommand
+  | VaultKeyCommand
   | { readonly kind: 'check-config'; readonly file: string }
   | { readonly kind: 'version' }
   | { readonly kind: 'help' }
@@ -145,7 +154,8 @@ export function parseCommandLine(given: readonly string[]): Command {
     return readEvidenceCommand(given.slice(1), DEFAULT_CONFIGURATION_FILE)
   }
   if (given[0] === 'vault' && given[1] !== '--help') {
-    return readVaultCommand(given.slice(1), DEFAULT_CONFIGURATION_FILE)
+    const ofKeys = readVaultKeyCommand(given.slice(1), DEFAULT_CONFIGURATION_FILE)
+    return ofKeys ?? readVaultCommand(given.slice(1), DEFAULT_CONFIGURATION_FILE)
   }
   const options: { readonly [Name in OptionName]: { readonly type: 'string' | 'boolean' } } = JSON_ALONE.has(
     given.find((argument) => !argument.startsWith('-')) ?? '',

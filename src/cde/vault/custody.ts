@@ -6,10 +6,6 @@ import { KekFailure, type KeyEncryptionKey } from './key-encryption-key.ts'
 import { newSealKey, seal, SEAL_KEY_BYTES, unseal } from './seal.ts'
 import type { CustodianRow } from './store.ts'
 
-/** PCI DSS 3.7.6: no one person has the key; the library takes 255 at most, and nobody has that many custodians. */
-export const THRESHOLD_MIN = 2
-export const SHARES_MAX = 16
-
 export type NewCustody = {
   readonly rows: readonly CustodianRow[]
   /** One for each custodian, each as long as the key and one byte. The caller wipes them. */
