@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { ROLES, roleName } from '../../kit/identity.ts'
+import { ROLES } from '../../kit/identity.ts'
 import type { Configuration } from '../../wire/configuration.ts'
 
 /** A certificate of the site. Its file is told by name only; a key is never read, only looked at from outside. */
@@ -42,7 +42,7 @@ function places({ certificates: { folder }, sip, desk, vault, audit }: Configura
   return [
     authority('authority of the processes', join(folder, 'ca.crt')),
     ...ROLES.map((role) => ({
-      role: `process ${role} (${roleName(role)})`,
+      role: `process ${role}`,
       certificate: join(folder, `${role}.crt`),
       key: join(folder, `${role}.key`),
     })),

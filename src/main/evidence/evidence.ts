@@ -98,7 +98,7 @@ export async function collectEvidence(options: {
     ports,
     tls: options.shakeHands ? tls : null,
     certificates: certificateInventory(configuration, at.getTime()),
-    keys: await keyInventory(configuration, { cryptoperiodDays: configuration.vault.keys.cryptoperiodDays }),
+    keys: await keyInventory(configuration),
     software: await softwareInventory(installation),
     billOfMaterials: bill.kind === 'made' ? { components: bill.delivered.components } : { missing: bill.text },
     sources: { count, sha256, revision },

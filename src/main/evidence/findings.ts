@@ -175,10 +175,15 @@ function ofCertificates({ certificates }: Evidence): readonly Finding[] {
   })
 }
 
-function ofKeys({ at, keys }: Evidence): readonly Finding[] {
+function ofKeys({ keys }: Evidence): readonly Finding[] {
   if (keys.kind === 'unread') return one('The keys of the vault were not listed.', keys.text)
-  const late = keys.keys.filter(({ expiresAt }) => expiresAt !== null && expiresAt < at)
-  return late.map(({ keyId }) => ({ what: `${keyId} is beyond its period.`, cure: 'Rotate it.' }))
+  return keys.keys.flatMap(({ keyId, purpose, isOverdue }) =>
+    only(
+      isOverdue,
+      `The key ${keyId} (${purpose}) is in use beyond its period.`,
+      'Rotate it, and have what it sealed sealed anew.',
+    ),
+  )
 }
 
 function ofSoftware({ software, billOfMaterials, sources }: Evidence): readonly Finding[] {

@@ -1,80 +1,88 @@
-import { existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import type { KeyRecord, Store } from '../../cde/vault/store.ts'
-import { errorFields } from '../../kit/log.ts'
+import { parseVaultOrderReply, type VaultOrder, type VaultOrderReply } from '../../cde/vault-operator-protocol.ts'
+import type { KeyEntry } from '../../cde/vault/key-inventory.ts'
+import { ChannelClient } from '../../kit/channel.ts'
+import { readIdentity, type Identity } from '../../kit/identity.ts'
 import type { Configuration } from '../../wire/configuration.ts'
-import { postgresOptions } from '../vault-store.ts'
 
-/** A key of the vault, without the key. Times are ISO 8601. `expiresAt`: the end of its cryptoperiod, where one is set. */
-export type KeyInventoryRow = {
-  readonly keyId: string
-  readonly merchant: string
-  readonly purpose: string
-  readonly state: string
-  readonly wrappedBy: string
-  readonly createdAt: string
-  readonly expiresAt: string | null
-  readonly endedAt: string | null
-}
+/** A key of the vault, without the key. Times are ISO 8601. `expiresAt`: from then on it seals nothing new. */
+export type KeyInventoryRow = Pick<
+  KeyEntry,
+  'keyId' | 'purpose' | 'algorithm' | 'provider' | 'kekId' | 'merchant' | 'state' | 'cards' | 'isOverdue'
+> & { readonly createdAt: string | null; readonly expiresAt: string | null; readonly endedAt: string | null }
 
 export type KeyInventory =
   | { readonly kind: 'read'; readonly keys: readonly KeyInventoryRow[] }
   /** For people: why not, and what to do. */
   | { readonly kind: 'unread'; readonly text: string }
 
-const DAY_MS = 86_400_000
+/** A handshake on a busy machine. */
+const CONNECT_MS_MAX = 3_000
+/** It counts the cards of each key. */
+const ANSWER_MS_MAX = 30_000
 
-/**
- * The keys in the vault's store. A file of SQLite is opened only by its owner: what anybody else leaves beside it, the vault could
- * not open again. Never rejects.
- */
-export async function keyInventory(
-  configuration: Configuration,
-  options: { readonly cryptoperiodDays: number | null; readonly uid?: number } = { cryptoperiodDays: null },
-): Promise<KeyInventory> {
-  const { cryptoperiodDays, uid = process.getuid?.() ?? -1 } = options
+/** Asks the vault that runs, with the operator's certificate; the vault records that it was asked. Never rejects. */
+export async function keyInventory({
+  certificates,
+  vault,
+}: Pick<Configuration, 'certificates' | 'vault'>): Promise<KeyInventory> {
+  let identity: Identity
   try {
-    const store = await openStore(configuration, uid)
-    if (typeof store === 'string') return { kind: 'unread', text: store }
-    try {
-      return { kind: 'read', keys: (await store.keys()).map((key) => rowOf(key, cryptoperiodDays)) }
-    } finally {
-      await store.close()
+    identity = readIdentity({ folder: certificates.folder, role: 'operator' })
+  } catch {
+    return unread(
+      'The operator’s certificate cannot be read: run this as a user that may read operator.crt and operator.key.',
+    )
+  }
+  let opened = (): void => undefined
+  const isOpen = new Promise<true>((resolve) => (opened = () => resolve(true)))
+  const client = new ChannelClient<VaultOrder, VaultOrderReply>({
+    host: vault.host,
+    port: vault.port,
+    identity,
+    peer: 'vault',
+    parse: parseVaultOrderReply,
+    message: () => undefined,
+    opened,
+  })
+  const gaveUp = Promise.withResolvers<false>()
+  const timer = setTimeout(() => gaveUp.resolve(false), CONNECT_MS_MAX)
+  try {
+    if (!(await Promise.race([isOpen, gaveUp.promise]))) {
+      return unread('No vault answers: run this where the vault can be reached, while it runs.')
     }
-  } catch (error) {
-    const { errorName, errorCode } = errorFields(error)
-    const text = `The vault’s store cannot be read (${String(errorCode ?? errorName)}): run this as the vault’s user.`
-    return { kind: 'unread', text }
+    const answer = await client.request({ type: 'operator', order: 'keys' }, { deadlineMs: ANSWER_MS_MAX })
+    if (answer.kind !== 'reply' || answer.message.kind !== 'keys')
+      return unread('The vault does not tell its keys: look at its log.')
+    return { kind: 'read', keys: answer.message.keys.map(rowOf) }
+  } finally {
+    clearTimeout(timer)
+    client.close()
   }
 }
 
-async function openStore({ vault }: Configuration, uid: number): Promise<Store | string> {
-  if (vault.store === 'postgresql' && vault.postgresql !== null) {
-    const { openPostgresStore } = await import('../../cde/vault/store-postgres.ts')
-    return openPostgresStore({ ...postgresOptions(vault.postgresql), nowMs: Date.now })
-  }
-  const file = join(vault.folder, 'vault.sqlite')
-  if (!existsSync(file)) return 'There is no vault yet: keys are made at its first start.'
-  if (statSync(file).uid !== uid) return 'The vault’s file belongs to another user: run this as the vault’s user.'
-  const { openSqliteStore } = await import('../../cde/vault/store-sqlite.ts')
-  return openSqliteStore({ file, nowMs: Date.now })
-}
-
-function rowOf(key: KeyRecord, cryptoperiodDays: number | null): KeyInventoryRow {
-  const { keyId, merchant, purpose, state, kekId, createdAtMs, retiredAtMs, shreddedAtMs } = key
-  const ends = purpose === 'card' && state === 'active' && cryptoperiodDays !== null
+function rowOf(entry: KeyEntry): KeyInventoryRow {
+  const { keyId, purpose, algorithm, provider, kekId, merchant, state, cards, isOverdue } = entry
   return {
     keyId,
-    merchant,
     purpose,
+    algorithm,
+    provider,
+    kekId,
+    merchant,
     state,
-    wrappedBy: state === 'shredded' ? '' : kekId,
-    createdAt: new Date(createdAtMs).toISOString(),
-    expiresAt: ends ? new Date(createdAtMs + cryptoperiodDays * DAY_MS).toISOString() : null,
-    endedAt: dateOf(shreddedAtMs === 0 ? retiredAtMs : shreddedAtMs),
+    cards,
+    isOverdue,
+    createdAt: dateOf(entry.createdAtMs),
+    // What is not in use any more has no end to wait for.
+    expiresAt: state === 'active' ? dateOf(entry.periodEndsAtMs) : null,
+    endedAt: dateOf(entry.shreddedAtMs ?? entry.retiredAtMs),
   }
 }
 
-function dateOf(ms: number): string | null {
-  return ms === 0 ? null : new Date(ms).toISOString()
+function dateOf(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString()
+}
+
+function unread(text: string): KeyInventory {
+  return { kind: 'unread', text }
 }

@@ -11,24 +11,25 @@ export function keySection({ keys, site }: Evidence): Html {
     keys lie wrapped by it; no key is in this folder.
   </p>`
   if (keys.kind === 'unread') return section('keys', 'Keys', provider, html`<p>${mark(false, keys.text)}</p>`)
-  const rows = keys.keys.map(({ keyId, merchant, purpose, state, wrappedBy, createdAt, expiresAt, endedAt }) => [
-    code(keyId),
-    merchant,
-    purpose,
-    state,
-    wrappedBy === '' ? 'nothing is left' : code(wrappedBy),
-    createdAt.slice(0, 10),
-    expiresAt?.slice(0, 10) ?? '',
-    endedAt?.slice(0, 10) ?? '',
+  const rows = keys.keys.map((key) => [
+    code(key.keyId),
+    key.purpose,
+    key.algorithm,
+    key.merchant,
+    key.state,
+    key.purpose === 'key-encryption' ? key.provider : code(key.kekId),
+    key.createdAt?.slice(0, 10) ?? '',
+    key.isOverdue ? mark(false, 'over') : (key.expiresAt?.slice(0, 10) ?? ''),
+    key.endedAt?.slice(0, 10) ?? '',
   ])
   return section(
     'keys',
     'Keys',
     provider,
     table({
-      caption: 'Data keys of the vault',
-      heads: ['Key', 'Merchant', 'Seals', 'State', 'Wrapped by', 'Made', 'Period ends', 'Retired'],
-      widths: [20, 12, 11, 9, 18, 10, 10, 10],
+      caption: 'Keys of the vault, as it told them',
+      heads: ['Key', 'For', 'Algorithm', 'Merchant', 'State', 'Wrapped by, or in', 'Made', 'Period ends', 'Retired'],
+      widths: [16, 12, 12, 10, 8, 14, 9, 10, 9],
       rows,
     }),
   )

@@ -41,6 +41,7 @@ export function siteDiagram(options: {
   const { id, title, description, flows, text, say, legend } = options
   const lines = linesOf(flows)
   const places = placesOf(inOrder(lines))
+  const hasServices = [...places.keys()].some((end) => ZONES[end] === 'management')
   const ways = lines.map(({ from, to }) => wayBetween(from, to, places))
   const texts = lines.map((line, index) => legendText(line, index + 1, say, text))
   const half = halfOf(texts.map((entry) => entry.length))
@@ -51,6 +52,7 @@ export function siteDiagram(options: {
       const fill = ZONE_FILL[zone as keyof typeof ZONE_FILL]
       return `${box({ ...area, fill, stroke: zone === 'cde' ? DIGITS : '#9aa5b1', dashed: true })}\n${name}`
     }),
+    ...(hasServices ? [] : [textLines(['none are configured'], { x: 30, y: 730, size: 12, colour: QUIET })]),
     ...ways.map((points, index) => arrow({ id, points, digits: lines[index]?.digits ?? false })),
     ...[...places].map(([end, area]) => boxOf(text(end), area)),
     ...ways.map((points, index) =>

@@ -22,7 +22,7 @@ t.test('each certificate is told with its role, its end and who signed it', (t) 
   })
   const guard = rows.find(({ file }) => file === 'guard.crt')
   t.match(guard, {
-    role: 'process guard (guard.tonewall.internal)',
+    role: 'process guard',
     keyMode: '0600',
     problem: null,
     certificate: {
