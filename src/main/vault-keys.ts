@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { KekFailure, type KekFailureCode, type KeyEncryptionKey } from '../cde/vault/key-encryption-key.ts'
 import { openKeyFile } from '../cde/vault/key-file.ts'
@@ -5,6 +7,9 @@ import type { Logger } from '../kit/log.ts'
 import type { Configuration } from '../wire/configuration.ts'
 import type { KekConfiguration } from '../wire/key-configuration.ts'
 import { openHsmKey } from './hsm-link.ts'
+
+const TRIAL_BYTES = 32
+const TRIAL_CONTEXT = Buffer.from('tonewall-vault trial')
 
 export type OpenedKeys = {
   readonly kek: KeyEncryptionKey | 'custodians'
@@ -62,8 +67,30 @@ async function openKek(
       return openKeyFile({ file: kek.file ?? join(folder, 'key-encryption-key'), logger })
     case 'pkcs11':
       return openHsmKey(kek)
-    case 'aws-kms':
-    case 'transit':
-      throw new KekFailure('kek_unusable', 'this provider is not built in yet')
+    case 'aws-kms': {
+      const { AwsKmsKey } = await import('../cde/vault/aws-kms-key.ts')
+      return tried(new AwsKmsKey({ ...kek, authority: authorityOf(kek.authority) }))
+    }
+    case 'transit': {
+      const { TransitKey } = await import('../cde/vault/transit-key.ts')
+      return tried(new TransitKey({ ...kek, authority: authorityOf(kek.authority) }))
+    }
   }
+}
+
+/** A KMS is known only when it is asked: better now than with the first customer. */
+async function tried(kek: KeyEncryptionKey): Promise<KeyEncryptionKey> {
+  const key = randomBytes(TRIAL_BYTES)
+  try {
+    const opened = await kek.unwrap(await kek.wrap(key, TRIAL_CONTEXT), TRIAL_CONTEXT)
+    if (opened?.equals(key) !== true) throw new KekFailure('kek_unusable', 'it opens something else')
+    return kek
+  } catch (error) {
+    kek.close()
+    throw error
+  }
+}
+
+function authorityOf(file: string | null): Buffer | null {
+  return file === null ? null : readFileSync(file)
 }

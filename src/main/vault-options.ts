@@ -17,7 +17,8 @@ export function readVaultCommand(
     tokens: true,
   })
   const [act, ...operands] = positionals
-  if (act !== 'migrate' && act !== 'move') return refused('vault needs what to do: migrate, or move; keys, custodians, or unseal')
+  if (act !== 'migrate' && act !== 'move')
+    return refused('vault needs what to do: migrate, or move; keys, custodians, or unseal')
   const takes: readonly string[] = TAKES[act]
   for (const token of tokens) {
     if (token.kind !== 'option') continue
