@@ -1,4 +1,5 @@
 import type { Configuration, HostPort } from '../wire/configuration.ts'
+import type { KekConfiguration } from '../wire/key-configuration.ts'
 import type { RoleName } from './role-name.ts'
 
 /** Who can be an end of a flow: our processes, rtpengine, and what belongs to others. */
@@ -11,6 +12,8 @@ export type OutsideEnd =
   | 'prometheus'
   | 'database'
   | 'acquirer'
+  | 'key-service'
+  | 'payment-system'
   | 'syslog'
   | 'clock'
   | 'homer'
@@ -31,6 +34,8 @@ export const ZONES: Readonly<Record<FlowEnd, Zone>> = {
   'contact-centre': 'contact-centre',
   database: 'cde',
   acquirer: 'management',
+  'key-service': 'management',
+  'payment-system': 'cde',
   operator: 'edge',
   prometheus: 'management',
   syslog: 'management',
@@ -208,6 +213,26 @@ export const FLOWS: readonly Flow[] = [
       ),
   },
   {
+    name: 'vault-api',
+    from: 'payment-system',
+    to: 'vault',
+    transport: 'tcp',
+    carries: 'charges by token; card numbers, to those whose certificate says so',
+    protection: MUTUAL,
+    digits: true,
+    at: ({ vault: { api } }) => listOf(api),
+  },
+  {
+    name: 'key-service',
+    from: 'vault',
+    to: 'key-service',
+    transport: 'tcp',
+    carries: 'data keys, to be wrapped and unwrapped by a KMS',
+    protection: 'https',
+    digits: false,
+    at: ({ vault: { keys } }) => [keys.kek, ...keys.former].flatMap(keyServiceOf),
+  },
+  {
     name: 'audit',
     from: 'vault',
     to: 'syslog',
@@ -284,6 +309,13 @@ function mediaOf({ rtpengines }: Configuration): readonly FlowAddress[] {
           portMax: start.portMax,
         })),
   )
+}
+
+/** Which AWS KMS it is without an endpoint, its region says. An HSM's library finds its own way. */
+function keyServiceOf(kek: KekConfiguration): readonly HostPort[] {
+  if (kek.provider === 'transit') return [urlAddress(kek.url)]
+  if (kek.provider !== 'aws-kms') return []
+  return [kek.endpoint === null ? { host: `kms.${kek.region}.amazonaws.com`, port: 443 } : urlAddress(kek.endpoint)]
 }
 
 function urlAddress(text: string): HostPort {

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Configuration } from '../wire/configuration.ts'
+import type { KekConfiguration } from '../wire/key-configuration.ts'
 import { INSTALLATION } from './configuration.ts'
 import type { RoleName } from './role-name.ts'
 
@@ -46,7 +48,8 @@ const OWN_READS: Readonly<Record<RoleName, Files>> = {
     ),
   ],
   guard: () => [],
-  vault: ({ vault: { postgresql }, audit: { signingKey, syslog } }) => [
+  vault: ({ vault: { postgresql, keys }, audit: { signingKey, syslog } }) => [
+    ...[keys.kek, ...keys.former].flatMap(keyFiles),
     postgresql?.passwordFile ?? null,
     ...(postgresql?.tls == null ? [] : [postgresql.tls.authority, postgresql.tls.certificate, postgresql.tls.key]),
     signingKey,
@@ -56,6 +59,23 @@ const OWN_READS: Readonly<Record<RoleName, Files>> = {
     ...agents.map(({ tokenFile }) => tokenFile),
     ...(tls === null ? [] : [tls.certificate, tls.key]),
   ],
+}
+
+/** What is made in the vault's folder when none is named is not among them. */
+function keyFiles(kek: KekConfiguration): readonly (string | null)[] {
+  switch (kek.provider) {
+    case 'file':
+      // One that is not there yet is made.
+      return kek.file !== null && existsSync(kek.file) ? [kek.file] : []
+    case 'pkcs11':
+      return [kek.library, kek.pinFile]
+    case 'aws-kms':
+      return [kek.credentialsFile, kek.authority]
+    case 'transit':
+      return [kek.tokenFile, kek.authority]
+    case 'custodians':
+      return []
+  }
 }
 
 /** Guard, sipd and desk write nothing at all: a guard has nowhere to leave a digit. */

@@ -39,9 +39,21 @@ t.test('nothing but masked media goes between the CDE and the contact centre', (
   t.end()
 })
 
+const KMS = { provider: 'aws-kms', region: 'eu-central-1', key: '', credentialsFile: '', authority: null } as const
+
 t.test('what is not configured is no flow, and what is has its address', (t) => {
   const names = flowsOf(configuration).map(({ name }) => name)
-  for (const name of ['database', 'acquirer', 'audit', 'clock', 'homer', 'names', 'sip-out-carrier'])
+  for (const name of [
+    'database',
+    'acquirer',
+    'vault-api',
+    'key-service',
+    'audit',
+    'clock',
+    'homer',
+    'names',
+    'sip-out-carrier',
+  ])
     t.notOk(names.includes(name), name)
   const [carrier] = configuration.trunks
   const [target] = carrier?.targets ?? []
@@ -51,11 +63,23 @@ t.test('what is not configured is no flow, and what is has its address', (t) => 
     ...configuration,
     trunks: [{ ...carrier, targets: [{ ...target, transport: 'tls', port: 5_061 }] }],
     rtpengines: configuration.rtpengines.map((rtpengine) => ({ ...rtpengine, start: null })),
-    vault: { ...configuration.vault, connectorUrl: 'https://acquirer.example/pay' },
+    vault: {
+      ...configuration.vault,
+      connectorUrl: 'https://acquirer.example/pay',
+      keys: {
+        ...configuration.vault.keys,
+        kek: { ...KMS, endpoint: null },
+        former: [{ ...KMS, endpoint: 'https://kms' }],
+      },
+    },
     audit: { ...configuration.audit, syslog, timeServer: { host: 'ntp.example', port: 123 } },
   })
   const addresses = (name: string) => flows.find((flow) => flow.name === name)?.addresses
   t.same(addresses('acquirer'), [{ host: 'acquirer.example', port: 443 }])
+  t.same(addresses('key-service'), [
+    { host: 'kms.eu-central-1.amazonaws.com', port: 443 },
+    { host: 'kms', port: 443 },
+  ])
   t.match(addresses('audit'), [{ host: 'log.example', port: 6_514 }])
   t.match(addresses('clock'), [{ host: 'ntp.example', port: 123 }])
   t.match(addresses('sip-out-carrier'), [{ port: 5_061 }])

@@ -32,15 +32,19 @@ t.test('each reads its own key, and the vault what its database and its collecto
     )
   }
   const files = { authority: '/x/a', certificate: '/x/c', key: '/x/k' }
+  const pkcs11 = { provider: 'pkcs11' as const, library: '/x/l', token: '', key: '', pinFile: '/x/n', environment: {} }
+  const transit = { url: '', mount: '', key: '', tokenFile: '/x/t', namespace: null, authority: null }
+  const former = { provider: 'transit' as const, ...transit }
   const changed = {
     ...configuration,
     vault: {
       ...configuration.vault,
+      keys: { ...configuration.vault.keys, kek: pkcs11, former: [former] },
       postgresql: { host: 'db', port: 5_432, standbys: [], database: '', user: '', passwordFile: '/x/p', tls: files },
     },
     audit: { ...configuration.audit, signingKey: '/x/s' },
   }
   const { reads } = roleNeeds('vault', changed, 'x.yaml')
-  for (const file of ['/x/p', '/x/a', '/x/c', '/x/k', '/x/s']) t.ok(reads.includes(file), file)
+  for (const file of ['/x/p', '/x/a', '/x/c', '/x/k', '/x/s', '/x/l', '/x/n', '/x/t']) t.ok(reads.includes(file), file)
   t.end()
 })
