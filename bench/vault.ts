@@ -7,7 +7,7 @@ import { bareSyncsPerSecond } from './vault/fdatasync-floor.ts'
 import type { FromClients, FromVault, ToClients, ToVault } from './vault/vault-protocol.ts'
 
 const STORES: readonly StoreName[] = ['SQLite', 'PostgreSQL']
-const CLIENTS = [1, 2, 4, 8, 16, 32, 64]
+const CLIENTS = [1, 4, 16, 64]
 const CLIENTS_MOST = 64
 const TOKENS_IN_TABLE = 10_000_000
 const ARM_MS = 4_000

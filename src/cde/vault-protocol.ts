@@ -66,6 +66,7 @@ export const REPORT_EVENTS = [
   'login_failed',
   'administrator_act',
   'configuration_changed',
+  'operator_read', // what of calls, a trace or the configuration was shown; once a minute at most for each
   // Of a door in front of the vault; once a minute at most for each cause.
   'peer_refused',
 ] as const
@@ -94,6 +95,9 @@ export const REPORT_CAUSES = [
   'reload',
   'reload_refused',
   'self_test',
+  'calls',
+  'trace',
+  'configuration',
   'not_operator', // a desk asked for what only an operator may
   'wrong_role', // its certificate is good, and of a role that has no business there
   'tls_refused',

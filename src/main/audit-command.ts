@@ -1,6 +1,7 @@
 import { createWriteStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import type { AuditEntry } from '../cde/vault/audit-chain.ts'
 import { exportAudit } from '../cde/vault/audit-export.ts'
 import { openSigningKey } from '../cde/vault/audit-checkpoint.ts'
 import { openPostgresStore } from '../cde/vault/store-postgres.ts'
@@ -49,7 +50,10 @@ async function runExport(
     ? await openPostgresStore({ ...postgresOptions(postgresql), nowMs: Date.now })
     : openSqliteStore({ file, nowMs: Date.now })
   try {
-    const pieces = await exportAudit(store, command.after === null ? {} : { after: command.after })
+    // What was read is on record, whatever becomes of it; that record itself is not part of it.
+    const { sequence: to } = await store.auditHead()
+    await store.append(readOut(command.after))
+    const pieces = await exportAudit(store, { to, ...(command.after === null ? {} : { after: command.after }) })
     if (pieces === null) {
       say('There is no record of this number on line. Older ones are in the archive.')
       return 1
@@ -61,6 +65,12 @@ async function runExport(
   } finally {
     await store.close()
   }
+}
+
+function readOut(after: number | null): AuditEntry {
+  const resource = after === null ? '' : `after ${after}`
+  const by = { role: 'operator', action: 'exported', outcome: 'done', origin: 'local' } as const
+  return { ...by, merchant: '', resource, windowId: '' }
 }
 
 function publicKey(configuration: Configuration): string {

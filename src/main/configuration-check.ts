@@ -3,6 +3,7 @@ import { resolve, sep } from 'node:path'
 import type { ConfigurationProblem, KeyPath, ProblemAt } from '../kit/configuration-file.ts'
 import type { Configuration } from '../wire/configuration.ts'
 import { collide, listenAddresses } from './listen-address.ts'
+import { checkAudit } from './audit-configuration-check.ts'
 import { checkKeys, checkWrittenKeys } from './key-configuration-check.ts'
 import { isMissing } from './missing-file.ts'
 import { checkRoutes, checkTrunks } from './trunk-configuration-check.ts'
@@ -69,6 +70,7 @@ export function checkConfiguration(
   checkFiles(configuration, report)
   checkStore(configuration.vault, report)
   checkKeys(configuration.vault.keys, report)
+  checkAudit(configuration.audit, report)
   checkVaultApi(configuration, report)
   return problems
 }

@@ -10,6 +10,7 @@ import type { Call } from './call.ts'
 import type { Act } from './audit-reports.ts'
 import type { CallDirectory } from './call-directory.ts'
 import type { OperatorAnswers, SipdChannel } from './operator-answers.ts'
+import { OperatorReads } from './operator-reads.ts'
 import type { SelfTestSchedule } from './self-test-schedule.ts'
 import type { SiteOrders } from './site-orders.ts'
 
@@ -36,6 +37,7 @@ export class DeskServer {
   readonly #operators: OperatorAnswers
   readonly #running: (() => RunningSite | null) | undefined
   readonly #report: (act: Act) => void
+  readonly #reads: OperatorReads
   #listener: ChannelListener | null = null
 
   constructor(options: {
@@ -50,6 +52,7 @@ export class DeskServer {
     readonly report?: (act: Act) => void
   }) {
     this.#report = options.report ?? (() => undefined)
+    this.#reads = new OperatorReads({ report: this.#report, nowMs: () => performance.now() })
     this.#directory = options.directory
     this.#selfTests = options.selfTests
     this.#site = options.site
@@ -91,9 +94,10 @@ export class DeskServer {
               this.#report({ event: 'login_failed', cause: 'token_refused', by: 'desk' })
             } else if (message.type === 'selftest.run') void this.#test(message.guard, peer, reply)
             else if (isSiteOrder(message)) void this.#answerSite(message, peer, reply)
-            else if (message.type === 'calls.list' || message.type === 'call.trace')
+            else if (message.type === 'calls.list' || message.type === 'call.trace') {
+              this.#reads.note(message.type === 'calls.list' ? 'calls' : 'trace')
               void this.#operators.answer(message).then(reply)
-            else if (message.type === 'site.configuration') this.#show(reply)
+            } else if (message.type === 'site.configuration') this.#show(reply)
             // sipd answers questions, and says nothing by itself.
             else if (message.type !== 'trace.messages')
               this.#order(message, reply).catch((error: unknown) => {
@@ -135,6 +139,7 @@ export class DeskServer {
   }
 
   #show(reply: Reply<Told>): void {
+    this.#reads.note('configuration')
     const running = this.#running?.() ?? null
     if (running === null) reply({ type: 'operator.refused', code: 'no_answer' })
     else reply({ type: 'site.configuration.report', version: running.version }, Buffer.from(running.configuration))

@@ -59,7 +59,7 @@ const sbcHelloShape = record({ type: literal('sbc.hello'), owner: text(/^[a-z]{1
  */
 const auditReportShape = record({
   type: literal('audit.report'),
-  event: literal('login_failed', 'administrator_act', 'configuration_changed', 'peer_refused'),
+  event: literal('login_failed', 'administrator_act', 'configuration_changed', 'operator_read', 'peer_refused'),
   cause: literal(
     'token_refused',
     'drain',
@@ -68,6 +68,9 @@ const auditReportShape = record({
     'reload_refused',
     'self_test',
     'not_operator',
+    'calls',
+    'trace',
+    'configuration',
     'wrong_role',
     'tls_refused',
     'certificate_expired',

@@ -49,6 +49,7 @@ export const AUDIT_ACTIONS = [
   'login_failed',
   'administrator_act',
   'configuration_changed',
+  'operator_read',
   'peer_refused', // somebody was turned away before a word was said, or for what followed
   'clock_checked', // where the times of the records behind it come from
   'checkpoint', // a signed head
