@@ -90,7 +90,11 @@ export async function collectEvidence(options: {
     drawnFrom: options.drawnFrom,
     site: factsOf(configuration),
     flows: flowsOf(configuration).map((flow) => {
-      const { name, from, to, transport, addresses, carries, digits } = flow
+      const { name, from, to, transport, carries, digits } = flow
+      // A flow lends whole parts of the configuration, in which names of files and a URL may be.
+      const addresses = flow.addresses.map(({ host, port, portMax }) =>
+        portMax === undefined ? { host, port } : { host, port, portMax },
+      )
       const protection = protectionOf(flow, configuration)
       return { name, from, to, zones: [ZONES[from], ZONES[to]], transport, addresses, carries, protection, digits }
     }),

@@ -23,9 +23,9 @@ export function drawing(options: {
   readonly body: readonly string[]
 }): string {
   const { id, width, height, title, description, body } = options
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="${id}-title ${id}-description" font-family="${FONT}" font-size="13" fill="${INK}">
-<title id="${id}-title">${escapeXml(title)}</title>
-<desc id="${id}-description">${escapeXml(description)}</desc>
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="${id}-drawing-title ${id}-drawing-description" font-family="${FONT}" font-size="13" fill="${INK}">
+<title id="${id}-drawing-title">${escapeXml(title)}</title>
+<desc id="${id}-drawing-description">${escapeXml(description)}</desc>
 <defs>
 ${marker('end', QUIET)}
 ${marker('digits', DIGITS)}
