@@ -60,6 +60,24 @@ export function isRevoked(socket: TLSSocket, identity: Identity): boolean {
   return identity.revoked?.isRevoked(socket.getPeerCertificate().serialNumber) === true
 }
 
+/** A client's own name comes before that of its role: one of many that may do the same. */
+export function clientName(client: { readonly name: string; readonly role: string }): string {
+  return client.name + '.' + client.role + ROLE_DOMAIN
+}
+
+/** The client that an authenticated peer proved to be, with the name it did so with; null when its certificate names none of these roles, or more than one name. */
+export function peerClient<const ClientRole extends string>(
+  socket: TLSSocket,
+  roles: readonly ClientRole[],
+): { readonly name: string; readonly role: ClientRole; readonly origin: string } | null {
+  if (!socket.authorized) return null
+  const [, name = '', role = ''] = CLIENT_NAME.exec(socket.getPeerCertificate().subjectaltname ?? '') ?? []
+  const known = roles.find((one) => one === role)
+  return known === undefined ? null : { name, role: known, origin: clientName({ name, role: known }) }
+}
+
+const CLIENT_NAME = /^DNS:([a-z][a-z0-9-]{0,39})\.([a-z]+)\.tonewall\.internal$/
+
 /** The role that an authenticated peer proved, or null when its certificate names none or more than one. */
 export function peerRole(socket: TLSSocket): Role | null {
   if (!socket.authorized) return null

@@ -132,6 +132,7 @@ async function start(
         port,
         dataDir: folder,
         merchants,
+        api: configuration.vault.api,
       })
       return { addresses: [], close: () => vault.close() }
     }

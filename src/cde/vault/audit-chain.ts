@@ -2,15 +2,25 @@ import { createHash } from 'node:crypto'
 import type { Role } from '../../kit/identity.ts'
 import type { OrderRefusal } from '../vault-operator-protocol.ts'
 import type { RefusalCode, ReportCause } from '../vault-protocol.ts'
+import type { ClientRole } from '../../wire/vault-api-configuration.ts'
+import type { ProblemCode } from './api/problem.ts'
 import { lengthPrefixed } from './seal.ts'
 
 /** What is written down of one act (PCI DSS 10.2.2): who, what, outcome, origin, resource. Never a digit beyond the last four. */
 export type AuditEntry = {
   /** Who asked; 'vault' for what it does by itself. 'none' when the peer proved no role. */
-  readonly role: Role | 'none'
+  readonly role: Role | ClientRole | 'none'
   readonly action: AuditAction
   readonly outcome:
-    'done' | 'repeated' | 'approved' | 'declined' | RefusalCode | ReportCause | OrderRefusal | 'clock_unknown'
+    | 'done'
+    | 'repeated'
+    | 'approved'
+    | 'declined'
+    | RefusalCode
+    | ReportCause
+    | OrderRefusal
+    | ProblemCode
+    | 'clock_unknown'
   /** The name that the peer's certificate proved, or 'local'. */
   readonly origin: string
   readonly merchant: string
@@ -30,6 +40,9 @@ export const AUDIT_ACTIONS = [
   'detokenize', // the number is opened for a client
   'bulk_request', // of many, which another person must approve
   'bulk_approve',
+  'bulk_collect', // once, by whoever requested it; each of its cards has a record of its own
+  'bulk_read',
+  'token_read', // last four and brand, not the number
   'key_create',
   'key_unwrap',
   'key_rotate',

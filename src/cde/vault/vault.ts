@@ -4,12 +4,16 @@ import type { Identity } from '../../kit/identity.ts'
 import { errorFields, type Logger } from '../../kit/log.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import type { RefusedPeer } from '../../kit/refusals.ts'
+import type { VaultApiConfiguration } from '../../wire/vault-api-configuration.ts'
+import type { OperationParts } from './api/operations.ts'
+import { startApi } from './api/start-api.ts'
 import type { AuditAction } from './audit-chain.ts'
 import { openSigningKey, type CheckpointSigner } from './audit-checkpoint.ts'
 import { auditTail } from './audit-tail.ts'
 import { AuditTrail, type AuditTrailOptions } from './audit-trail.ts'
 import { CardCodeMemory } from './card-code-memory.ts'
 import { custodiesOf, type Custody } from './custody.ts'
+import { Charges } from './charges.ts'
 import { HttpsJsonConnector, type HttpsJsonConnectorOptions } from './connectors/https-json-connector.ts'
 import { openKeyFile } from './key-file.ts'
 import { KekFailure, type KeyEncryptionKey } from './key-encryption-key.ts'
@@ -56,6 +60,8 @@ export type VaultOptions = {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly nowMs?: () => number
+  /** For systems of the CDE; none when left out. */
+  readonly api?: VaultApiConfiguration | null
   /** Requests under way get this long to finish at close. */
   readonly closeMs?: number
 }
@@ -72,13 +78,15 @@ export type Vault = {
   readonly keyRing: KeyRing
   readonly keeper: KeyKeeper
   readonly orders: VaultOrders
+  /** What the API works with. */
+  readonly parts: OperationParts
   close(): Promise<void>
 }
 
 /** Opens the vault and its door. Rejects as openVault does, or with the system's error for the port. */
 export async function startVault(
   options: VaultOptions & { readonly host: string; readonly port: number; readonly identity: Identity },
-): Promise<{ readonly port: number; close(): Promise<void> }> {
+): Promise<{ readonly port: number; readonly apiPort: number | null; close(): Promise<void> }> {
   const vault = await openVault(options)
   try {
     const listener = await listenVault({
@@ -89,9 +97,15 @@ export async function startVault(
       record: (refused) => void recordRefused(refused, vault.store, options.logger),
     })
     options.logger.info({ port: listener.port }, 'vault listens')
+    const record = (refused: RefusedPeer<ChannelRefusal>): void => {
+      void recordRefused(refused, vault.store, options.logger)
+    }
+    const api = options.api == null ? null : await startApi(options.api, { ...options, parts: vault.parts, record })
     return {
       port: listener.port,
+      apiPort: api?.port ?? null,
       close: async () => {
+        await api?.close()
         await within(vault.service.close(), options.closeMs ?? CLOSE_MS)
         await listener.close()
         await vault.close()
@@ -157,6 +171,8 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const cardCodes = new CardCodeMemory({ nowMs })
   const trail = new AuditTrail({ ...(options.audit ?? NOT_SHIPPED), store, signer, dataDir, nowMs, logger, metrics })
   const service = new VaultService({ trail, store, keyRing, cardCodes, merchants, logger, metrics, nowMs })
+  const charges = new Charges({ store, keyRing, cardCodes })
+  const parts = { store, keyRing, cardCodes, charges, merchants, trail, nowMs }
   const forgetting = setInterval(() => void forgetOld(store, nowMs(), logger), FORGET_EVERY_MS)
   forgetting.unref()
   const close = async () => {
@@ -173,7 +189,7 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     await store.close()
   }
   let closed: Promise<void> | null = null
-  return { service, store, keyRing, keeper, orders, close: () => (closed ??= close()) }
+  return { service, store, keyRing, keeper, orders, parts, close: () => (closed ??= close()) }
 }
 
 type OpenKeks = {

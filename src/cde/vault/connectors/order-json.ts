@@ -1,7 +1,6 @@
-import { secretBytes } from '../../secret-bytes.ts'
+import { joinedJson } from '../digit-json.ts'
 import type { PaymentOrder } from './payment-connector.ts'
 
-const CHARACTER_ZERO = '0'.charCodeAt(0)
 const MONTH_DIGITS = 2
 
 /**
@@ -27,23 +26,5 @@ export function composeOrder(order: PaymentOrder): Buffer {
   }
   if (cardCode.length > 0) parts.push(',"code":"', cardCode, '"')
   parts.push('}}')
-  return joined(parts)
-}
-
-/** Texts as UTF-8, digit values as characters. */
-function joined(parts: readonly (string | Uint8Array)[]): Buffer {
-  const bytes = parts.reduce((sum, part) => sum + (typeof part === 'string' ? Buffer.byteLength(part) : part.length), 0)
-  const body = secretBytes(bytes)
-  let offset = 0
-  for (const part of parts) {
-    if (typeof part === 'string') {
-      offset += body.write(part, offset, 'utf8')
-      continue
-    }
-    for (const digit of part) {
-      body[offset] = CHARACTER_ZERO + digit
-      offset += 1
-    }
-  }
-  return body
+  return joinedJson(parts)
 }
