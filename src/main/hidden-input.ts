@@ -1,5 +1,3 @@
-import type { ReadStream } from 'node:tty'
-
 /** A share has seventy letters. */
 const LINE_BYTES_MAX = 512
 const LINE_END = 0x0a
@@ -24,7 +22,7 @@ export function hiddenInput(input: NodeJS.ReadStream, ask: (prompt: string) => v
 function readLine(input: NodeJS.ReadStream, ask: () => void): Promise<Buffer | null> {
   const line = Buffer.from(new ArrayBuffer(LINE_BYTES_MAX))
   let length = 0
-  const terminal = input.isTTY ? (input as ReadStream) : null
+  const terminal = input.isTTY ? input : null
   terminal?.setRawMode(true)
   ask()
   return new Promise((resolve) => {

@@ -5,7 +5,7 @@ const QUOTE = 0x22
 const COLON = 0x3a
 const PAD = 0x3d
 const BLANKS: readonly number[] = [0x20, 0x09, 0x0a, 0x0d]
-const VALUES = new Map([...LETTERS].map((letter, value) => [letter.charCodeAt(0), value]))
+const VALUES = new Map(Array.from(LETTERS, (letter, value) => [letter.charCodeAt(0), value]))
 
 /**
  * A JSON object of texts, in bytes: a KMS takes keys as base64 in JSON, and a text cannot be overwritten. `secret` stands at its end in base64; the

@@ -11,8 +11,6 @@ usePostgres(server)
 
 await import('./store.test.ts')
 await import('./key-ring.test.ts')
-await import('./key-keeper.test.ts')
-await import('./vault-orders.test.ts')
 await import('./audit-tail.test.ts')
 await import('./audit-archive.test.ts')
 await import('./tokenization.test.ts')

@@ -30,7 +30,7 @@ const ENTRY: AuditEntry = {
 type Order = VaultOrder extends infer One ? (One extends VaultOrder ? Omit<One, 'type'> : never) : never
 
 function ask(vault: TestVault, order: Order, body: Buffer = Buffer.alloc(0)): Promise<VaultOrderReply> {
-  return vault.orders.handle({ type: 'operator', ...order } as VaultOrder, body, OPERATOR)
+  return vault.orders.handle({ type: 'operator', ...order }, body, OPERATOR)
 }
 
 async function actsOf(vault: TestVault): Promise<readonly string[]> {
