@@ -1,9 +1,17 @@
 /**
- * What a process of the cardholder data environment loads beside Node itself: guard, vault and analyser, with the parts of
+ * What a process of the cardholder data environment loads beside Node itself: guard, vault, the vault's HSM process and analyser, with the parts of
  * src/kit, src/wire and src/main that start them. Each more is more to audit; test/main/cde-packages.test.ts compares both
  * lists with the imports and the lockfile (PCI DSS 6.3.2).
  */
-export const CDE_PACKAGES: readonly string[] = ['ajv', 'card-validator', 'pg', 'pino', 'prom-client', 'yaml']
+export const CDE_PACKAGES: readonly string[] = [
+  'ajv',
+  'card-validator',
+  'pg',
+  'pino',
+  'prom-client',
+  'shamir-secret-sharing',
+  'yaml',
+]
 
 /** What those packages need in turn, and what that needs. */
 export const CDE_PACKAGES_BELOW: readonly string[] = [

@@ -10,6 +10,8 @@ const ENTRY_POINTS = [
   'src/main/run-role.ts',
   'src/cde/guard/guard.ts',
   'src/cde/vault/vault.ts',
+  'src/cde/vault/api/start-api.ts',
+  'src/cde/hsm/hsm-process.ts',
   'src/cde/trunk-check/analyser-process.ts',
 ]
 

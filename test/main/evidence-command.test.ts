@@ -44,7 +44,7 @@ t.test(
     t.match(said.pop(), /--key FILE \(openssl genpkey/)
     const key = join(folder, 'signing-key.pem')
     const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-    const secret = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+    const secret = privateKey.export({ type: 'pkcs8', format: 'pem' })
     writeFileSync(key, secret, { mode: 0o644 })
     chmodSync(key, 0o644)
     t.equal(await run({ key }), 1)
@@ -55,7 +55,7 @@ t.test(
     t.match(said, [/^Drawn from the file\. No sbc answers/, /things stand out/, /signed with ed25519-/])
     const out = join(folder, 'evidence')
     t.same(readdirSync(out).sort(), FILES)
-    const keys = [publicKey.export({ type: 'spki', format: 'pem' }) as string]
+    const keys = [publicKey.export({ type: 'spki', format: 'pem' })]
     t.match(verifyFolder({ folder: out, keys }), { kind: 'intact', files: FILES.length - 2 })
     for (const file of FILES) {
       const text = readFileSync(join(out, file), 'utf8')
@@ -97,7 +97,8 @@ t.test('what stands out is named, and what is in order is not', async (t) => {
   const [port] = good.ports.declared
   const [certificate] = good.certificates
   const running = process?.running
-  if (running == null || port === undefined || certificate?.certificate == null) throw new Error('there is one of each')
+  if (process === undefined || running == null || port === undefined || certificate?.certificate == null)
+    throw new Error('there is one of each')
   const cases: readonly (readonly [name: string, changed: Partial<Evidence>, what: RegExp])[] = [
     ['file', { drawnFrom: { source: 'file', why: 'No sbc.', differs: [] } }, /not asked: No sbc/],
     ['differs', { drawnFrom: { source: 'running', why: null, differs: ['trunks'] } }, /trunks/],

@@ -24,7 +24,7 @@ const FILES = new Map([
 ])
 
 function signerOf(privateKey: KeyObject, publicKey: KeyObject) {
-  const pem = publicKey.export({ type: 'spki', format: 'pem' }) as string
+  const pem = publicKey.export({ type: 'spki', format: 'pem' })
   return {
     keyId: keyId(pem),
     publicKey: pem,
