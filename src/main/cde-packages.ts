@@ -5,6 +5,7 @@
  */
 export const CDE_PACKAGES: readonly string[] = [
   'ajv',
+  'aws4fetch',
   'card-validator',
   'pg',
   'pino',

@@ -40,10 +40,6 @@ export type KekConfiguration =
   /** Shares of people; see tonewall vault custodians. */
   | { readonly provider: 'custodians' }
 
-/** PCI DSS 3.7.6: no one person has the key. Nobody has more custodians than this. */
-export const THRESHOLD_MIN = 2
-export const SHARES_MAX = 16
-
 export type KeysConfiguration = {
   readonly kek: KekConfiguration
   /** Those that wrapped keys before: what they wrapped is wrapped anew at the start. */

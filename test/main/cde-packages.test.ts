@@ -12,6 +12,9 @@ const ENTRY_POINTS = [
   'src/cde/vault/vault.ts',
   'src/cde/vault/api/start-api.ts',
   'src/cde/hsm/hsm-process.ts',
+  // The vault loads these late, where its key-encryption key is theirs.
+  'src/cde/vault/aws-kms-key.ts',
+  'src/cde/vault/transit-key.ts',
   'src/cde/trunk-check/analyser-process.ts',
 ]
 

@@ -12,6 +12,7 @@ const reachedByRoom = new Map<string, ReadonlySet<string>>()
 const RUN_BY: Readonly<Record<string, string>> = {
   'src/main.ts': 'test/main/main.test.ts',
   'src/desk/page/main.ts': 'test/desk/page/main.test.ts',
+  'src/cde/hsm/hsm-process.ts': 'test/cde/hsm/hsm-process.test.ts',
   'src/cde/trunk-check/analyser-process.ts': 'test/cde/trunk-check/analyser-process.test.ts',
   'src/demo/phone/phone-process.ts': 'test/demo/phone-client.test.ts',
 }

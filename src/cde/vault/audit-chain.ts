@@ -49,7 +49,6 @@ export const AUDIT_ACTIONS = [
   'key_rewrap', // kept under another key-encryption key
   'key_reencrypt', // cards were moved from one key to another
   'key_shred',
-  'key_use', // a key serves what it was not used for since the vault started
   'custodians_create',
   'custodian_share', // a custodian gave one, or tried to
   'vault_unseal',
