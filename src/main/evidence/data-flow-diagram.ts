@@ -40,6 +40,12 @@ const TEXTS: Readonly<Partial<Record<FlowEnd, BoxText>>> = {
     lines: ['telephones, PBX,', 'recorders:', 'masked audio'],
     digits: false,
   },
+  'payment-system': {
+    name: 'payment system',
+    lines: ['charges tokens; numbers', 'for who may have them'],
+    digits: true,
+  },
+  'key-service': { name: 'key service', lines: ['wraps keys'], digits: false },
   acquirer: { name: 'acquirer', lines: ['decides on payments'], digits: true },
   syslog: { name: 'log collector', lines: ['the audit record'], digits: false },
   homer: { name: 'Homer', lines: ['SIP without keys'], digits: false },

@@ -117,7 +117,7 @@ function factsOf({ merchant, certificates, vault, audit }: Configuration): SiteF
     development: certificates.development,
     store: vault.store,
     keyProvider: vault.keys.kek.provider,
-    acquirer: vault.connectorUrl !== null,
+    acquirer: [vault, ...vault.merchants].some(({ connectorUrl }) => connectorUrl !== null),
     audit: {
       ownKey: audit.signingKey !== null,
       collector: audit.syslog !== null,

@@ -103,6 +103,8 @@ function textsOf({
     database: plain('database', postgresql === null ? [] : [postgresql, ...postgresql.standbys].map(at)),
     desk: plain('desk', [at(desk), desk.tls === null ? 'HTTP' : 'HTTPS']),
     browser: plain('browser', ['agents, systems']),
+    'payment-system': plain('payment system', ['certificate, TLS 1.3'], true),
+    'key-service': plain('key service', [vault.keys.kek.provider]),
     acquirer: plain('acquirer', [], true),
     syslog: plain('log collector', audit.syslog === null ? [] : [at(audit.syslog)]),
     clock: plain('time server', audit.timeServer === null ? [] : [at(audit.timeServer)]),

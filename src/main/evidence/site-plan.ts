@@ -24,6 +24,7 @@ const PLACES: Readonly<Partial<Record<FlowEnd, Area>>> = {
   guard: { x: 330, y: 435, width: 160, height: 80 },
   vault: { x: 330, y: 545, width: 160, height: 65 },
   database: { x: 600, y: 545, width: 150, height: 65 },
+  'payment-system': { x: 655, y: 425, width: 150, height: 60 },
   desk: { x: 870, y: 165, width: 140, height: 70 },
   browser: { x: 870, y: 265, width: 140, height: 60 },
   'contact-centre': { x: 1_035, y: 70, width: 140, height: 330 },
@@ -44,7 +45,15 @@ export function placesOf(ends: readonly FlowEnd[]): ReadonlyMap<FlowEnd, Area> {
 }
 
 /** The order of the row: who is asked by sipd stands left, who hears from the vault behind. */
-export const ROW_ORDER: readonly FlowEnd[] = ['resolver', 'homer', 'acquirer', 'syslog', 'clock', 'prometheus']
+export const ROW_ORDER: readonly FlowEnd[] = [
+  'resolver',
+  'homer',
+  'acquirer',
+  'key-service',
+  'syslog',
+  'clock',
+  'prometheus',
+]
 
 /** Lines that would else go through boxes: corners between the two ends, by `from to`. */
 export function wayBetween(from: FlowEnd, to: FlowEnd, places: ReadonlyMap<FlowEnd, Area>): readonly Point[] {
@@ -104,6 +113,17 @@ const KNOWN_WAYS: Readonly<Record<string, readonly Point[]>> = {
     [580, 150],
     [580, 165],
   ],
+  'operator vault': [
+    [285, 225],
+    [285, 578],
+    [330, 578],
+  ],
+  'payment-system vault': [
+    [730, 485],
+    [730, 530],
+    [470, 530],
+    [470, 545],
+  ],
   'operator sbc': [
     [410, 210],
     [540, 210],
@@ -161,7 +181,8 @@ function downTo(from: FlowEnd, to: FlowEnd, start: Area, end: Area): readonly Po
 /** Where a line leaves the vault's box, and how deep it turns, so that none crosses another. */
 const BELOW_VAULT: Readonly<Partial<Record<FlowEnd, { readonly offset: number; readonly lane: number }>>> = {
   acquirer: { offset: 20, lane: 645 },
-  syslog: { offset: 125, lane: 652 },
+  'key-service': { offset: 112, lane: 659 },
+  syslog: { offset: 130, lane: 652 },
   clock: { offset: 146, lane: 638 },
 }
 

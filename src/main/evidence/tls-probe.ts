@@ -35,6 +35,17 @@ export function tlsPorts({ guards, vault, sbc, desk, sip }: Configuration): read
   return [
     ...guards.map(({ name, host, port }) => ({ name, host, port, serverName: roleName('guard'), mutual: true })),
     { name: 'vault', host: vault.host, port: vault.port, serverName: roleName('vault'), mutual: true },
+    ...(vault.api === null
+      ? []
+      : [
+          {
+            name: 'vault API',
+            host: vault.api.host,
+            port: vault.api.port,
+            serverName: roleName('vault'),
+            mutual: true,
+          },
+        ]),
     { name: 'sbc', host: sbc.host, port: sbc.port, serverName: roleName('sbc'), mutual: true },
     ...(desk.tls === null ? [] : [{ name: 'desk', host: desk.host, port: desk.port, serverName: '', mutual: false }]),
     ...(sip.server === 'drachtio' || sip.tls === null ? [] : sipPorts(sip.tls)),

@@ -15,6 +15,7 @@ export const ACCESS_CONTROLS: readonly Control[] = [
     how: 'Agents see their own calls only; guards may tokenize and not read; the database role of the vault may add to the audit record and not change it.',
     proof: [
       'test/cde/vault/permissions.test.ts',
+      'test/cde/vault/api/api-service.test.ts',
       'test/desk/call-book.test.ts',
       'test/cde/vault/on-postgresql.test.ts',
       'src/cde/vault/postgres-migrations.ts',
@@ -32,15 +33,25 @@ export const ACCESS_CONTROLS: readonly Control[] = [
     requirement: '7.2.5',
     title: 'Accounts of programs have the least rights',
     how: 'Denied unless named, by the role that the certificate proves; files and folders are named for each role.',
-    proof: ['test/cde/vault/permissions.test.ts', 'test/main/role-command.test.ts', 'src/main/role-needs.ts'],
-    operator: 'Runs each role as a user of its own.',
+    proof: [
+      'test/cde/vault/permissions.test.ts',
+      'test/main/process-account.test.ts',
+      'test/main/role-command.test.ts',
+      'src/main/role-needs.ts',
+    ],
+    operator: 'Names a user for each role, or takes those that the product chooses.',
   },
   {
     requirement: '7.2.6',
     title: 'Stored card numbers are queried by programs, not by people',
-    how: 'Nobody at the desk or the operator’s commands can ask for a number.',
-    proof: ['test/cde/vault/permissions.test.ts', 'test/wire/operator-protocol.test.ts'],
-    operator: 'Gives nobody else the database role and the keys together.',
+    how: 'Numbers are told by the API only, to clients whose certificate has that role, within limits of rate, each one recorded with its purpose; many at once need a second client’s approval.',
+    proof: [
+      'test/cde/vault/api/api-service.test.ts',
+      'test/cde/vault/api/bulk.test.ts',
+      'test/cde/vault/permissions.test.ts',
+      'test/wire/operator-protocol.test.ts',
+    ],
+    operator: 'Gives nobody else the database role and the keys together; has two people behind the two certificates.',
   },
   {
     requirement: '7.3.1',
@@ -53,7 +64,7 @@ export const ACCESS_CONTROLS: readonly Control[] = [
     requirement: '7.3.3',
     title: 'What is not allowed is denied',
     how: 'The lists of who may connect, ask and read name what is allowed; there is no list of exceptions.',
-    proof: ['test/cde/vault/permissions.test.ts', 'test/kit/identity.test.ts'],
+    proof: ['test/cde/vault/permissions.test.ts', 'test/cde/vault/api/api-server.test.ts', 'test/kit/identity.test.ts'],
     operator: '',
   },
   {
@@ -73,8 +84,8 @@ export const ACCESS_CONTROLS: readonly Control[] = [
   {
     requirement: '8.3.1',
     title: 'Access needs a proof',
-    how: 'A bearer token at the desk, a certificate with its key between processes.',
-    proof: ['test/desk/http-server.test.ts', 'test/kit/channel.test.ts'],
+    how: 'A bearer token at the desk, a certificate with its key between processes; one that was taken back is refused.',
+    proof: ['test/desk/http-server.test.ts', 'test/kit/channel.test.ts', 'test/kit/revocation.test.ts'],
     operator: '',
   },
   {
@@ -207,9 +218,9 @@ export const ACCESS_CONTROLS: readonly Control[] = [
   {
     requirement: '10.5.1',
     title: 'Records are kept for a year, three months at hand',
-    how: 'The record is in the store and in a file a day; nothing of the product deletes it before its time.',
-    proof: ['test/cde/vault/audit-shipper.test.ts', 'src/cde/vault/audit-files.ts'],
-    operator: 'Keeps the files and the collector’s copy.',
+    how: 'Three months at least stay in the store, and twelve at least in files, moved there with their place in the chain.',
+    proof: ['test/cde/vault/audit-archive.test.ts', 'test/cde/vault/audit-shipper.test.ts'],
+    operator: 'Keeps the files and the collector’s copy for a year.',
   },
   {
     requirement: '10.6.1',
@@ -236,5 +247,37 @@ export const ACCESS_CONTROLS: readonly Control[] = [
     how: 'A guard that fails is out of service by itself and comes back when it passes; masking in doubt stays on.',
     proof: ['test/sbc/guard-service.test.ts', 'test/system/failure-masked.test.ts'],
     operator: 'Finds the cause, and writes it down.',
+  },
+  {
+    requirement: '10.2.1.3',
+    title: 'Access to the audit record is recorded',
+    how: 'What operators read of calls, traces and the configuration is recorded. The record itself is exported by a command of the vault’s own user.',
+    proof: ['test/sbc/audit-reports.test.ts', 'src/sbc/operator-reads.ts'],
+    operator: 'Records who reads files and collector.',
+  },
+  {
+    requirement: '10.2.1.5',
+    title: 'Changes of identities and credentials are recorded',
+    how: 'Agents and trunks change by a reload, which is recorded with its outcome.',
+    proof: ['test/sbc/site-orders.test.ts', 'test/sbc/audit-reports.test.ts'],
+    operator: 'Records changes of certificates, files of secrets and accounts.',
+  },
+  {
+    requirement: '10.2.1.7',
+    title: 'Creating and deleting what the system works with is recorded',
+    how: 'Keys that are made, rotated and shredded, tokens that are made and deleted, and records that are moved into the archive.',
+    proof: [
+      'test/cde/vault/vault-orders.test.ts',
+      'test/cde/vault/audit-archive.test.ts',
+      'src/cde/vault/audit-chain.ts',
+    ],
+    operator: 'Records work on the database and the machine.',
+  },
+  {
+    requirement: '10.6.3',
+    title: 'Who may set the clock is limited',
+    how: 'The vault records the offset of its clock each hour, so that a clock that was set is seen.',
+    proof: ['test/cde/vault/audit-clock.test.ts'],
+    operator: 'Limits who may set clocks.',
   },
 ]

@@ -5,9 +5,14 @@ export const NETWORK_CONTROLS: readonly Control[] = [
   {
     requirement: '1.2.1',
     title: 'Rules for network controls are defined and kept',
-    how: 'Every flow that the product needs is data, with zones, ports and protection; whatever is not in it may be dropped.',
-    proof: ['test/main/flows.test.ts', 'src/main/flows.ts'],
-    operator: 'Puts the rules into its own firewalls, and keeps them.',
+    how: 'Every flow that the product needs is data, with zones, ports and protection. Rules for nftables and policies for Kubernetes come with the product, and tests compare them with the list.',
+    proof: [
+      'test/main/flows.test.ts',
+      'test/deploy/nftables.test.ts',
+      'test/deploy/kubernetes.test.ts',
+      'deploy/nftables/tonewall.nft',
+    ],
+    operator: 'Puts its own addresses into the rules, and keeps them.',
   },
   {
     requirement: '1.2.2',
@@ -52,14 +57,20 @@ export const NETWORK_CONTROLS: readonly Control[] = [
     requirement: '1.3.1',
     title: 'Traffic into the cardholder data environment is limited',
     how: 'Guard and vault listen for named roles with certificates only; RTP is taken from the sources that the window was given.',
-    proof: ['test/kit/channel.test.ts', 'test/cde/guard/guard-server.test.ts', 'test/cde/vault/permissions.test.ts'],
+    proof: [
+      'test/system/zones.test.ts',
+      'test/kit/channel.test.ts',
+      'test/cde/guard/guard-server.test.ts',
+      'test/cde/vault/permissions.test.ts',
+    ],
     operator: 'Enforces the zones in its network.',
   },
   {
     requirement: '1.3.2',
     title: 'Traffic out of the cardholder data environment is limited',
-    how: 'What may cross between rooms has a shape in which no card number fits; a guard may open sockets, and write or start nothing.',
+    how: 'What may cross between rooms has a shape in which no card number fits; a guard may open sockets, and write or start nothing. A payment through zones that are really apart shows from captures what crossed each wall.',
     proof: [
+      'test/system/zones.test.ts',
       'test/tidy/rooms.test.ts',
       'test/wire/guard-protocol.test.ts',
       'test/leak/hostile-orders.test.ts',
@@ -84,8 +95,8 @@ export const NETWORK_CONTROLS: readonly Control[] = [
   {
     requirement: '1.4.4',
     title: 'What stores card data is not reached from untrusted networks',
-    how: 'The vault listens for guards and operators, never for SIP, media or browsers.',
-    proof: ['test/cde/vault/vault-server.test.ts', 'test/main/flows.test.ts'],
+    how: 'The vault listens for guards, operators and payment systems of the CDE, each by certificate, never for SIP, media or browsers.',
+    proof: ['test/cde/vault/vault-server.test.ts', 'test/cde/vault/api/api-server.test.ts', 'test/main/flows.test.ts'],
     operator: 'Places the vault and its database in a network of their own.',
   },
   {
@@ -130,11 +141,13 @@ export const NETWORK_CONTROLS: readonly Control[] = [
   {
     requirement: '2.2.6',
     title: 'Parameters are set so that the system cannot be misused',
-    how: 'No core files, no inspector, an empty environment, and Node’s permission model for every role but the vault, which must flush to disk.',
+    how: 'Each process has a user of its own, no capabilities, no core files, no inspector, an empty environment, and Node’s permission model (not the vault, which must flush to disk); units are sandboxed.',
     proof: [
+      'test/main/process-account.test.ts',
       'test/main/role-command.test.ts',
       'test/main/watched-process.test.ts',
-      'test/main/evidence/process-inventory.test.ts',
+      'test/deploy/systemd.test.ts',
+      'test/system/units.test.ts',
     ],
     operator: 'Keeps the limits when it starts roles by itself.',
   },
