@@ -18,6 +18,7 @@ export const UNKNOWN_NUMBER = '98005550199'
 /** The whole product for sipp on both sides: every side once by UDP and once by TCP. */
 export type SipSite = {
   readonly configuration: Configuration
+  readonly configurationFile: string
   /** Where the product takes calls, UDP and TCP. */
   readonly sip: HostPort
   readonly carrier: HostPort
@@ -91,7 +92,7 @@ export async function startSipSite(
     const [calleeResult, callerResult] = await Promise.all([callee.result(), caller.result()])
     return { callee: calleeResult, caller: callerResult }
   }
-  return { configuration, sip, carrier, agent, tcpAgent, run, call }
+  return { configuration, configurationFile: file, sip, carrier, agent, tcpAgent, run, call }
 }
 
 /** sipp itself checks each message against its steps; a call that went otherwise makes its exit code 1. */
