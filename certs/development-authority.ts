@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSy
 import { join } from 'node:path'
 import { randomBytes, generateKeyPairSync } from 'node:crypto'
 import forge from 'node-forge'
-import { ROLES, roleName, type Role } from '../src/kit/identity.ts'
+import { clientName, ROLES, roleName } from '../src/kit/identity.ts'
 
 /** Development certificates are made again when less than this is left, so that a checkout never wakes up expired. */
 const RENEW_BEFORE_MS = 7 * 86_400_000
@@ -14,9 +14,13 @@ const RSA_BITS = 3_072
 
 /**
  * Makes a certificate authority and one leaf for each role in `folder` (ca.crt, ca.key, <role>.crt, <role>.key), for
- * development only: production brings its own authority. Leaves what is still good. Keys get mode 0600.
+ * development only: production brings its own authority. Leaves what is still good. Keys get mode 0600. Clients of the vault's API
+ * get one each, too: <name>.<role>.crt and .key.
  */
-export function makeDevelopmentAuthority(folder: string): { readonly made: readonly string[] } {
+export function makeDevelopmentAuthority(
+  folder: string,
+  clients: readonly { readonly name: string; readonly role: string }[] = [],
+): { readonly made: readonly string[] } {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const made: string[] = []
   const caFile = join(folder, 'ca.crt')
@@ -41,10 +45,15 @@ export function makeDevelopmentAuthority(folder: string): { readonly made: reado
     certificate: forge.pki.certificateFromPem(readFileSync(caFile, 'utf8')),
     key: forge.pki.privateKeyFromPem(readFileSync(caKeyFile, 'utf8')),
   }
-  for (const role of ROLES) {
-    if (!authorityIsNew && isGood(join(folder, `${role}.crt`)) && existsSync(join(folder, `${role}.key`))) continue
-    makeLeaf(folder, role, authority)
-    made.push(role)
+  const leaves = [
+    ...ROLES.map((role) => ({ file: role, dnsName: roleName(role) })),
+    ...clients.map((client) => ({ file: `${client.name}.${client.role}`, dnsName: clientName(client) })),
+  ]
+  for (const leaf of leaves) {
+    const { file } = leaf
+    if (!authorityIsNew && isGood(join(folder, `${file}.crt`)) && existsSync(join(folder, `${file}.key`))) continue
+    makeLeaf(folder, leaf, authority)
+    made.push(file)
   }
   return { made }
 }
@@ -53,13 +62,13 @@ type KeyPair = { readonly privateKey: forge.pki.rsa.PrivateKey; readonly publicK
 
 function makeLeaf(
   folder: string,
-  role: Role,
+  { file, dnsName }: { readonly file: string; readonly dnsName: string },
   authority: { readonly certificate: forge.pki.Certificate; readonly key: forge.pki.PrivateKey },
 ): void {
   const key = makeKey()
   const certificate = makeCertificate({
     key,
-    subject: [{ name: 'commonName', value: roleName(role) }],
+    subject: [{ name: 'commonName', value: dnsName }],
     issuer: authority.certificate.subject.attributes,
     signer: { privateKey: authority.key },
     validMs: LEAF_VALID_MS,
@@ -68,11 +77,11 @@ function makeLeaf(
     { name: 'basicConstraints', cA: false, critical: true },
     { name: 'keyUsage', digitalSignature: true, critical: true },
     { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
-    { name: 'subjectAltName', altNames: [{ type: 2, value: roleName(role) }] },
+    { name: 'subjectAltName', altNames: [{ type: 2, value: dnsName }] },
   ])
   certificate.sign(authority.key as forge.pki.rsa.PrivateKey, forge.md.sha256.create())
-  writeKey(join(folder, `${role}.key`), forge.pki.privateKeyToPem(key.privateKey))
-  writeFileSync(join(folder, `${role}.crt`), forge.pki.certificateToPem(certificate))
+  writeKey(join(folder, `${file}.key`), forge.pki.privateKeyToPem(key.privateKey))
+  writeFileSync(join(folder, `${file}.crt`), forge.pki.certificateToPem(certificate))
 }
 
 /** Node makes the prime numbers (fast, native); node-forge makes the certificate around them. */

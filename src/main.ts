@@ -101,6 +101,15 @@ async function main(command: Command): Promise<number> {
       const { runEvidenceCommand } = await import('./main/evidence-command.ts')
       return runEvidenceCommand(command, loaded.configuration, (line) => process.stdout.write(`${line}\n`))
     }
+    case 'vault-detokenize': {
+      const loaded = loadConfiguration(command.configurationFile)
+      if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
+      const { runDetokenizeCommand } = await import('./main/detokenize-command.ts')
+      // The answer may go down a pipe: what is said to people does not.
+      const say = (line: string): boolean => process.stderr.write(`${line}\n`)
+      const output = { fd: process.stdout.fd, isTerminal: process.stdout.isTTY }
+      return runDetokenizeCommand(command, loaded.configuration, { say, output })
+    }
     case 'vault': {
       const loaded = loadConfiguration(command.configurationFile)
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { readAuditCommand, type AuditCommand } from './audit-options.ts'
 import type { CallsCommand } from './calls-command.ts'
 import { DEFAULT_CONFIGURATION_FILE } from './configuration.ts'
+import { readDetokenizeCommand, type DetokenizeCommand } from './detokenize-options.ts'
 import type { DrainCommand } from './drain-command.ts'
 import { readEvidenceCommand, type EvidenceCommand } from './evidence-options.ts'
 import type { ReloadCommand } from './reload-command.ts'
@@ -45,6 +46,8 @@ export const USAGE = `usage: tonewall COMMAND
                                       write a signed folder for an assessor: diagrams, inventories, controls, results
   evidence verify [--key FILE...] FOLDER
                                       say whether anything in it was changed, taken out or added; --help for more
+  vault detokenize TOKEN --purpose TEXT --client NAME --to FILE|- [--merchant NAME] [--certificates FOLDER] [--config FILE]
+                                      have the running vault tell one card number, into a file or a pipe
   vault keys list [--json] | rotate --merchant NAME | reencrypt | rewrap | make
   vault keys shred --merchant NAME [--key KEY] [--confirm CODE]
                                       show, change and destroy the keys of the running vault; --config FILE with each
@@ -94,6 +97,7 @@ export type Command =
   | EvidenceCommand
   | VaultCommand
   | VaultKeyCommand
+  | DetokenizeCommand
   | { readonly kind: 'check-config'; readonly file: string }
   | { readonly kind: 'version' }
   | { readonly kind: 'help' }
@@ -152,6 +156,9 @@ export function parseCommandLine(given: readonly string[]): Command {
   }
   if (given[0] === 'evidence' && given[1] !== '--help') {
     return readEvidenceCommand(given.slice(1), DEFAULT_CONFIGURATION_FILE)
+  }
+  if (given[0] === 'vault' && given[1] === 'detokenize') {
+    return readDetokenizeCommand(given.slice(2), DEFAULT_CONFIGURATION_FILE)
   }
   if (given[0] === 'vault' && given[1] !== '--help') {
     const ofKeys = readVaultKeyCommand(given.slice(1), DEFAULT_CONFIGURATION_FILE)

@@ -54,7 +54,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   }
   const { folder, development } = configuration.certificates
   if (development) {
-    const { made } = makeDevelopmentAuthority(folder)
+    const { made } = makeDevelopmentAuthority(folder, configuration.vault.api?.clients)
     if (made.length > 0) options.say(`made development certificates in ${folder}`)
   } else if (!existsSync(join(folder, 'ca.crt'))) {
     return { kind: 'refused', texts: [`${join(folder, 'ca.crt')} is missing: put the site's certificates there`] }

@@ -29,6 +29,6 @@ export type VaultClientConfiguration = {
   /** Whose tokens it may ask about. */
   readonly merchants: readonly string[]
   readonly requestsPerMinute: number
-  /** Of a detokenizer: card numbers, told one by one or many at once. */
+  /** Of a detokenizer: card numbers that are told one by one. */
   readonly cardsPerMinute: number
 }
