@@ -11,8 +11,11 @@ import { askForAdvisories } from './tidy/advisories.ts'
 const CHECKOUT = resolve(import.meta.dirname, '..')
 const PROGRAMS = join(CHECKOUT, 'node_modules/.bin')
 
-/** These keep time with real media: they run one by one, after the others, so that no neighbour takes their core. */
+/** These keep time with real media: they run after the others, one by one, so that no neighbour takes their core, */
 const ONE_BY_ONE = ['test/system', 'test/leak', 'test/demo']
+/** or in pairs: they wait most of their time, and judge what is said and not when. */
+const IN_PAIRS =
+  /^test\/system\/(example-|kamailio-|sipp-(calls|changes|transfers)|routing|topology-hiding|packets|trunk-check|seeing|tls-trunk|outbound-payment|reload-sip|srtp-window)/
 
 /** A check that hangs must not hang the run; tap has its own limit for each test file. */
 const CHECK_MS_MAX = 5 * 60_000
@@ -59,10 +62,14 @@ async function main(files: readonly string[]): Promise<number> {
     for (const check of CHECKS) counts.push(await runCheck(check))
     counts.push(await runAdvisories())
     const all = testFiles('test')
-    const alone = all.filter((file) => ONE_BY_ONE.some((folder) => file.startsWith(`${folder}/`)))
-    const together = all.filter((file) => !alone.includes(file))
-    counts.push(await runTap(together, 2))
-    if (alone.length > 0) counts.push(await runTap(alone, 1))
+    const later = all.filter((file) => ONE_BY_ONE.some((folder) => file.startsWith(`${folder}/`)))
+    const inPairs = later.filter((file) => IN_PAIRS.test(file))
+    const groups = [
+      { files: all.filter((file) => !later.includes(file)), jobs: 2 },
+      { files: inPairs, jobs: 2 },
+      { files: later.filter((file) => !inPairs.includes(file)), jobs: 1 },
+    ]
+    for (const { files: group, jobs } of groups) if (group.length > 0) counts.push(await runTap(group, jobs))
   }
   const passed = counts.reduce((sum, count) => sum + count.passed, 0)
   const failed = counts.reduce((sum, count) => sum + count.failed, 0)
