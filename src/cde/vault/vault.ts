@@ -136,6 +136,12 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   try {
     keks = await keksOf(given, options.formerKeks ?? [], store)
   } catch (error) {
+    if (error instanceof KekFailure) {
+      logger.error(
+        { code: error.code },
+        'there are no custodians yet: have tonewall vault custodians create make their shares',
+      )
+    }
     closeAll(given, options.formerKeks)
     await store.close()
     throw error
