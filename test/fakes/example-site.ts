@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { parse } from 'yaml'
-import { DeskClient } from '../../src/demo/desk-client.ts'
+import { DeskClient, DeskError } from '../../src/demo/desk-client.ts'
 import { fieldKeys } from '../../src/demo/field-keys.ts'
 import { INSTALLATION } from '../../src/main/configuration.ts'
 import type { WrittenConfiguration } from '../../src/main/configuration-defaults.ts'
@@ -31,8 +31,12 @@ const READY_MS_MAX = 60_000
 /** The shortest that the schema allows. */
 const COOL_DOWN_MS = 500
 const EVENT_TYPE = 101
-const WINDOW_TRIES_MAX = 3
-const FIELD_TRIES_MAX = 3
+/**
+ * Twice, for a machine that does much else: the proof of a window has half a second, and keys that this process sends late
+ * are other keys. Under a load of sixteen on two cores neither was needed once.
+ */
+const WINDOW_TRIES_MAX = 2
+const FIELD_TRIES_MAX = 2
 const ACCEPTED_MS_MAX = 12_000
 
 export type ExampleSite = {
@@ -168,7 +172,7 @@ async function openWindow(desk: DeskClient, callId: string): Promise<void> {
     try {
       return await desk.openWindow(callId, { form: 'card', masking: 'hard' })
     } catch (error) {
-      if (tries === WINDOW_TRIES_MAX) throw error
+      if (tries === WINDOW_TRIES_MAX || !(error instanceof DeskError) || error.code !== 'not_proven') throw error
     }
   }
 }
