@@ -1,34 +1,16 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import t from 'tap'
 import { verifyAudit } from '../../../../src/cde/vault/audit-chain.ts'
 import { auditRecords } from '../../../../src/cde/vault/audit-tail.ts'
 import { Acquirer, json } from '../../../fakes/acquirer.ts'
 import { testCard } from '../../../fakes/test-card.ts'
 import { openTestVault, tokenOf } from '../open-test-vault.ts'
-import { authority, call, certificateOf } from './api-site.ts'
+import { call, certificateOf } from './api-site.ts'
+import { startChild } from './start-child.ts'
 
 const acquirer = await Acquirer.start()
 t.teardown(() => acquirer.close())
-const own = authority.leaf({ dns: ['vault.tonewall.internal'] })
-
-async function life(folder: string): Promise<{ readonly child: ChildProcess; readonly port: number }> {
-  const identity = {
-    certificate: String(own.certificate),
-    key: String(own.key),
-    authority: String(authority.certificate),
-  }
-  const options = JSON.stringify({ folder, identity, url: acquirer.url, authority: String(acquirer.authority) })
-  // Without the runner's own options, which it hands down in the environment.
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'api-child.ts'), options], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: {},
-  })
-  const [line] = (await once(child.stdout, 'data')) as [Buffer]
-  return { child, port: Number(line.toString()) }
-}
-
 async function kill(child: ChildProcess): Promise<void> {
   child.kill('SIGKILL')
   await once(child, 'close')
@@ -48,7 +30,7 @@ t.test(
       body: { token, amountMinor: 1250, currency: 'EUR' },
     }
 
-    const first = await life(folder)
+    const first = await startChild(folder, { url: acquirer.url, authority: String(acquirer.authority) })
     const arrived = Promise.withResolvers<null>()
     acquirer.answer = () => arrived.resolve(null)
     const lost = t.rejects(call({ port: first.port, ...order }), 'nobody answers any more')
@@ -57,7 +39,7 @@ t.test(
     await lost
 
     acquirer.answer = (_order, response) => json(response, { outcome: 'approved', approvalCode: 'ONCE' })
-    const second = await life(folder)
+    const second = await startChild(folder, { url: acquirer.url, authority: String(acquirer.authority) })
     const answer = await call({ port: second.port, ...order })
     t.match(answer, { status: 200, json: { outcome: 'approved', approvalCode: 'ONCE' } })
     const told = {
@@ -70,7 +52,7 @@ t.test(
     await kill(second.child)
 
     acquirer.answer = (_order, response) => json(response, { outcome: 'declined', declineCode: '05' })
-    const third = await life(folder)
+    const third = await startChild(folder, { url: acquirer.url, authority: String(acquirer.authority) })
     t.same((await call({ port: third.port, ...order })).json, answer.json)
     t.same((await call({ port: third.port, ...told })).json, card.json)
     t.match(await call({ port: third.port, ...order, body: { ...order.body, amountMinor: 1 } }), { status: 422 })
