@@ -2,12 +2,15 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } fr
 import { join } from 'node:path'
 
 /**
- * Looks for a known card where it should not be: any run of six of its digits, in every form of FORMS, and ten digits long
- * as packed decimal (six are three bytes, which as much memory and as many seals hold by chance).
+ * Looks for a known card where it should not be: any run of six of its digits, in every form of FORMS; of those forms that hundreds of
+ * megabytes hold by chance, a longer run: ten digits packed, twelve as bytes of 0 to 9 (tables of small numbers are everywhere in a
+ * program), eight as numbers.
  */
 export type Needle = { readonly name: string; readonly bytes: Buffer }
 
 const RUN = 6
+const VALUES_RUN = 12
+const NUMBERS_RUN = 8
 /** Any start, so that both ways of pairing digits are met: 42 63 98, and x4 26 39 8x. */
 const PACKED_RUN = 10
 const CHUNK_BYTES = 1_048_576
@@ -15,9 +18,9 @@ const CHUNK_BYTES = 1_048_576
 const ZEROS = Buffer.alloc(65_536)
 
 /** How six digits can lie in bytes. */
-const FORMS: Readonly<Record<string, (run: string) => Buffer>> = {
+type Form = (run: string) => Buffer
+const FORMS: Readonly<Record<string, Form>> = {
   characters: (run) => Buffer.from(run),
-  values: (run) => Buffer.from(Array.from(run, Number)),
   'UTF-16': (run) => Buffer.from(run, 'utf16le'),
   'UTF-16 big-endian': (run) => Buffer.from(run, 'utf16le').swap16(),
   hexadecimal: (run) => Buffer.from(Buffer.from(run).toString('hex')),
@@ -26,9 +29,12 @@ const FORMS: Readonly<Record<string, (run: string) => Buffer>> = {
   'base64 +1': (run) => base64Inside(run, 1),
   'base64 +2': (run) => base64Inside(run, 2),
   listed: (run) => Buffer.from(Array.from(run).join(',')),
-  // As a program holds numbers: small integers of V8 (the upper half of eight bytes), 32-bit integers, doubles.
+}
+
+/** As a program holds numbers: small integers of V8 (the upper half of eight bytes), 32-bit integers, doubles. */
+const NUMBERS: Readonly<Record<string, Form>> = {
   'small integers': (run) => {
-    const small = Buffer.alloc(RUN * 8)
+    const small = Buffer.alloc(run.length * 8)
     Array.from(run, Number).forEach((digit, index) => small.writeInt32LE(digit, index * 8 + 4))
     return small
   },
@@ -36,19 +42,25 @@ const FORMS: Readonly<Record<string, (run: string) => Buffer>> = {
   doubles: (run) => bytesOf(Float64Array.from(run, Number)),
 }
 
-export const FORM_NAMES: readonly string[] = [...Object.keys(FORMS), 'packed']
+const LENGTHS: readonly (readonly [length: number, forms: Readonly<Record<string, Form>>])[] = [
+  [RUN, FORMS],
+  [NUMBERS_RUN, NUMBERS],
+  [VALUES_RUN, { values: (run) => Buffer.from(Array.from(run, Number)) }],
+  [PACKED_RUN, { packed: (run) => Buffer.from(run, 'hex') }],
+]
 
-/** Each run of six in each form. A needle's name is that of its form and the place of its first digit. */
+export const FORM_NAMES: readonly string[] = LENGTHS.flatMap(([, forms]) => Object.keys(forms))
+
+/** Each run in each form. A needle's name is that of its form and the place of its first digit. */
 export function needlesOf(pan: string): readonly Needle[] {
-  const needles: Needle[] = []
-  for (let start = 0; start + RUN <= pan.length; start += 1) {
-    const run = pan.slice(start, start + RUN)
-    for (const [form, bytes] of Object.entries(FORMS)) needles.push({ name: `${form} ${start}`, bytes: bytes(run) })
-  }
-  for (let start = 0; start + PACKED_RUN <= pan.length; start += 1) {
-    needles.push({ name: `packed ${start}`, bytes: Buffer.from(pan.slice(start, start + PACKED_RUN), 'hex') })
-  }
-  return needles
+  return LENGTHS.flatMap(([length, forms]) =>
+    Array.from({ length: pan.length - length + 1 }, (_, start) => start).flatMap((start) =>
+      Object.entries(forms).map(([form, bytes]) => ({
+        name: [form, start].join(' '),
+        bytes: bytes(pan.slice(start, start + length)),
+      })),
+    ),
+  )
 }
 
 /** Names of the needles that stand in the bytes. */
@@ -117,7 +129,7 @@ export function searchOpenFiles(pid: number, needles: readonly Needle[]): readon
 }
 
 /** Longer than any needle. */
-const NEEDLE_BYTES_MAX = 64
+const NEEDLE_BYTES_MAX = 128
 const PAGE_BYTES = 4_096
 /** One for each value of a byte. */
 const STEPS = 256

