@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { makeHsmKey, openHsmKey } from '../../src/main/hsm-link.ts'
@@ -11,10 +10,16 @@ const KEY = Buffer.alloc(32, 7)
 
 /** Processes of ours that hold the HSM's library. */
 function hsmProcesses(): readonly number[] {
-  const lines = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' }).split(
-    '\n',
-  )
-  return lines.filter((line) => line.includes('hsm-process')).map((line) => Number.parseInt(line, 10))
+  const own = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim().split(' ').map(Number)
+  return own.filter((pid) => pid > 0 && commandOf(pid).includes('hsm-process'))
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 t.test('the HSM has a process of its own; one that dies is replaced at the next order', async (t) => {
