@@ -20,8 +20,8 @@ const DEVELOPMENT_LICENCES = [
 const STATED_ELSEWHERE: Readonly<
   Record<string, { readonly file: string; readonly words: RegExp; readonly is: string }>
 > = {
-  only: { file: 'Readme.md', words: /\(The MIT License\)/, is: 'MIT' },
   'jsonc-simple-parser': { file: 'license', words: /The MIT License \(MIT\)/, is: 'MIT' },
+  only: { file: 'Readme.md', words: /\(The MIT License\)/, is: 'MIT' },
 }
 
 /** Scripts of npm that run while a package is installed, as its author wrote them. */
