@@ -69,7 +69,9 @@ export class BootedMachine {
   static async boot(folder: string): Promise<BootedMachine | null> {
     const work = join(folder, 'machine')
     mkdirSync(work)
-    const child = spawn('unshare', [...NAMESPACES, 'sh', '-c', BOOT, 'sh', work], { stdio: 'ignore' })
+    // Whatever ends this test ends all of it.
+    const given = ['--pdeathsig=KILL', 'unshare', ...NAMESPACES, 'sh', '-c', BOOT, 'sh', work]
+    const child = spawn('setpriv', given, { stdio: 'ignore' })
     try {
       let pid = 0
       await eventually(() => {

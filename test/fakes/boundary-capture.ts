@@ -42,7 +42,8 @@ export class BoundaryCapture {
       '-w',
       file,
     ])
-    const child = spawn(program, given, { stdio: 'ignore' })
+    // Whatever ends this test ends the capture.
+    const child = spawn('setpriv', ['--pdeathsig=KILL', program, ...given], { stdio: 'ignore' })
     const capture = new BoundaryCapture(folder, file, child)
     await eventually(() => existsSync(file) && statSync(file).size > HEAD_BYTES_MIN, START_MS_MAX)
     return capture
