@@ -21,7 +21,7 @@ export type TlsRow = {
 }
 
 /** On one machine a handshake takes milliseconds, on a busy one a second. */
-const HANDSHAKE_MS_MAX = 4_000
+const HANDSHAKE_MS_MAX = 8_000
 /** In TLS 1.3 a server refuses behind its own side of the handshake: this long it may take to say so. */
 const ALERT_MS_MAX = 2_000
 /** Old versions and suites are too weak for OpenSSL, which would not even try them. */
@@ -114,7 +114,7 @@ function shakeHands(
       rejectUnauthorized: false,
     })
     const timer = setTimeout(
-      () => end(shake === null ? 'unanswered' : { ...shake, turnedAway: false }),
+      () => whenRead(() => end(shake === null ? 'unanswered' : { ...shake, turnedAway: false })),
       HANDSHAKE_MS_MAX,
     )
     const end = (result: Shake | 'refused' | 'unanswered'): void => {
@@ -130,13 +130,21 @@ function shakeHands(
     socket.once('secureConnect', () => {
       shake = whatWasAgreed(socket)
       if (port.mutual)
-        setTimeout(() => end({ ...(shake ?? whatWasAgreed(socket)), turnedAway: false }), ALERT_MS_MAX).unref()
+        setTimeout(
+          () => whenRead(() => end({ ...(shake ?? whatWasAgreed(socket)), turnedAway: false })),
+          ALERT_MS_MAX,
+        ).unref()
       else end({ ...shake, turnedAway: false })
     })
     socket.on('error', gone)
     socket.once('close', gone)
     socket.resume()
   })
+}
+
+/** After a standstill of this process timers come first: what has arrived meanwhile is to be read before they count. */
+function whenRead(then: () => void): void {
+  setImmediate(() => setImmediate(() => setImmediate(then)))
 }
 
 function whatWasAgreed(socket: TLSSocket): Omit<Shake, 'turnedAway'> {
