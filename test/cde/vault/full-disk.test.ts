@@ -76,8 +76,8 @@ t.test(
         GUARD,
       )
     t.same(await ask('beforethediskfull'), { type: 'recorded' })
-    const filling = fillUp(disk ?? '')
-    t.equal(statfsSync(disk ?? '').bavail, 0, 'the disk is full')
+    const filling = fillUp(disk)
+    t.equal(statfsSync(disk).bavail, 0, 'the disk is full')
     // The log of the database has some room of its own left.
     await eventually(async () => (await ask('whilethediskisful')).type === 'refused', 20_000)
     t.match(await ask('whilethediskisful'), { type: 'refused', code: /^(store_failed|audit_backlog)$/ })
