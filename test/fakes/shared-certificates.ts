@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { makeDevelopmentAuthority } from '../../certs/development-authority.ts'
 import { readIdentity, type Identity, type Role } from '../../src/kit/identity.ts'
@@ -13,6 +13,8 @@ export function sharedCertificates(): string {
   const folder = join(RUN, 'test-certificates')
   if (!existsSync(folder)) {
     mkdirSync(RUN, { recursive: true, mode: 0o700 })
+    // Started by root, each process has a user of its own, who must get to its certificate.
+    chmodSync(RUN, 0o711)
     const fresh = mkdtempSync(join(RUN, 'making-'))
     makeDevelopmentAuthority(fresh)
     try {
