@@ -1,5 +1,8 @@
 import { isNowhere, readAudio, withEndpoint } from './sdp.ts'
 
+/** 0.2 s of packets of 20 ms: the answer that names the place does not come later than so many of them. */
+const EARLY_PACKETS_MAX = 10
+
 type Endpoint = { readonly host: string; readonly port: number }
 
 /**
@@ -23,9 +26,12 @@ export class LearntEndpoints {
     const before = this.#known.get(tag)
     // What stands may be an earlier one of these already; the leg itself goes on saying what it said first.
     const isSameAsBefore = before !== undefined && (isSame(before.learnt, said) || isSame(before.said, said))
-    if (!isSure && isSame(from, said) && !isSameAsBefore) return sdp
-    // Packets that were counted before it said so came from where it was.
-    if (packets <= (isSameAsBefore ? 0 : (before?.packets ?? 0))) return sdp
+    if (!isSameAsBefore) {
+      // Of one that moves, packets go on coming from where it was.
+      if (before !== undefined && (!isSure || packets <= before.packets)) return sdp
+      // One that is new may send a few before rtpengine is told of it, and is then at its own word for a moment.
+      if (before === undefined && packets < (isSame(from, said) && !isSure ? EARLY_PACKETS_MAX : 1)) return sdp
+    }
     const own = before !== undefined && isSame(before.learnt, said) ? before.said : said
     this.#known.set(tag, { said: { host: own.host, port: own.port }, learnt: from, packets })
     return isSame(from, said) ? sdp : withEndpoint(sdp, from)

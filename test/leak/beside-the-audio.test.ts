@@ -12,6 +12,7 @@ import { sharedIdentity } from '../fakes/shared-certificates.ts'
 /** What a payer's device might put beside its audio. Nothing else here has these bytes in a row. */
 const CANARY = Buffer.from('4263982640269299')
 const STRANGER_MARK = 0x33
+const HEARD_PACKETS = 10
 const ROUNDS = 12
 const ROUND_MS = 20
 /** What was on its way when something changed. */
@@ -145,6 +146,13 @@ async function onCall(
     withRtcp: true,
   })
   t.teardown(() => call.close())
+  // In its first moments a call's endpoints are learnt.
+  await eventually(async () => {
+    const facts = await call.media.facts()
+    return (
+      facts.kind === 'ok' && Math.min(facts.value.packetsFrom.payer, facts.value.packetsFrom.agent) >= HEARD_PACKETS
+    )
+  })
   await run(call)
 }
 

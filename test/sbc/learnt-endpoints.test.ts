@@ -69,21 +69,26 @@ t.test('a leg is unheard until packets of it came, and again when it says anothe
   t.equal(endpoints.learn(TAG, second, { ...HEARD, from: { host: '10.0.0.5', port: 4_100 }, isSure: true }), second)
   t.ok(endpoints.isUnheard(TAG, second), 'those packets came before it moved')
   const moved = { host: '192.0.2.7', port: 40_004 }
-  t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, second, { from: moved, isSure: false, packets: 11 })))
+  t.equal(endpoints.learn(TAG, second, { from: LEARNT, isSure: false, packets: 11 }), second, 'nor those on their way')
+  t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, second, { from: moved, isSure: true, packets: 11 })))
   t.same(endpointIn(endpoints.apply(TAG, second)), moved)
   t.ok(endpoints.isUnheard('agent', second), 'another leg')
   t.end()
 })
 
-t.test('a leg at its own word is unheard until rtpengine is sure: early packets prove nothing', (t) => {
-  const endpoints = new LearntEndpoints()
-  const plain = sdp('10.0.0.5', 4_000)
-  const heard = { ...HEARD, from: { host: '10.0.0.5', port: 4_000 } }
-  t.ok(endpoints.isUnheard(TAG, endpoints.learn(TAG, plain, heard)))
-  t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, plain, { ...heard, isSure: true })))
-  t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, plain, heard)), 'once it was, it is')
-  t.end()
-})
+t.test(
+  'a leg at its own word is unheard until rtpengine is sure or many packets came: early ones prove nothing',
+  (t) => {
+    const endpoints = new LearntEndpoints()
+    const plain = sdp('10.0.0.5', 4_000)
+    const heard = { from: { host: '10.0.0.5', port: 4_000 }, isSure: false, packets: 9 }
+    t.ok(endpoints.isUnheard(TAG, endpoints.learn(TAG, plain, heard)))
+    t.notOk(endpoints.isUnheard('agent', endpoints.learn('agent', plain, { ...heard, packets: 10 })))
+    t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, plain, { ...heard, isSure: true })))
+    t.notOk(endpoints.isUnheard(TAG, endpoints.learn(TAG, plain, heard)), 'once it was, it is')
+    t.end()
+  },
+)
 
 t.test('there is nothing to hear of a leg without a place, or one that ICE finds', (t) => {
   const endpoints = new LearntEndpoints()
