@@ -93,7 +93,7 @@ export class BootedMachine {
 
   /** Runs a command inside, as root; rejects when it fails. */
   async inside(...command: readonly string[]): Promise<string> {
-    const { stdout } = await run('nsenter', this.#enter(command), { timeout: COMMAND_MS_MAX, env: PATH })
+    const { stdout } = await run('nsenter', this.#enter(command), { timeout: COMMAND_MS_MAX })
     return stdout
   }
 
@@ -128,11 +128,12 @@ export class BootedMachine {
   }
 
   #enter(command: readonly string[]): string[] {
-    return ['-t', String(this.#pid), '-m', '-u', '-i', '-n', '-p', '-C', '-r', '-w', ...command]
+    return ['-t', String(this.#pid), '-m', '-u', '-i', '-n', '-p', '-C', '-r', '-w', 'env', '-i', PATH, ...command]
   }
 }
 
-const PATH = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
+/** Nothing else of the environment: tap adds options for Node to what a test starts. */
+const PATH = 'PATH=/usr/sbin:/usr/bin:/sbin:/bin'
 
 function cgroupOf(pid: number): string {
   try {

@@ -3,12 +3,15 @@ import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { eventually } from './eventually.ts'
 import { ZONE_NAMES, type ZoneName, type ZoneNetwork } from './zone-network.ts'
 
 const run = promisify(execFile)
 const START_MS_MAX = 20_000
+/** dumpcap asks the kernel four times a second. */
+const READ_MS = 500
 const TSHARK_MS_MAX = 60_000
 const TSHARK_BYTES_MAX = 256 * 1_048_576
 /** Room for what a busy machine does not fetch in time. */
@@ -51,6 +54,8 @@ export class BoundaryCapture {
 
   /** Ends the capture; the file is whole then. Safe to call twice. */
   async close(): Promise<void> {
+    // What came last may not have been read yet.
+    await delay(READ_MS)
     this.#child.kill('SIGINT')
     await this.#ended
   }
