@@ -12,6 +12,7 @@ import type { Configuration } from '../../src/wire/configuration.ts'
 import { newDatabase } from '../cde/vault/postgres-database.ts'
 import {
   FORM_NAMES,
+  memoryNeedlesOf,
   needlesOf,
   searchBytes,
   searchFolder,
@@ -31,6 +32,7 @@ const CANARY = '4263982640269299'
 const CANARIES = { both: '4917484589897107', info: CANARY } as const
 const CANARY_CODE = '837'
 const NEEDLES = Object.values(CANARIES).flatMap(needlesOf)
+const MEMORY_NEEDLES = Object.values(CANARIES).flatMap(memoryNeedlesOf)
 const OUTSIDE_THE_CDE = ['supervisor', 'sipd', 'sbc', 'desk', 'media-1']
 const INSIDE_THE_CDE = ['guard-1', 'vault']
 /** When digits must be gone from the processes of the CDE. */
@@ -82,6 +84,9 @@ t.test('the search finds a canary in each of its disguises', (t) => {
     t.ok(searchBytes(bytes, needles).filter((name) => name.startsWith(`${form} `)).length >= 5, form)
   }
   t.same(searchBytes(Buffer.from('2026-11-22T02:00:00Z 15550100 token 9299'), needles), [])
+  const inMemory = searchBytes(Buffer.from(CANARY), memoryNeedlesOf(CANARY))
+  t.equal(inMemory.length, 1 + 9, 'the first six, and each eight')
+  t.same(searchBytes(Buffer.from(CANARY.slice(0, 6)), memoryNeedlesOf(CANARY)), ['characters 0'])
   t.end()
 })
 
@@ -123,7 +128,9 @@ for (const transport of ['both', 'info'] as const) {
         known: ReadonlyMap<string, readonly string[]>,
       ): void => {
         for (const name of names) {
-          const found = searchMemory(site.pidOf(name), NEEDLES).filter((form) => !known.get(name)?.includes(form))
+          const found = searchMemory(site.pidOf(name), MEMORY_NEEDLES).filter(
+            (form) => !known.get(name)?.includes(form),
+          )
           t.same(found, [], `in the memory of ${name}, ${when}`)
           t.same(searchOpenFiles(site.pidOf(name), NEEDLES), [], `in a file that ${name} has open, ${when}`)
         }
@@ -133,7 +140,7 @@ for (const transport of ['both', 'info'] as const) {
       }
       await untilTested(configuration)
       // The guard keys one of the cards itself when it tests itself, and so knows it for good.
-      const known = new Map([['guard-1', searchMemory(site.pidOf('guard-1'), needlesOf(CANARY))]])
+      const known = new Map([['guard-1', searchMemory(site.pidOf('guard-1'), memoryNeedlesOf(CANARY))]])
       const capture = await startCapture(folder, configuration, place.ports)
       t.teardown(() => capture.kill())
       const [sip] = configuration.sip.udp
