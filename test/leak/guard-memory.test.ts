@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import type { KeyTransport } from '../../src/demo/phone/phone-protocol.ts'
-import { needlesOf, searchMemory } from '../fakes/canary-search.ts'
+import { memoryNeedlesOf, searchMemory } from '../fakes/canary-search.ts'
 import { expiryKeys, SiteLine } from '../fakes/site-line.ts'
 import { Site } from '../fakes/site.ts'
 
@@ -27,7 +27,7 @@ t.test('two seconds after a window no run of six digits of its card is in the me
     await line.close()
     await site.close()
   })
-  const needles = needlesOf(CANARY)
+  const needles = memoryNeedlesOf(CANARY)
   const found = () => searchMemory(site.pidOf('guard-1'), needles)
   for (const transport of ['both', 'inband', 'info'] as const) {
     await line.call()

@@ -6,14 +6,14 @@ import { makeDevelopmentAuthority } from '../../../certs/development-authority.t
 import { VaultClient } from '../../../src/cde/vault-client.ts'
 import { readIdentity } from '../../../src/kit/identity.ts'
 import { Acquirer, declines } from '../../fakes/acquirer.ts'
-import { needlesOf, searchMemory, type Needle } from '../../fakes/canary-search.ts'
+import { memoryNeedlesOf, searchMemory, type Needle } from '../../fakes/canary-search.ts'
 import { testCard } from '../../fakes/test-card.ts'
 
 const CANARY = { pan: '4263982640269299', cardCode: '9274' }
 const CLEAN_WITHIN_MS = 2_000
 
 const needles: readonly Needle[] = [
-  ...needlesOf(CANARY.pan),
+  ...memoryNeedlesOf(CANARY.pan),
   { name: 'code in JSON', bytes: Buffer.from(`"${CANARY.cardCode}"`) },
   // Its length stands before it in a body; four small values alone can meet by chance in as much memory.
   { name: 'code in a body', bytes: Buffer.from([4, ...Array.from(CANARY.cardCode, Number)]) },

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { once } from 'node:events'
-import { needlesOf, searchMemory } from '../../../fakes/canary-search.ts'
+import { memoryNeedlesOf, searchMemory } from '../../../fakes/canary-search.ts'
 import { testCard } from '../../../fakes/test-card.ts'
 import { openTestVault, tokenOf } from '../open-test-vault.ts'
 import { call, certificateOf } from './api-site.ts'
@@ -8,7 +8,7 @@ import { startChild } from './start-child.ts'
 
 const CANARY = '4263982640269299'
 const CLEAN_WITHIN_MS = 2_000
-const needles = needlesOf(CANARY)
+const needles = memoryNeedlesOf(CANARY)
 
 t.test('no number is left in the memory of a vault that has told it', async (t) => {
   const folder = t.testdir()
