@@ -104,7 +104,7 @@ async function main(command: Command): Promise<number> {
     case 'vault-detokenize': {
       const loaded = loadConfiguration(command.configurationFile)
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
-      const { runDetokenizeCommand } = await import('./main/detokenize-command.ts')
+      const { runDetokenizeCommand } = await import('./cde/detokenize-command.ts')
       // The answer may go down a pipe: what is said to people does not.
       const say = (line: string): boolean => process.stderr.write(`${line}\n`)
       const output = { fd: process.stdout.fd, isTerminal: process.stdout.isTTY }

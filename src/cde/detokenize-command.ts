@@ -4,7 +4,16 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { roleName } from '../kit/identity.ts'
 import type { Configuration } from '../wire/configuration.ts'
-import type { DetokenizeCommand } from './detokenize-options.ts'
+
+/** What is asked, of whom, and where the answer goes: null is standard output. */
+export type DetokenizeOrder = {
+  readonly token: string
+  readonly purpose: string
+  readonly client: string
+  readonly merchant: string | null
+  readonly certificates: string | null
+  readonly to: string | null
+}
 
 const ANSWER_MS_MAX = 10_000
 const ANSWER_BYTES_MAX = 4_096
@@ -15,7 +24,7 @@ const OWNER_ONLY = 0o600
  * has shown. The bytes are overwritten here; no text is made of them. Resolves to the exit code.
  */
 export async function runDetokenizeCommand(
-  command: DetokenizeCommand,
+  command: DetokenizeOrder,
   configuration: Configuration,
   options: {
     readonly say: (line: string) => void
@@ -42,17 +51,17 @@ export async function runDetokenizeCommand(
       answer.body.fill(0)
     }
     if (command.to !== null) rmSync(command.to, { force: true })
-    return failed(say, `The vault refused: ${answer.status}. Its audit record says why.`)
+    return failed(say, ['The vault refused:', String(answer.status) + '.', 'Its audit record says why.'].join(' '))
   } catch (error) {
     if (file !== null && command.to !== null) rmSync(command.to, { force: true })
-    return failed(say, `It did not work: ${codeOf(error)}.`)
+    return failed(say, 'It did not work: ' + codeOf(error) + '.')
   } finally {
     if (file !== null && command.to !== null) closeSync(file)
   }
 }
 
 function ask(
-  { token, purpose, client, merchant, certificates }: DetokenizeCommand,
+  { token, purpose, client, merchant, certificates }: DetokenizeOrder,
   configuration: Configuration,
   api: { readonly host: string; readonly port: number },
 ): Promise<{ readonly status: number; readonly body: Buffer }> {
@@ -61,12 +70,12 @@ function ask(
   const settings = {
     host: api.host,
     port: api.port,
-    path: `/v1/merchants/${merchant ?? configuration.merchant}/detokenizations`,
+    path: ['/v1/merchants', merchant ?? configuration.merchant, 'detokenizations'].join('/'),
     method: 'POST',
     agent: false,
     ca: readFileSync(join(folder, 'ca.crt')),
-    cert: readFileSync(join(folder, `${client}.detokenizer.crt`)),
-    key: readFileSync(join(folder, `${client}.detokenizer.key`)),
+    cert: readFileSync(join(folder, client + '.detokenizer.crt')),
+    key: readFileSync(join(folder, client + '.detokenizer.key')),
     minVersion: 'TLSv1.3',
     servername: roleName('vault'),
     timeout: ANSWER_MS_MAX,
