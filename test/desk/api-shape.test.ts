@@ -1,5 +1,6 @@
 import Ajv2020 from 'ajv/dist/2020.js'
 import t from 'tap'
+import { openApiFaults } from '../fakes/openapi-faults.ts'
 import { callOf, fieldOf, makeDeskBench, paymentOf, startFakeSbc } from './fake-sbc.ts'
 import { problemBody } from '../../src/desk/problem.ts'
 import { callViewShape } from '../../src/wire/call-protocol.ts'
@@ -84,6 +85,14 @@ t.test('the document has every route, and each says what it takes, gives and ref
   }
   t.end()
 })
+
+t.test(
+  'a validator of other people finds nothing wrong in the document, and what is wrong in a broken one',
+  async (t) => {
+    t.same(await openApiFaults(document), [])
+    t.same(await openApiFaults({ ...document, security: 'bearer' }), ['/security must be array {"type":"array"}'])
+  },
+)
 
 t.test('what the desk answers is what the document says, and what the wire allows', async (t) => {
   const ask = async (path: string): Promise<unknown> => {

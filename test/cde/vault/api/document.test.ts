@@ -4,6 +4,7 @@ import { openApiDocument } from '../../../../src/cde/vault/api/document.ts'
 import { PROBLEMS } from '../../../../src/cde/vault/api/problem.ts'
 import { findRoute, ROUTES } from '../../../../src/cde/vault/api/routes.ts'
 import { SHAPES } from '../../../../src/cde/vault/api/shape.ts'
+import { openApiFaults } from '../../../fakes/openapi-faults.ts'
 import { testCard } from '../../../fakes/test-card.ts'
 import { newKey, tokenOf } from '../open-test-vault.ts'
 import { openApi } from './api-site.ts'
@@ -35,6 +36,44 @@ t.test('each route is in the document once, with every parameter of its path', (
     t.equal(success.length, 1)
   }
   t.end()
+})
+
+type Spoilt = {
+  readonly info: { title?: string }
+  readonly paths: Record<string, Record<string, { parameters?: { in: string }[]; responses: Record<string, object> }>>
+  readonly components: { readonly schemas: Record<string, object>; securitySchemes: { certificate: { type: string } } }
+}
+const CHARGES = '/v1/merchants/{merchant}/charges'
+const AT_CHARGES = '/paths/~1v1~1merchants~1{merchant}~1charges/post'
+
+t.test('a validator of other people finds nothing wrong, and in a broken copy names what is', async (t) => {
+  t.same(await openApiFaults(document), [])
+  const faults = async (spoil: (copy: Spoilt) => unknown): Promise<string> => {
+    const copy = JSON.parse(JSON.stringify(document)) as Spoilt
+    spoil(copy)
+    return (await openApiFaults(copy)).join('\n')
+  }
+  t.match(await faults(({ info }) => delete info.title), "/info must have required property 'title'")
+  t.match(
+    await faults(({ paths }) => (paths['v1/charges'] = {})),
+    '/paths must NOT have unevaluated properties {"unevaluatedProperty":"v1/charges"}',
+  )
+  t.match(
+    await faults(({ paths }) => ((paths[CHARGES]?.['post']?.parameters?.[0] ?? { in: '' }).in = 'body')),
+    `${AT_CHARGES}/parameters/0/in must be equal to one of the allowed values`,
+  )
+  t.match(
+    await faults(({ paths }) => ((paths[CHARGES]?.['post']?.responses ?? {})['409'] = {})),
+    `${AT_CHARGES}/responses/409 must have required property 'description'`,
+  )
+  t.match(
+    await faults(({ components }) => (components.securitySchemes.certificate.type = 'certificate')),
+    '/components/securitySchemes/certificate/type must be equal to one of the allowed values',
+  )
+  t.equal(
+    await faults(({ components }) => delete components.schemas['problem']),
+    "Can't resolve #/components/schemas/problem",
+  )
 })
 
 t.test('every reference leads somewhere, every schema is sound, and every problem is named', (t) => {
