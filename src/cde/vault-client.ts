@@ -30,6 +30,8 @@ export type VaultAnswer<Success extends VaultReply> =
 export type TokenizeAnswer = VaultAnswer<Extract<VaultReply, { readonly type: 'tokenized' }>>
 export type AuthorizeAnswer = VaultAnswer<Extract<VaultReply, { readonly type: 'approved' | 'declined' }>>
 
+export type ReportAnswer = 'recorded' | 'refused' | 'unknown_merchant' | 'unavailable'
+
 /** The guard's way to the vault: connects again by itself, repeats until a deadline, under the same idempotency key. */
 export class VaultClient {
   readonly #channel: ChannelClient<VaultRequest | Rinse, VaultReply>
@@ -83,17 +85,14 @@ export class VaultClient {
     return reply.type === 'tokenized' || reply.type === 'recorded' ? { type: 'unavailable' } : reply
   }
 
-  /** 'refused': it will never be taken. 'unavailable': send it again. Never rejects. */
-  async report(
-    request: Omit<ReportRequest, 'type'>,
-    options: { readonly deadlineMs: number },
-  ): Promise<'recorded' | 'refused' | 'unavailable'> {
+  /** 'refused', or 'unknown_merchant' as the reason: it will never be taken. 'unavailable': send it again. Never rejects. */
+  async report(request: Omit<ReportRequest, 'type'>, options: { readonly deadlineMs: number }): Promise<ReportAnswer> {
     const reply = await this.#ask(
       { type: 'report', ...request },
       { deadlineMs: options.deadlineMs, body: Buffer.alloc(0) },
     )
-    if (reply.type === 'recorded' || reply.type === 'refused') return reply.type
-    return 'unavailable'
+    if (reply.type === 'refused') return reply.code === 'unknown_merchant' ? reply.code : reply.type
+    return reply.type === 'recorded' ? reply.type : 'unavailable'
   }
 
   /** Ends the channel and what waits for it. Safe to call twice. */

@@ -131,7 +131,7 @@ export type Brand = (typeof BRANDS)[number]
 export const REFUSAL_CODES = [
   'malformed', // the message or its body does not follow this page
   'role_not_allowed',
-  'unknown_merchant',
+  'unknown_merchant', // also one that guards may not act for
   'pan_length',
   'check_digit_failed',
   'expiry_month',
@@ -152,7 +152,8 @@ export const REFUSAL_CODES = [
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
-const MERCHANT = /^[a-z][a-z0-9_-]{0,62}$/
+/** As in the configuration: fewer digits than a card number has. */
+const MERCHANT = /^(?!(.*\d){9})[a-z][a-z0-9-]{0,39}$/
 const WINDOW_ID = /^[A-Za-z0-9_-]{1,64}$/
 /** Eight characters at least, so that a counter from one is not mistaken for a key. */
 const IDEMPOTENCY_KEY = /^[A-Za-z0-9_-]{8,64}$/
@@ -164,7 +165,7 @@ const AMOUNT_MINOR_MAX = 999_999_999_999
 export const APPROVAL_CODE = /^[A-Za-z0-9]{1,6}$/
 export const DECLINE_CODE = /^[A-Za-z0-9]{2}$/
 
-export function isMerchantName(value: unknown): value is string {
+function isMerchantName(value: unknown): value is string {
   return typeof value === 'string' && MERCHANT.test(value)
 }
 

@@ -105,6 +105,7 @@ export function addCallRoutes(
             'media_unavailable',
             'not_proven',
             'not_recorded',
+            'unknown_merchant',
             'sbc_lost',
           ),
           ...problemAnswers('sbc_timeout'),

@@ -99,6 +99,12 @@ export const PROBLEMS = {
     detail:
       'Do not ask for the card. Calls go on; windows open again when the vault takes its audit record and ships it.',
   },
+  unknown_merchant: {
+    status: 503,
+    title: 'The vault may not take cards of this merchant',
+    detail:
+      'Do not ask for the card. Calls go on; whoever runs the site must add the merchant of this call to the vault.',
+  },
   sbc_lost: {
     status: 503,
     title: 'The call control cannot be reached',

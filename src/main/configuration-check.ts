@@ -5,6 +5,7 @@ import type { Configuration } from '../wire/configuration.ts'
 import { collide, listenAddresses } from './listen-address.ts'
 import { checkAudit } from './audit-configuration-check.ts'
 import { checkKeys, checkWrittenKeys } from './key-configuration-check.ts'
+import { checkCallMerchants } from './call-merchant-check.ts'
 import { isMissing } from './missing-file.ts'
 import { checkRoutes, checkTrunks } from './trunk-configuration-check.ts'
 import { checkVaultApi } from './vault-api-check.ts'
@@ -64,6 +65,7 @@ export function checkConfiguration(
   checkUsers(configuration, report)
   checkTrunks(configuration, report)
   checkRoutes(configuration, report)
+  checkCallMerchants(configuration, report)
   checkMedia(configuration, report)
   checkPorts(configuration, report)
   checkForms(configuration, report)

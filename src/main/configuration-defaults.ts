@@ -3,6 +3,7 @@ import { completeRoute, completeTrunk, type WrittenRoute, type WrittenTrunk } fr
 import { completeAudit, type WrittenAudit } from './audit-defaults.ts'
 import { completeKeys, type WrittenKeys } from './key-defaults.ts'
 import {
+  completeGuardMerchants,
   completeMerchants,
   completeVaultApi,
   type WrittenMerchant,
@@ -81,6 +82,7 @@ export type WrittenConfiguration = {
     readonly postgresql?: WrittenPostgresql | null
     readonly keys?: WrittenKeys
     readonly merchants?: readonly WrittenMerchant[]
+    readonly guardMerchants?: readonly string[]
     readonly api?: WrittenVaultApi | null
   }
   readonly audit?: WrittenAudit
@@ -142,6 +144,7 @@ export function completeConfiguration(
         merchant: written.merchant,
         connectorUrl: written.vault.connectorUrl ?? null,
       }),
+      guardMerchants: completeGuardMerchants(written.vault.guardMerchants ?? [], written.merchant),
       api: completeVaultApi(written.vault.api ?? null, written.merchant),
     },
     audit: completeAudit(written.audit ?? {}, { dataFolder, file }),

@@ -132,6 +132,7 @@ async function start(
         port,
         dataDir: folder,
         merchants,
+        guardMerchants: configuration.vault.guardMerchants,
         api: configuration.vault.api,
       })
       return { addresses: [], close: () => vault.close() }

@@ -13,7 +13,9 @@ type WrittenRule = Partial<NumberRule>
 
 /** A trunk as sbc-config/tonewall.schema.json lets it through: one `target`, or several `targets`. */
 export type WrittenTrunk = Pick<TrunkConfiguration, 'name' | 'side' | 'sources'> &
-  Partial<Pick<TrunkConfiguration, 'agentHeader' | 'lookAheadMs' | 'masking' | 'trusted' | 'transfers'>> & {
+  Partial<
+    Pick<TrunkConfiguration, 'agentHeader' | 'lookAheadMs' | 'masking' | 'merchant' | 'trusted' | 'transfers'>
+  > & {
     readonly target?: WrittenTarget
     readonly targets?: readonly WrittenTarget[]
     readonly health?: Partial<NonNullable<TrunkConfiguration['health']>> | null
@@ -78,6 +80,7 @@ export function completeTrunk(
       : null,
     limits: { callsPerSecond: trunk.limits?.callsPerSecond ?? null, calls: trunk.limits?.calls ?? null },
     media: { ...MEDIA, ...trunk.media },
+    merchant: trunk.merchant ?? null,
     transfers: trunk.transfers ?? (trunk.side === 'contact-centre' ? 'follow' : 'refuse'),
     agentHeader: trunk.agentHeader ?? null,
     lookAheadMs: trunk.lookAheadMs ?? options.lookAheadMs,
@@ -89,6 +92,7 @@ export function completeTrunk(
 export type WrittenRoute = {
   readonly from: string
   readonly prefix?: string
+  readonly merchant?: string
   readonly to: string | readonly (Pick<RouteTarget, 'trunk'> & Partial<RouteTarget>)[]
 }
 
@@ -97,7 +101,7 @@ export function completeRoute(route: WrittenRoute): RouteConfiguration {
   const written = typeof route.to === 'string' ? [{ trunk: route.to }] : route.to
   const [first, ...others] = written.map((target): RouteTarget => ({ priority: PRIORITY, weight: WEIGHT, ...target }))
   if (first === undefined) throw new Error('a route needs a trunk')
-  return { from: route.from, prefix: route.prefix ?? '', to: [first, ...others] }
+  return { from: route.from, prefix: route.prefix ?? '', to: [first, ...others], merchant: route.merchant ?? null }
 }
 
 function completeTarget(target: WrittenTarget): TrunkTarget {

@@ -38,6 +38,11 @@ export function completeMerchants(
   }))
 }
 
+/** Guards act for the site's own merchant, and for no other that is not named. */
+export function completeGuardMerchants(written: readonly string[], merchant: string): readonly string[] {
+  return [merchant, ...written.filter((name) => name !== merchant)]
+}
+
 /** A client is of the site's own merchant unless it says whose. */
 export function completeVaultApi(written: WrittenVaultApi | null, merchant: string): VaultApiConfiguration | null {
   if (written === null) return null

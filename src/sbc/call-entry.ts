@@ -31,7 +31,12 @@ export type CallEnding = {
 
 /** What an entry asks of an answered call. */
 export type RecordedCall = {
-  readonly facts: { readonly callId: string; readonly rtpengine: string; readonly agent: string }
+  readonly facts: {
+    readonly callId: string
+    readonly rtpengine: string
+    readonly agent: string
+    readonly merchant: string
+  }
   readonly media: { sdpOf(party: Party): string }
   view(): CallView
 }
@@ -51,6 +56,7 @@ export class CallEntry {
   call: RecordedCall | null = null
   callId: string | null = null
   agent: string | null = null
+  merchant: string | null = null
   rtpengine: string | null = null
   codecs: { readonly [Side in Party]: string | null } = { payer: null, agent: null }
   ringingAtMs: number | null = null
@@ -115,6 +121,7 @@ export class CallEntry {
   answered(call: RecordedCall): void {
     this.call = call
     this.callId = call.facts.callId
+    this.merchant = call.facts.merchant
     this.agent = call.facts.agent
     this.answeredAtMs = this.#dateMs()
     this.status = 200

@@ -16,6 +16,8 @@ export type CallRecord = {
   readonly agent: string | null
   readonly payerTrunk: string | null
   readonly agentTrunk: string | null
+  /** Whose cards could be taken; null: it was not answered. */
+  readonly merchant: string | null
   /** More than one when a leg was replaced. */
   readonly payerSipCallIds: readonly string[]
   readonly agentSipCallIds: readonly string[]
@@ -65,6 +67,7 @@ export function callRecord(entry: CallEntry): CallRecord {
     agent: entry.agent === null ? null : hideCardNumbers(entry.agent),
     payerTrunk: payerIsCaller ? entry.callerTrunk : lastTrunk,
     agentTrunk: payerIsCaller ? lastTrunk : entry.callerTrunk,
+    merchant: entry.merchant,
     payerSipCallIds: [...entry.sipCallIds.payer].map(hideCardNumbers),
     agentSipCallIds: [...entry.sipCallIds.agent].map(hideCardNumbers),
     startedAt: isoTime(entry.startedAtMs),

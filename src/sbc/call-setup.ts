@@ -4,6 +4,7 @@ import { isScanner } from '../kit/scanner-names.ts'
 import { hearAnswer } from './ack-answer.ts'
 import { agentName } from './agent-name.ts'
 import { Call } from './call.ts'
+import { callMerchant } from './call-merchant.ts'
 import { calledNumber } from './called-number.ts'
 import { passedHeaders } from './header-policy.ts'
 import { ANONYMOUS_FROM, identityHeaders } from './identity-headers.ts'
@@ -277,6 +278,13 @@ function connect(attempt: Attempt, options: { readonly callerDialog: SipDialog; 
         : attempt.callingNumber,
       to: number,
       rtpengine: engine.name,
+      merchant: callMerchant({
+        trunks: dependencies.trunks,
+        caller,
+        callee,
+        number,
+        merchant: dependencies.merchant,
+      }),
       isEmergency: attempt.isEmergency,
     },
     media,

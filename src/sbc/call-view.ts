@@ -8,7 +8,7 @@ const SIP_CALL_ID_LENGTH_MAX = 200
 
 /** What desks are shown of a call. */
 export function callView(call: {
-  readonly facts: { readonly callId: string; readonly from: string; readonly to: string }
+  readonly facts: { readonly callId: string; readonly from: string; readonly to: string; readonly merchant: string }
   /** Who is the agent now. */
   readonly agent: string
   readonly legs: { readonly payer: Leg; readonly agent: Leg }
@@ -30,6 +30,7 @@ export function callView(call: {
     to: call.facts.to,
     payerTrunk: payer.trunk.name,
     agentTrunk: agent.trunk.name,
+    merchant: call.facts.merchant,
     state: call.endedAtMs !== null ? 'ended' : held ? 'held' : 'talking',
     startedAtMs: call.startedAtMs,
     endedAtMs: call.endedAtMs,

@@ -31,6 +31,8 @@ export type CallFacts = {
   readonly from: string
   readonly to: string
   readonly rtpengine: string
+  /** Whose its cards, tokens and charges are. */
+  readonly merchant: string
   /** To an emergency number: never captured. */
   readonly isEmergency: boolean
 }
@@ -38,7 +40,6 @@ export type CallFacts = {
 export type CallDependencies = {
   readonly guards: GuardChoice
   readonly forms: readonly FormConfiguration[]
-  readonly merchant: string
   readonly logger: Logger
   /** Where the call goes when its rtpengine is lost. */
   readonly rescue: RescuePlaces
@@ -148,7 +149,7 @@ export class Call implements GivingCall {
     if (this.facts.isEmergency) return { kind: 'refused', code: 'emergency' }
     if (form === undefined) return { kind: 'refused', code: 'unknown_form' }
     if (this.rule('window-order') !== 'open') return { kind: 'refused', code: 'window_open' }
-    const { guards, merchant, logger } = this.#dependencies
+    const { guards, logger } = this.#dependencies
     const { trunk } = this.#legs.payer
     const mediaNow = () => this.media
     const rtpengineNow = () => this.facts.rtpengine
@@ -163,7 +164,7 @@ export class Call implements GivingCall {
       form,
       masking: options.masking ?? trunk.masking,
       lookAheadMs: trunk.lookAheadMs,
-      merchant,
+      merchant: this.facts.merchant,
       logger,
       changed: () => this.#windowChanged(window),
       mediaGone: () => this.loseMedia(),

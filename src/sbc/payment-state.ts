@@ -94,9 +94,10 @@ function withProgress(payment: Payment, progress: WindowProgress): Payment {
 }
 
 /** Why a guard that is proven to mask takes no keys, by its answer to the order; null: it takes them. */
-export function captureRefusal(answer: GuardToSbc | null): 'not_recorded' | 'not_proven' | null {
+export function captureRefusal(answer: GuardToSbc | null): 'not_recorded' | 'unknown_merchant' | 'not_proven' | null {
   if (answer?.type === 'ok') return null
-  return answer?.type === 'refused' && answer.code === 'not_recorded' ? 'not_recorded' : 'not_proven'
+  const code = answer?.type === 'refused' ? answer.code : null
+  return code === 'not_recorded' || code === 'unknown_merchant' ? code : 'not_proven'
 }
 
 /** What the agent is told of a window whose opening was refused. The last five cannot happen to a window of a call. */
@@ -107,6 +108,7 @@ export function failureOf(code: OrderRefusal): PaymentFailure {
     case 'media_unavailable':
     case 'not_proven':
     case 'not_recorded':
+    case 'unknown_merchant':
     case 'call_ended':
       return code
     case 'unknown_call':

@@ -148,7 +148,6 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     get forms() {
       return active.forms
     },
-    merchant: configuration.merchant,
     logger,
     rescue: {
       engine: (withinMs, fits) => engines.chooseWithin(withinMs, fits),
@@ -231,6 +230,7 @@ export async function startSbc(options: SbcOptions): Promise<Sbc> {
     get emergencyNumbers() {
       return active.sip.emergencyNumbers
     },
+    merchant: configuration.merchant,
     engines,
     calls: directory,
     callIdPrefix,

@@ -17,6 +17,8 @@ export type SetUpDependencies = {
   readonly secrets: Pick<TrunkSecrets, 'gate'>
   readonly limits: Pick<SourceLimits, 'admit'>
   readonly emergencyNumbers: readonly string[]
+  /** Whose calls are that no trunk or route gives to another. */
+  readonly merchant: string
   readonly engines: EnginePool
   /** Calls whose legs an INVITE may replace. */
   readonly calls: Pick<CallDirectory, 'findLeg'>

@@ -38,12 +38,18 @@ export class Trunks {
 
   /** The trunks that the first fitting route names, in the order in which this call tries them; none: no route. */
   route(options: { readonly from: string; readonly number: string }): readonly Trunk[] {
-    const route = this.#routes.find(
-      (candidate) => candidate.from === options.from && options.number.startsWith(candidate.prefix),
-    )
-    return weightedOrder(route?.to ?? [], this.#chance).flatMap(({ trunk: name }) =>
+    return weightedOrder(this.#fitting(options)?.to ?? [], this.#chance).flatMap(({ trunk: name }) =>
       this.#trunks.filter(({ trunk }) => trunk.name === name).map(({ trunk }) => trunk),
     )
+  }
+
+  /** Whose cards are taken on calls of that route, as it says; null when it leaves that to its trunks. */
+  routeMerchant(options: { readonly from: string; readonly number: string }): string | null {
+    return this.#fitting(options)?.merchant ?? null
+  }
+
+  #fitting({ from, number }: { readonly from: string; readonly number: string }): RouteConfiguration | undefined {
+    return this.#routes.find((candidate) => candidate.from === from && number.startsWith(candidate.prefix))
   }
 }
 

@@ -8,6 +8,7 @@ import {
   fieldProgressShape,
   lastFourShape,
   maskingShape,
+  merchantShape,
   tokenShape,
   windowIdShape,
 } from './window-progress.ts'
@@ -42,6 +43,7 @@ export const paymentFailureShape = either(
     'media_unavailable',
     'not_proven',
     'not_recorded',
+    'unknown_merchant',
     'cancelled',
     'call_ended',
     'media_lost',
@@ -80,6 +82,8 @@ export const callViewShape = record({
   to: partyShape,
   payerTrunk: nameShape,
   agentTrunk: nameShape,
+  /** Whose its cards, tokens and charges are. */
+  merchant: merchantShape,
   state: literal('talking', 'held', 'ended'),
   startedAtMs: epochMs,
   endedAtMs: nullable(epochMs),
@@ -119,6 +123,8 @@ export const orderRefusalShape = literal(
   'not_proven',
   /** The vault's audit record takes nothing now: a window is refused rather than not written down. */
   'not_recorded',
+  /** The vault does not have the merchant of this call, or guards may not act for it. */
+  'unknown_merchant',
 )
 export type OrderRefusal = Shaped<typeof orderRefusalShape>
 

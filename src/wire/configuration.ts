@@ -35,6 +35,8 @@ export type Configuration = {
     readonly postgresql: PostgresqlConfiguration | null
     /** At least the one of the site's own calls, which is first. */
     readonly merchants: readonly MerchantConfiguration[]
+    /** Whose cards guards may take; the site's own is first. */
+    readonly guardMerchants: readonly string[]
     /** null: it has none. */
     readonly api: VaultApiConfiguration | null
     readonly keys: KeysConfiguration
@@ -160,6 +162,8 @@ export type TrunkConfiguration = {
   /** For each source address; null: no limit. Emergency calls are not counted. */
   readonly limits: { readonly callsPerSecond: number | null; readonly calls: number | null }
   readonly media: TrunkMedia
+  /** Whose cards are taken on its calls; null: as the trunk across has it, else the site's own. */
+  readonly merchant: string | null
   /** What becomes of a REFER from this trunk. */
   readonly transfers: 'follow' | 'refuse'
   /** contact-centre: the header that names the agent, or null for the user of the answering Contact or the Request-URI. */
@@ -176,6 +180,8 @@ export type RouteConfiguration = {
   readonly from: string
   readonly prefix: string
   readonly to: readonly [RouteTarget, ...RouteTarget[]]
+  /** Whose cards are taken on its calls; null: as the trunks have it. */
+  readonly merchant: string | null
 }
 export type RouteTarget = { readonly trunk: string; readonly priority: number; readonly weight: number }
 

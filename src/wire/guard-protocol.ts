@@ -1,7 +1,14 @@
 import { addressShape } from './address.ts'
 import { selfTestOrderShape, selfTestReplyShape } from './self-test-order.ts'
 import { either, integer, list, literal, nullable, parser, record, text, truth, type Shaped } from './shape.ts'
-import { brandShape, fieldNameShape, maskingShape, windowIdShape, windowProgressShape } from './window-progress.ts'
+import {
+  brandShape,
+  fieldNameShape,
+  maskingShape,
+  merchantShape,
+  windowIdShape,
+  windowProgressShape,
+} from './window-progress.ts'
 
 /** The protocol between an sbc and a guard: the sbc orders windows, the guard masks, captures and reports. */
 
@@ -29,8 +36,7 @@ const prepareShape = record({
   headers: literal('same', 'own'),
   /** null: mask only, until no key was heard for the cool-down; used after a guard was lost in a window. */
   form: nullable(formShape),
-  /** Letters, digits, dashes, with fewer digits than a card number has. */
-  merchant: text(/^(?!(.*\d){9})[a-z][a-z0-9-]{0,39}$/),
+  merchant: merchantShape,
   coolDownMs: integer(500, 30_000),
 })
 export type PrepareWindow = Shaped<typeof prepareShape>
@@ -135,6 +141,8 @@ export const guardToSbcShape = either(
       'out_of_service',
       /** The window cannot be written down, and so takes no key. */
       'not_recorded',
+      /** The vault does not have its merchant, or lets no guard act for it: the same. */
+      'unknown_merchant',
     ),
   }),
   record({ type: literal('drained') }),

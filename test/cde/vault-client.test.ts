@@ -166,7 +166,11 @@ t.test('a report is recorded, refused for good, or to be sent again', async (t) 
   const vault = await start()
   const client = new VaultClient({ host: '127.0.0.1', port: vault.port, identity })
   t.equal(await client.report(report, { deadlineMs: 5_000 }), 'recorded')
-  t.equal(await client.report({ ...report, merchant: 'nobody' }, { deadlineMs: 5_000 }), 'refused')
+  const elsewhere = { ...report, merchant: 'nobody' }
+  t.equal(await client.report(elsewhere, { deadlineMs: 5_000 }), 'recorded', 'a failure is written down whosever it is')
+  const opening = { ...elsewhere, event: 'window_opened', cause: 'capture' } as const
+  t.equal(await client.report(opening, { deadlineMs: 5_000 }), 'unknown_merchant')
+  t.equal(await client.report({ ...report, windowId: '' }, { deadlineMs: 5_000 }), 'refused')
   await vault.close()
   t.equal(await client.report(report, { deadlineMs: 100 }), 'unavailable')
   client.close()

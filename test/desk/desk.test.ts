@@ -87,6 +87,7 @@ t.test('each refusal of the sbc has its status, and says what to do', async (t) 
     media_unavailable: 503,
     not_proven: 503,
     not_recorded: 503,
+    unknown_merchant: 503,
   } as const
   for (const [code, status] of Object.entries(statuses)) {
     sbc.answer = () => ({ type: 'refused', code: code as keyof typeof statuses })

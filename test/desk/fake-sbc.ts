@@ -134,6 +134,7 @@ export function callOf(letter: string, more: Partial<CallView> = {}): CallView {
     to: '+4930555100',
     payerTrunk: 'carrier',
     agentTrunk: 'contact-centre',
+    merchant: 'shop',
     state: 'talking',
     startedAtMs: Date.now() - 65_000,
     endedAtMs: null,

@@ -21,6 +21,7 @@ export function sampleRecord(changes: Partial<CallRecord>): CallRecord {
     agent: 'agent',
     payerTrunk: 'carrier',
     agentTrunk: 'centre',
+    merchant: 'shop',
     payerSipCallIds: ['p@carrier'],
     agentSipCallIds: ['a'],
     startedAt: '2026-11-22T10:00:00.000Z',

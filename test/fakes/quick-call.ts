@@ -94,6 +94,7 @@ export class QuickCall {
         from: '4989',
         to: '4711',
         rtpengine: 'engine',
+        merchant: 'shop',
         isEmergency: false,
       },
       media: options.media,
@@ -105,7 +106,6 @@ export class QuickCall {
           chooseWithin: () => (this.#isHeldBack ? new Promise(() => undefined) : Promise.resolve(this.guard)),
         },
         forms: [TEST_FORM],
-        merchant: 'shop',
         logger: createLogger({ role: 'test', level: 'silent' }),
         rescue: {
           ...NO_RESCUE,

@@ -12,7 +12,7 @@ export const SILENT_MS = 60
 export function setUpParts(options: {
   readonly sip: Pick<FakeSip, 'invite'>
   readonly trunks: Trunks
-}): Pick<SetUpDependencies, 'leg' | 'trunks' | 'secrets' | 'limits' | 'emergencyNumbers'> {
+}): Pick<SetUpDependencies, 'leg' | 'trunks' | 'secrets' | 'limits' | 'emergencyNumbers' | 'merchant'> {
   const metrics = new Metrics('test')
   const nowMs = (): number => performance.now()
   const logger = createLogger({ role: 'test', level: 'silent' })
@@ -29,6 +29,7 @@ export function setUpParts(options: {
     trunks: options.trunks,
     secrets: { gate: () => null },
     limits: new SourceLimits({ nowMs, metrics }),
+    merchant: 'shop',
     emergencyNumbers: ['112'],
   }
 }

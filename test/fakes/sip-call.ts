@@ -75,6 +75,7 @@ export class SipCall {
         from: '4989',
         to: '4711',
         rtpengine: 'engine',
+        merchant: 'shop',
         isEmergency: false,
       },
       media: options.media,
@@ -83,7 +84,6 @@ export class SipCall {
       dependencies: {
         guards: options.guards,
         forms: [TEST_FORM],
-        merchant: 'shop',
         logger: createLogger({ role: 'test', level: 'silent' }),
         rescue: { ...NO_RESCUE, ...options.rescue },
         transfers: options.transfers,

@@ -107,6 +107,7 @@ const call: CallView = {
   to: '+18005550199',
   payerTrunk: 'carrier',
   agentTrunk: 'contact-centre',
+  merchant: 'shop',
   state: 'talking',
   startedAtMs: 1_800_000_000_000,
   endedAtMs: 1_800_000_000_001,

@@ -118,6 +118,9 @@ const CASES: readonly (readonly [change: string, value: unknown, key: string, pr
   ],
   ['vault.connectorUrl', 'http://192.0.2.1/', 'vault.connectorUrl', /does not fit/],
   ['merchant', 'shop-4111111111111111', 'merchant', /does not fit/],
+  ['trunks.0.merchant', 'nobody', 'trunks[0].merchant', /no merchant of the vault/],
+  ['routes.0.merchant', 'shop-4111111111111111', 'routes[0].merchant', /does not fit/],
+  ['vault.guardMerchants', ['nobody'], 'vault.guardMerchants', /there is no merchant nobody/],
   ['sip', { udp: [], tcp: [], control: { host: '127.0.0.1', port: 9022 } }, 'sip.udp', /no address for SIP/],
 ]
 
@@ -133,6 +136,7 @@ t.test('what cannot work is refused with its key', (t) => {
 t.test('an address range and two routes that differ are accepted', (t) => {
   t.same(problemsWith(t, { 'trunks.0.sources': ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7'] }), [])
   t.same(problemsWith(t, { 'routes.0.prefix': '+44' }), [])
+  t.same(problemsWith(t, { 'routes.0.merchant': 'development' }), [])
   t.same(problemsWith(t, { 'sip.server': 'drachtio' }), [])
   t.end()
 })

@@ -1,9 +1,18 @@
 import t from 'tap'
 import type { Configuration } from '../../src/wire/configuration.ts'
 import { checkVaultApi } from '../../src/main/vault-api-check.ts'
-import { completeMerchants, completeVaultApi, type WrittenVaultApi } from '../../src/main/vault-api-defaults.ts'
+import {
+  completeGuardMerchants,
+  completeMerchants,
+  completeVaultApi,
+  type WrittenVaultApi,
+} from '../../src/main/vault-api-defaults.ts'
 
-function problems(merchants: readonly string[], clients: WrittenVaultApi['clients']): readonly string[] {
+function problems(
+  merchants: readonly string[],
+  clients: WrittenVaultApi['clients'],
+  guardMerchants: readonly string[] = [],
+): readonly string[] {
   const found: string[] = []
   const site = { merchant: 'shop', connectorUrl: null }
   const vault = {
@@ -11,6 +20,7 @@ function problems(merchants: readonly string[], clients: WrittenVaultApi['client
       merchants.map((name) => ({ name })),
       site,
     ),
+    guardMerchants: completeGuardMerchants(guardMerchants, 'shop'),
     api: completeVaultApi({ host: '::1', port: 1, clients }, 'shop'),
   } as Configuration['vault']
   checkVaultApi({ vault }, (path, problem) => found.push(`${path.join('.')} ${problem}`))
@@ -33,5 +43,7 @@ t.test('names are each given once, and are of merchants that are there', (t) => 
       'vault.api.clients.1.merchants.0 no merchant has this name',
     ],
   )
+  t.same(problems(['other'], [], ['other']), [])
+  t.same(problems(['other'], [], ['other', 'nobody']), ['vault.guardMerchants there is no merchant nobody'])
   t.end()
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { completeMerchants, completeVaultApi } from '../../src/main/vault-api-defaults.ts'
+import { completeGuardMerchants, completeMerchants, completeVaultApi } from '../../src/main/vault-api-defaults.ts'
 
 const site = { merchant: 'shop', connectorUrl: 'https://acquirer.test/' }
 const tokens = { format: 'letters', reuse: 'reusable', lifetimeSeconds: null }
@@ -14,6 +14,12 @@ t.test('the merchant of the site is there without being written, and first when 
     { name: 'shop', connectorUrl: 'https://acquirer.test/', tokens: { ...tokens, reuse: 'single' } },
     { name: 'other', connectorUrl: null, tokens: { ...tokens, format: 'digits', lifetimeSeconds: 60 } },
   ])
+  t.end()
+})
+
+t.test('guards act for the merchant of the site, and for others that are named', (t) => {
+  t.same(completeGuardMerchants([], 'shop'), ['shop'])
+  t.same(completeGuardMerchants(['other', 'shop'], 'shop'), ['shop', 'other'])
   t.end()
 })
 

@@ -78,7 +78,7 @@ t.test('an answered call has its attempts, times, codecs, windows, quality and e
   await watched.invite('sip:1@192.0.2.9:5060;transport=tcp', ORDER, UNUSED)
   let payment: Payment | null = null
   made.answered({
-    facts: { callId: 'abcdefghijklmnopqrst', rtpengine: 'media-1', agent: 'anna' },
+    facts: { callId: 'abcdefghijklmnopqrst', rtpengine: 'media-1', agent: 'anna', merchant: 'shop-1' },
     media: { sdpOf: (party) => (party === 'payer' ? OFFER : ANSWER) },
     view: () => ({ payerSipCallId: `payer-${CARD}`, agentSipCallId: 'agent-leg', payment }) as unknown as CallView,
   })
@@ -103,6 +103,7 @@ t.test('an answered call has its attempts, times, codecs, windows, quality and e
     agent: 'anna',
     payerTrunk: 'carrier',
     agentTrunk: 'second',
+    merchant: 'shop-1',
     agentSipCallIds: ['agent-leg'],
     startedAt: new Date(START).toISOString(),
     ringingAt: new Date(START + 250).toISOString(),

@@ -67,6 +67,7 @@ function sbc(options: {
       {
         from: 'carrier',
         prefix: '',
+        merchant: null,
         to: [
           { trunk: 'first', priority: 1, weight: 100 },
           { trunk: 'second', priority: 2, weight: 100 },
@@ -86,7 +87,6 @@ function sbc(options: {
     call: {
       guards,
       forms: [],
-      merchant: 'shop',
       logger,
       rescue: NO_RESCUE,
       transfers: NO_TRANSFERS,

@@ -94,9 +94,9 @@ function invite(
       trunk('other-carrier', 'carrier', '192.0.2.2', null),
     ],
     routes: [
-      { from: 'carrier', prefix: '99', to: [{ trunk: 'other-carrier', priority: 1, weight: 100 }] },
-      { from: 'carrier', prefix: '4', to: [{ trunk: 'centre', priority: 1, weight: 100 }] },
-      { from: 'centre', prefix: '', to: [{ trunk: 'carrier', priority: 1, weight: 100 }] },
+      { from: 'carrier', prefix: '99', merchant: null, to: [{ trunk: 'other-carrier', priority: 1, weight: 100 }] },
+      { from: 'carrier', prefix: '4', merchant: null, to: [{ trunk: 'centre', priority: 1, weight: 100 }] },
+      { from: 'centre', prefix: '', merchant: 'hotel', to: [{ trunk: 'carrier', priority: 1, weight: 100 }] },
     ],
   })
   const parts = setUpParts({ sip, trunks })
@@ -111,7 +111,6 @@ function invite(
     call: {
       guards,
       forms: [],
-      merchant: 'shop',
       logger,
       rescue: NO_RESCUE,
       transfers: NO_TRANSFERS,
@@ -193,6 +192,7 @@ t.test(
       agent: '4711',
       payerTrunk: 'carrier',
       agentTrunk: 'centre',
+      merchant: 'shop',
       payerSipCallId: 'caller-id',
       agentSipCallId: 'callee-id',
       state: 'talking',
@@ -220,6 +220,7 @@ t.test('a call from the contact centre has its agent in From, and the payer is t
     to: '0151',
     payerTrunk: 'carrier',
     agentTrunk: 'centre',
+    merchant: 'hotel',
     payerSipCallId: 'callee-id',
   })
   call.end('closing')

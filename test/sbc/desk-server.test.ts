@@ -86,6 +86,7 @@ function listed(): Call {
     to: '5'.repeat(64),
     payerTrunk: 'carrier',
     agentTrunk: 'centre',
+    merchant: 'shop',
     state: 'talking',
     startedAtMs: Date.now(),
     endedAtMs: null,

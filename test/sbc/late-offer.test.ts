@@ -76,6 +76,7 @@ async function lateCall(
   const route = (from: string, trunk: string) => ({
     from,
     prefix: '',
+    merchant: null,
     to: [{ trunk, priority: 1, weight: 100 }] as const,
   })
   const trunks = new Trunks({
@@ -93,7 +94,6 @@ async function lateCall(
   const call = {
     guards,
     forms: [],
-    merchant: 'shop',
     logger,
     rescue: NO_RESCUE,
     transfers: NO_TRANSFERS,

@@ -1,5 +1,11 @@
 import t from 'tap'
-import { failureOf, openingPayment, stepPayment, type PaymentInput } from '../../src/sbc/payment-state.ts'
+import {
+  captureRefusal,
+  failureOf,
+  openingPayment,
+  stepPayment,
+  type PaymentInput,
+} from '../../src/sbc/payment-state.ts'
 import type { Payment } from '../../src/wire/call-protocol.ts'
 import type { WindowProgress } from '../../src/wire/window-progress.ts'
 
@@ -145,5 +151,16 @@ t.test('that nothing comes from the payer is told until something does, or anoth
   t.equal(stepPayment(silent, { type: 'payer', silent: false }).payerSilent, false)
   t.equal(stepPayment(silent, { type: 'guard-lost' }).payerSilent, false)
   t.equal(stepPayment(silent, { type: 'closed' }).payerSilent, false)
+  t.end()
+})
+
+t.test('the agent is told why a guard takes no keys, as far as the guard says it', (t) => {
+  t.equal(captureRefusal({ type: 'ok' }), null)
+  for (const code of ['not_recorded', 'unknown_merchant'] as const) {
+    t.equal(captureRefusal({ type: 'refused', code }), code)
+    t.equal(failureOf(code), code)
+  }
+  t.equal(captureRefusal({ type: 'refused', code: 'not_connected' }), 'not_proven')
+  t.equal(captureRefusal(null), 'not_proven')
   t.end()
 })

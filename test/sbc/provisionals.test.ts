@@ -29,7 +29,7 @@ async function forked(options: { readonly offer: boolean }) {
       testTrunk({ name: 'carrier', side: 'carrier', sources: ['192.0.2.1'] }),
       testTrunk({ name: 'centre', side: 'contact-centre', sources: ['198.51.100.1'] }),
     ],
-    routes: [{ from: 'carrier', prefix: '', to: [{ trunk: 'centre', priority: 1, weight: 100 }] }],
+    routes: [{ from: 'carrier', prefix: '', merchant: null, to: [{ trunk: 'centre', priority: 1, weight: 100 }] }],
   })
   const engine = { name: 'engine', control: new FakeEngine(), isUp: true, lives: 0 }
   const response = new FakeResponse()
@@ -43,7 +43,6 @@ async function forked(options: { readonly offer: boolean }) {
       call: {
         guards: { chooseAny: () => null, chooseWithin: () => Promise.resolve('guard_unavailable') },
         forms: [],
-        merchant: 'shop',
         logger: createLogger({ role: 'test', level: 'silent' }),
         rescue: NO_RESCUE,
         transfers: NO_TRANSFERS,

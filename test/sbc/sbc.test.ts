@@ -164,7 +164,7 @@ function options(of: {
           target: { host: '127.0.0.1', port: of.agent.port },
         }),
       ],
-      routes: [{ from: 'carrier', prefix: '4', to: [{ trunk: 'centre', priority: 1, weight: 100 }] }],
+      routes: [{ from: 'carrier', prefix: '4', merchant: null, to: [{ trunk: 'centre', priority: 1, weight: 100 }] }],
       rtpengines: [{ name: 'engine', host: '127.0.0.1', port: of.engine.port, start: null }],
       guards: [],
       sbc: { host: '127.0.0.1', port: of.port },

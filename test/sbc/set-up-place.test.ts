@@ -92,7 +92,7 @@ async function ring(
       testTrunk({ name: 'carrier', side: 'carrier', sources: [CARRIER], target }),
       testTrunk({ name: 'centre', side: 'contact-centre', sources: ['10.0.0.1'], target }),
     ],
-    routes: [{ from: 'carrier', prefix: '4', to: [{ trunk: 'centre', priority: 1, weight: 100 }] }],
+    routes: [{ from: 'carrier', prefix: '4', merchant: null, to: [{ trunk: 'centre', priority: 1, weight: 100 }] }],
   })
   const parts = setUpParts({ sip, trunks })
   if (options.isDead === true) await own.close()
@@ -108,7 +108,6 @@ async function ring(
       call: {
         guards,
         forms: [],
-        merchant: 'shop',
         logger,
         rescue: {
           ...NO_RESCUE,

@@ -23,7 +23,7 @@ const trunks = new Trunks({
       target: { host: '10.1.0.1', port: 5060 },
     }),
   ],
-  routes: [{ from: 'centre', prefix: '0', to: [{ trunk: 'carrier', priority: 1, weight: 1 }] }],
+  routes: [{ from: 'centre', prefix: '0', merchant: null, to: [{ trunk: 'carrier', priority: 1, weight: 1 }] }],
 })
 const centre = trunks.bySource('10.0.0.1')
 const carrier = trunks.bySource('192.0.2.1')

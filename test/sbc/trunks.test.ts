@@ -14,10 +14,10 @@ const trunks = new Trunks({
     trunk('centre', 'contact-centre', ['10.0.0.0/8', '2001:db8:2::9']),
   ],
   routes: [
-    { from: 'carrier', prefix: '49', to: [{ trunk: 'centre', priority: 1, weight: 100 }] },
-    { from: 'carrier', prefix: '4', to: [{ trunk: 'second', priority: 1, weight: 100 }] },
-    { from: 'centre', prefix: '', to: [{ trunk: 'carrier', priority: 1, weight: 100 }] },
-    { from: 'second', prefix: '1', to: [{ trunk: 'nowhere', priority: 1, weight: 100 }] },
+    { from: 'carrier', prefix: '49', merchant: null, to: [{ trunk: 'centre', priority: 1, weight: 100 }] },
+    { from: 'carrier', prefix: '4', merchant: null, to: [{ trunk: 'second', priority: 1, weight: 100 }] },
+    { from: 'centre', prefix: '', merchant: null, to: [{ trunk: 'carrier', priority: 1, weight: 100 }] },
+    { from: 'second', prefix: '1', merchant: null, to: [{ trunk: 'nowhere', priority: 1, weight: 100 }] },
   ],
 })
 
@@ -72,6 +72,24 @@ t.test('no route, or a route to a trunk that does not exist, leads nowhere', (t)
   t.end()
 })
 
+t.test('the first route that fits says whose its calls are, unless it leaves that to its trunks', (t) => {
+  const to = [{ trunk: 'centre', priority: 1, weight: 100 }] as const
+  const shared = new Trunks({
+    trunks: [],
+    routes: [
+      { from: 'carrier', prefix: '491', merchant: 'hotel', to },
+      { from: 'carrier', prefix: '49', merchant: null, to },
+      { from: 'carrier', prefix: '', merchant: 'shop', to },
+    ],
+  })
+  const merchantOf = (number: string, from = 'carrier') => shared.routeMerchant({ from, number })
+  t.equal(merchantOf('4917'), 'hotel')
+  t.equal(merchantOf('4989'), null)
+  t.equal(merchantOf('1'), 'shop')
+  t.equal(merchantOf('1', 'centre'), null, 'no route')
+  t.end()
+})
+
 t.test('the trunks of a route are tried by priority, and by chance within one', (t) => {
   let chance = 0
   const shared = new Trunks({
@@ -80,6 +98,7 @@ t.test('the trunks of a route are tried by priority, and by chance within one', 
       {
         from: 'carrier',
         prefix: '',
+        merchant: null,
         to: [
           { trunk: 'last', priority: 2, weight: 100 },
           { trunk: 'one', priority: 1, weight: 30 },

@@ -71,7 +71,7 @@ export class AuditOutbox {
       const answer = await this.#options.vault.report(first, { deadlineMs: SEND_DEADLINE_MS })
       if (this.#isClosed()) return
       if (answer === 'unavailable') break
-      if (answer === 'refused') {
+      if (answer !== 'recorded') {
         this.#lost.inc()
         this.#options.logger.error({ code: 'report_refused', windowId: first.windowId }, 'the vault refused a report')
       }

@@ -9,7 +9,7 @@ import type { GuardMetrics } from './guard-metrics.ts'
 import type { TestWindow } from './self-test/self-tests.ts'
 import { ReceiveDrops } from './receive-drops.ts'
 import { Window, type WindowOrder } from './window.ts'
-import type { WindowRecord } from './window-record.ts'
+import type { WindowRecord, WindowRecorded } from './window-record.ts'
 import type { NewMasker } from './window-media.ts'
 import { openWindowSockets, type WindowSockets } from './window-sockets.ts'
 
@@ -58,7 +58,7 @@ type Place = {
   readonly test: TestWindow | null
   readonly merchant: string
   /** Whether the vault has it written down; keys wait for that, masking does not. */
-  readonly recorded: Promise<boolean>
+  readonly recorded: Promise<WindowRecorded>
 }
 type Opened = { readonly window: Window; readonly sockets: WindowSockets; readonly timer: DueTimer }
 
@@ -206,9 +206,14 @@ export class OpenWindows {
 
   /** Keys fill fields only in a window that is written down. */
   async #capture(place: Place, order: WindowOrder, reply: GuardReply): Promise<void> {
-    if (!(await place.recorded)) {
-      this.#options.logger.error({ windowId: order.windowId, code: 'not_recorded' }, 'a window could not be recorded')
-      return reply({ type: 'refused', code: 'not_recorded' })
+    const recorded = await place.recorded
+    if (recorded !== 'recorded') {
+      const { merchant } = place
+      this.#options.logger.error(
+        { windowId: order.windowId, merchant, code: recorded },
+        'a window could not be recorded',
+      )
+      return reply({ type: 'refused', code: recorded })
     }
     if (place.released || place.opened === null) return reply(NOT_CONNECTED)
     this.#orderWindow(place.opened, order, reply)
@@ -275,7 +280,7 @@ export class OpenWindows {
   }
 }
 
-const RECORDED = Promise.resolve(true)
+const RECORDED = Promise.resolve<WindowRecorded>('recorded')
 const OK: GuardToSbc = { type: 'ok' }
 const NOT_CONNECTED: GuardToSbc = { type: 'refused', code: 'not_connected' }
 

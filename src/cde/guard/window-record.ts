@@ -7,6 +7,8 @@ const RECORD_MS_MAX = 3_000
 
 type OneWindow = { readonly windowId: string; readonly merchant: string }
 
+export type WindowRecorded = 'recorded' | 'not_recorded' | 'unknown_merchant'
+
 /** Windows as the vault's audit chain has them. One that is not recorded takes no key. */
 export class WindowRecord {
   readonly #vault: Pick<VaultClient, 'report'>
@@ -28,18 +30,20 @@ export class WindowRecord {
   }
 
   /**
-   * True once it is durable. False when the vault is away, cannot write, or has too much that was not shipped. A window without a
-   * form is there for safety, and is not held up: its record follows when the vault takes it.
+   * 'recorded' once it is durable. 'not_recorded' when the vault is away, cannot write, or has too much that was not shipped;
+   * 'unknown_merchant' when it takes no card for this one. A window without a form is there for safety, and is not held up: its
+   * record follows when the vault takes it.
    */
-  async opened(window: OneWindow & { readonly hasForm: boolean }): Promise<boolean> {
+  async opened(window: OneWindow & { readonly hasForm: boolean }): Promise<WindowRecorded> {
     const { windowId, merchant, hasForm } = window
     const record = { event: 'window_opened', cause: hasForm ? 'capture' : 'mask_only', windowId, merchant } as const
     if (!hasForm) {
       this.#outbox.add(record)
-      return true
+      return 'recorded'
     }
     const report = { ...record, instance: this.#instance, occurredMs: Math.round(this.#dateMs()) }
-    return (await this.#vault.report(report, { deadlineMs: RECORD_MS_MAX })) === 'recorded'
+    const answer = await this.#vault.report(report, { deadlineMs: RECORD_MS_MAX })
+    return answer === 'recorded' || answer === 'unknown_merchant' ? answer : 'not_recorded'
   }
 
   closed(window: OneWindow, cause: Extract<ReportCause, 'released' | 'abandoned' | 'guard_closed'>): void {

@@ -47,6 +47,8 @@ export type VaultOptions = {
   /** Where the cards are kept; a file in dataDir when left out. */
   readonly postgresql?: PostgresOptions
   readonly merchants: readonly MerchantOptions[]
+  /** Names of those that guards may act for; the first alone when left out. */
+  readonly guardMerchants?: readonly string[]
   /** The key-encryption key; a file in dataDir when left out, which is for development only. */
   readonly kek?: KeyEncryptionKey | 'custodians'
   /** What they wrapped is wrapped anew at the start. */
@@ -176,7 +178,11 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   keeper.start()
   const cardCodes = new CardCodeMemory({ nowMs })
   const trail = new AuditTrail({ ...(options.audit ?? NOT_SHIPPED), store, signer, dataDir, nowMs, logger, metrics })
-  const service = new VaultService({ trail, store, keyRing, cardCodes, merchants, logger, metrics, nowMs })
+  const guardMerchants = new Set(options.guardMerchants ?? options.merchants.slice(0, 1).map(({ name }) => name))
+  const service = new VaultService({
+    ...{ trail, store, keyRing, cardCodes, merchants, guardMerchants },
+    ...{ logger, metrics, nowMs },
+  })
   const charges = new Charges({ store, keyRing, cardCodes })
   const parts = { store, keyRing, cardCodes, charges, merchants, trail, nowMs }
   const forgetting = setInterval(() => void forgetOld(store, nowMs(), logger), FORGET_EVERY_MS)

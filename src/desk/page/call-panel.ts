@@ -31,7 +31,7 @@ export function callHead(): Part<HeadState> {
       setText(state, STATES[call.state])
       setAttribute(node, 'data-state', call.state)
       setText(time, durationInWords((call.endedAtMs ?? nowMs) - call.startedAtMs))
-      setText(to, call.to === '' ? '' : `to ${call.to}`)
+      setText(to, call.to === '' ? `for ${call.merchant}` : `to ${call.to} for ${call.merchant}`)
     },
   }
 }

@@ -133,6 +133,10 @@ export const FAILURES: Readonly<Record<PaymentFailure, { readonly headline: stri
     headline: 'Do not ask for the card: no record can be kept now',
     say: 'I cannot take the card at this moment. May I ask you to call again later, or to pay another way?',
   },
+  unknown_merchant: {
+    headline: 'Do not ask for the card: the vault does not take it for this merchant',
+    say: 'I cannot take the card at this moment. May I ask you to pay another way?',
+  },
   media_unavailable: {
     headline: 'Do not ask for the card: the line could not be secured',
     say: 'I cannot take the card at this moment. May I ask you to wait a little?',
@@ -165,6 +169,8 @@ const ORDER_REFUSED: Readonly<Record<string, string>> = {
   media_unavailable: 'The line could not be secured. Do not ask for the card; try again in a moment.',
   not_proven: 'The line could not be secured. Do not ask for the card; try again.',
   not_recorded: 'The audit record cannot be written now. Do not ask for the card. The call goes on.',
+  unknown_merchant:
+    'The vault takes no card for the merchant of this call. Do not ask for the card, and tell whoever runs the telephones. The call goes on.',
   window_open: 'A card is being taken on this call already.',
   no_window: 'That is over already.',
   call_ended: 'The call has ended.',

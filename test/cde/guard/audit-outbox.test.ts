@@ -10,7 +10,7 @@ const RECORD = { event: 'masking_failed', cause: 'tone', merchant: 'shop', windo
 /** A vault that answers as it is told, and keeps what it recorded. */
 function outbox() {
   const vault = {
-    answer: 'unavailable' as 'recorded' | 'refused' | 'unavailable',
+    answer: 'unavailable' as 'recorded' | 'refused' | 'unknown_merchant' | 'unavailable',
     recorded: [] as Omit<ReportRequest, 'type'>[],
     asked: 0,
     report(request: Omit<ReportRequest, 'type'>) {

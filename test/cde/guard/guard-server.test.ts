@@ -7,7 +7,7 @@ import { guardMetrics } from '../../../src/cde/guard/guard-metrics.ts'
 import { listenForSbcs } from '../../../src/cde/guard/guard-server.ts'
 import { SelfTests } from '../../../src/cde/guard/self-test/self-tests.ts'
 import { OpenWindows } from '../../../src/cde/guard/open-windows.ts'
-import type { WindowRecord } from '../../../src/cde/guard/window-record.ts'
+import type { WindowRecord, WindowRecorded } from '../../../src/cde/guard/window-record.ts'
 import { VaultClient } from '../../../src/cde/vault-client.ts'
 import { parseVaultRequest, type VaultReply, type VaultRequest } from '../../../src/cde/vault-protocol.ts'
 import { ChannelClient, listenChannel } from '../../../src/kit/channel.ts'
@@ -211,7 +211,7 @@ t.test(
   'a window takes no key before it is written down, and none when it cannot be; it masks all the same',
   async (t) => {
     const closed: string[] = []
-    let tell: (isRecorded: boolean) => void = () => undefined
+    let tell: (recorded: WindowRecorded) => void = () => undefined
     const server = await startServer({
       record: {
         opened: () => new Promise((resolve) => (tell = resolve)),
@@ -226,7 +226,7 @@ t.test(
       await server.close()
     })
     const address = { host: HOST, port: side.port }
-    for (const isRecorded of [true, false]) {
+    for (const recorded of ['recorded', 'not_recorded', 'unknown_merchant'] as const) {
       t.match(await sbc.ask(ORDER), { type: 'prepared' })
       const connect = { type: 'window.connect', windowId: WINDOW_ID, payer: address, agent: address } as const
       t.same(await sbc.ask(connect), { type: 'ok' }, 'masking does not wait')
@@ -234,11 +234,11 @@ t.test(
       const capture = sbc.ask({ type: 'window.capture', windowId: WINDOW_ID }).finally(() => (answered = true))
       t.match(await sbc.ask({ type: 'window.count', windowId: WINDOW_ID }), { type: 'counted' })
       t.notOk(answered)
-      tell(isRecorded)
-      t.same(await capture, isRecorded ? { type: 'ok' } : { type: 'refused', code: 'not_recorded' })
+      tell(recorded)
+      t.same(await capture, recorded === 'recorded' ? { type: 'ok' } : { type: 'refused', code: recorded })
       t.same(await sbc.ask({ type: 'window.release', windowId: WINDOW_ID }), { type: 'ok' })
     }
-    t.same(closed, ['released', 'released'])
+    t.same(closed, ['released', 'released', 'released'])
   },
 )
 

@@ -21,6 +21,8 @@ export async function openTestVault(
   dataDir: string,
   options: {
     readonly merchants?: readonly MerchantOptions[]
+    /** Whom guards may act for; all when left out. */
+    readonly guardMerchants?: readonly string[]
     readonly nowMs?: () => number
     readonly closeMs?: number
     readonly kek?: KeyEncryptionKey | 'custodians'
@@ -31,13 +33,15 @@ export async function openTestVault(
   const lines: string[] = []
   const metrics = new Metrics('vault')
   const postgresql = await postgresOf(dataDir)
+  const merchants = options.merchants ?? [{ name: 'shop' }, { name: 'other' }]
   const vault = await openVault({
     dataDir,
     ...(postgresql === null ? {} : { postgresql }),
-    merchants: [{ name: 'shop' }, { name: 'other' }],
+    guardMerchants: merchants.map(({ name }) => name),
     logger: createLogger({ role: 'vault', level: 'debug', stream: { write: (line) => lines.push(line) } }),
     metrics,
     ...options,
+    merchants,
   })
   return {
     ...vault,

@@ -45,6 +45,7 @@ t.test('tokens, keys and chain are the same after a move, and the vault goes on 
     dataDir: folder,
     postgresql: target,
     merchants: [{ name: 'shop' }, { name: 'other' }],
+    guardMerchants: ['shop', 'other'],
     logger: createLogger({ role: 'vault', level: 'silent' }),
     metrics: new Metrics('vault'),
   })

@@ -3,10 +3,13 @@ import { composeCardBody } from '../../../src/cde/card-body.ts'
 import { parseVaultReply, parseVaultRequest, type TokenizeRequest } from '../../../src/cde/vault-protocol.ts'
 import { verifyAudit } from '../../../src/cde/vault/audit-chain.ts'
 import { auditRecords } from '../../../src/cde/vault/audit-tail.ts'
+import { openVault } from '../../../src/cde/vault/vault.ts'
 import { ROLES } from '../../../src/kit/identity.ts'
+import { createLogger } from '../../../src/kit/log.ts'
+import { Metrics } from '../../../src/kit/metrics.ts'
 import { seededRandom } from '../../fakes/seeded-random.ts'
 import { testCard } from '../../fakes/test-card.ts'
-import { GUARD, openTestVault } from './open-test-vault.ts'
+import { GUARD, newKey, openTestVault, tokenOf } from './open-test-vault.ts'
 import { alter, failureCode } from './test-store.ts'
 
 const REQUEST: TokenizeRequest = { type: 'tokenize', merchant: 'shop', windowId: 'w1', idempotencyKey: 'window-1-card' }
@@ -63,6 +66,60 @@ t.test('a card that is not good is refused by its code, counted and written down
   const text = await vault.metrics.registry.metrics()
   t.match(text, 'tonewall_vault_tokenize_total{outcome="refused",role="vault"} 4')
   t.match(text, 'tonewall_vault_refused_total{code="check_digit_failed",role="vault"} 1')
+  await vault.close()
+})
+
+t.test('guards act for merchants that are named, and what they may not is refused and written down', async (t) => {
+  const vault = await openTestVault(t.testdir(), {
+    merchants: [{ name: 'shop' }, { name: 'hotel' }, { name: 'bank' }],
+    guardMerchants: ['shop', 'hotel', 'nobody'],
+  })
+  const hotel = tokenOf(await vault.tokenize(testCard(), { merchant: 'hotel' }))
+  t.not(tokenOf(await vault.tokenize(testCard())), hotel, 'the same card is another token of another merchant')
+  const charge = { type: 'authorize', windowId: 'w1', token: hotel, amountMinor: 1, currency: 'EUR' } as const
+  const opening = {
+    type: 'report',
+    event: 'window_opened',
+    cause: 'capture',
+    windowId: 'w1',
+    instance: 'guard-1',
+    occurredMs: Date.now(),
+  } as const
+  t.same(await vault.service.handle({ ...opening, merchant: 'hotel' }, Buffer.alloc(0), GUARD), { type: 'recorded' })
+  for (const merchant of ['bank', 'nobody', 'never-heard-of']) {
+    const refused = { type: 'refused', code: 'unknown_merchant' }
+    t.same(await vault.tokenize(testCard(), { merchant }), refused)
+    const idempotencyKey = newKey()
+    t.same(await vault.service.handle({ ...charge, merchant, idempotencyKey }, Buffer.alloc(0), GUARD), refused)
+    t.same(
+      await vault.service.handle({ ...opening, merchant }, Buffer.alloc(0), GUARD),
+      refused,
+      'no key is taken then',
+    )
+    const failed = { ...opening, event: 'masking_failed', cause: 'tone', merchant } as const
+    t.same(await vault.service.handle(failed, Buffer.alloc(0), GUARD), { type: 'recorded' }, 'nobody loses an alarm')
+  }
+  const acts = (await vault.store.auditAfter(0, 100)).filter(({ merchant, role }) => merchant === 'bank' && role === 'guard')
+  t.same(
+    acts.map(({ action, outcome }) => [action, outcome].join(' ')),
+    ['tokenize unknown_merchant', 'authorize unknown_merchant', 'report unknown_merchant', 'masking_failed tone'],
+  )
+  t.equal(await vault.store.card({ merchant: 'bank', token: hotel }), null)
+  await vault.close()
+  t.same(parseVaultRequest({ ...REQUEST, merchant: 'shop-4111111111111111' }), null, 'no name holds a card number')
+})
+
+t.test('a vault that was not told lets guards act for its first merchant alone', async (t) => {
+  const { logger, metrics } = {
+    logger: createLogger({ role: 'vault', level: 'silent' }),
+    metrics: new Metrics('vault'),
+  }
+  const merchants = [{ name: 'shop' }, { name: 'other' }]
+  const vault = await openVault({ dataDir: t.testdir(), merchants, logger, metrics })
+  const ask = (merchant: string) =>
+    vault.service.handle({ ...REQUEST, merchant, idempotencyKey: newKey() }, composeCardBody(testCard()), GUARD)
+  t.match(await ask('shop'), { type: 'tokenized' })
+  t.same(await ask('other'), { type: 'refused', code: 'unknown_merchant' })
   await vault.close()
 })
 

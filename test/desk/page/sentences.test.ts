@@ -18,7 +18,13 @@ const token = 'tok_qhzkvbwmxrtyplncdsfg7_1111'
 
 t.test('until the masking is proven the agent is told not to ask', (t) => {
   t.match(withPayment({ state: 'opening' }), { tone: 'wait', headline: 'Do not ask for the card yet' })
-  for (const failure of ['not_proven', 'not_recorded', 'guard_unavailable', 'media_unavailable'] as const) {
+  for (const failure of [
+    'not_proven',
+    'not_recorded',
+    'unknown_merchant',
+    'guard_unavailable',
+    'media_unavailable',
+  ] as const) {
     t.match(withPayment({ state: 'closed', failure }), { tone: 'failed', headline: /^Do not ask for the card/ })
   }
   t.end()
