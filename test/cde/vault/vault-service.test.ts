@@ -99,7 +99,9 @@ t.test('guards act for merchants that are named, and what they may not is refuse
     const failed = { ...opening, event: 'masking_failed', cause: 'tone', merchant } as const
     t.same(await vault.service.handle(failed, Buffer.alloc(0), GUARD), { type: 'recorded' }, 'nobody loses an alarm')
   }
-  const acts = (await vault.store.auditAfter(0, 100)).filter(({ merchant, role }) => merchant === 'bank' && role === 'guard')
+  const acts = (await vault.store.auditAfter(0, 100)).filter(
+    ({ merchant, role }) => merchant === 'bank' && role === 'guard',
+  )
   t.same(
     acts.map(({ action, outcome }) => [action, outcome].join(' ')),
     ['tokenize unknown_merchant', 'authorize unknown_merchant', 'report unknown_merchant', 'masking_failed tone'],
