@@ -30,7 +30,7 @@ async function main(command: Command): Promise<number> {
       return runRole({ role, name, configuration, configurationFile })
     }
     case 'selftest': {
-      const loaded = loadConfiguration(command.configurationFile)
+      const loaded = loadConfiguration(command.configurationFile, 'operator')
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
       const { runSelfTestCommand } = await import('./main/self-test-command.ts')
       const people = command.json === '-' ? process.stderr : process.stdout
@@ -41,7 +41,7 @@ async function main(command: Command): Promise<number> {
     }
     case 'calls':
     case 'trace': {
-      const loaded = loadConfiguration(command.configurationFile)
+      const loaded = loadConfiguration(command.configurationFile, 'operator')
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
       const ending = new AbortController()
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => ending.abort())
@@ -60,13 +60,13 @@ async function main(command: Command): Promise<number> {
       return runTraceCommand(command, loaded.configuration, output, ending.signal)
     }
     case 'drain': {
-      const loaded = loadConfiguration(command.configurationFile)
+      const loaded = loadConfiguration(command.configurationFile, 'operator')
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
       const { runDrainCommand } = await import('./main/drain-command.ts')
       return runDrainCommand(command, loaded.configuration, (line) => process.stdout.write(`${line}\n`))
     }
     case 'reload': {
-      const loaded = loadConfiguration(command.configurationFile)
+      const loaded = loadConfiguration(command.configurationFile, 'operator')
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
       const { runReloadCommand } = await import('./main/reload-command.ts')
       return runReloadCommand(command, loaded.configuration, (line) => process.stdout.write(`${line}\n`))
@@ -81,7 +81,7 @@ async function main(command: Command): Promise<number> {
     }
     case 'audit-export':
     case 'audit-key': {
-      const loaded = loadConfiguration(command.configurationFile)
+      const loaded = loadConfiguration(command.configurationFile, 'vault')
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
       const { runAuditCommand } = await import('./main/audit-command.ts')
       const say = (line: string): boolean => process.stderr.write(`${line}\n`)
@@ -96,13 +96,13 @@ async function main(command: Command): Promise<number> {
       )
     }
     case 'evidence': {
-      const loaded = loadConfiguration(command.configurationFile)
+      const loaded = loadConfiguration(command.configurationFile, 'operator')
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
       const { runEvidenceCommand } = await import('./main/evidence-command.ts')
       return runEvidenceCommand(command, loaded.configuration, (line) => process.stdout.write(`${line}\n`))
     }
     case 'vault-detokenize': {
-      const loaded = loadConfiguration(command.configurationFile)
+      const loaded = loadConfiguration(command.configurationFile, 'operator')
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
       const { runDetokenizeCommand } = await import('./cde/detokenize-command.ts')
       // The answer may go down a pipe: what is said to people does not.
@@ -111,16 +111,18 @@ async function main(command: Command): Promise<number> {
       return runDetokenizeCommand(command, loaded.configuration, { say, output })
     }
     case 'vault': {
-      const loaded = loadConfiguration(command.configurationFile)
+      const loaded = loadConfiguration(command.configurationFile, 'vault')
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
       const { runVaultCommand } = await import('./main/vault-command.ts')
       return runVaultCommand(command, loaded.configuration, (line) => process.stdout.write(`${line}\n`))
     }
     case 'vault-keys': {
-      const loaded = loadConfiguration(command.configurationFile)
+      const { act } = command
+      // These two work on the vault's own key and store; all others ask the vault that runs.
+      const reader = act === 'make' || act === 'custodians' ? 'vault' : 'operator'
+      const loaded = loadConfiguration(command.configurationFile, reader)
       if (loaded.kind === 'refused') return refuse(command.configurationFile, loaded.problems)
       const say = (line: string): boolean => process.stderr.write(`${line}\n`)
-      const { act } = command
       if (act !== 'custodians' && act !== 'unseal') {
         const { runVaultKeyCommand } = await import('./main/vault-key-command.ts')
         return runVaultKeyCommand(command, loaded.configuration, {

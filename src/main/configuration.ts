@@ -5,8 +5,7 @@ import type { Configuration } from '../wire/configuration.ts'
 import { adviseOn } from './configuration-advice.ts'
 import { checkBeforeSchema, checkConfiguration } from './configuration-check.ts'
 import { completeConfiguration, type WrittenConfiguration } from './configuration-defaults.ts'
-import type { RoleName } from './role-name.ts'
-import { concernsRole } from './role-problems.ts'
+import { concernsRole, type Reader } from './role-problems.ts'
 
 /** The folder that holds src/, sbc-config/ and, unless configured otherwise, run/ and certs/dev/. */
 export const INSTALLATION = resolve(import.meta.dirname, '../..')
@@ -23,10 +22,10 @@ export type LoadedConfiguration =
   | { readonly kind: 'refused'; readonly problems: readonly ConfigurationProblem[] }
 
 /**
- * Reads, checks and completes a configuration: what comes out can be trusted, and its file names are absolute. For one role alone the files
- * of others need not be there.
+ * Reads, checks and completes a configuration: what comes out can be trusted, and its file names are absolute. For one role alone, or for
+ * an operator, the files of others need not be there.
  */
-export function loadConfiguration(file: string, role: RoleName | null = null): LoadedConfiguration {
+export function loadConfiguration(file: string, role: Reader | null = null): LoadedConfiguration {
   const read = readConfigurationFile({ file, schema: readSchema(), early: checkBeforeSchema })
   if (read.kind === 'refused') return read
   const configuration = completeConfiguration(read.value as WrittenConfiguration, {

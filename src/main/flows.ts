@@ -9,6 +9,7 @@ export type OutsideEnd =
   | 'contact-centre'
   | 'browser'
   | 'operator'
+  | 'detokenizer'
   | 'prometheus'
   | 'database'
   | 'acquirer'
@@ -36,7 +37,9 @@ export const ZONES: Readonly<Record<FlowEnd, Zone>> = {
   acquirer: 'management',
   'key-service': 'management',
   'payment-system': 'cde',
-  operator: 'edge',
+  // Whoever is told a card number stands in the CDE: operators give orders, and are told none.
+  detokenizer: 'cde',
+  operator: 'management',
   prometheus: 'management',
   syslog: 'management',
   clock: 'management',
@@ -152,6 +155,16 @@ export const FLOWS: readonly Flow[] = [
     at: ({ vault }) => [vault],
   },
   {
+    name: 'vault-operator',
+    from: 'operator',
+    to: 'vault',
+    transport: 'tcp',
+    carries: "orders about keys, custodians' shares, the inventory of keys; no card number has a place in it",
+    protection: MUTUAL,
+    digits: false,
+    at: ({ vault }) => [vault],
+  },
+  {
     name: 'sip-control',
     from: 'sbc',
     to: 'sipd',
@@ -171,7 +184,7 @@ export const FLOWS: readonly Flow[] = [
         ? 'orders of agents, masked progress'
         : from === 'sipd'
           ? 'messages for traces'
-          : 'calls, traces, drain, reload, self-test',
+          : 'calls, traces, drain, reload, self-test, the configuration for evidence',
     protection: MUTUAL,
     digits: false,
     at: ({ sbc }) => [sbc],
@@ -221,6 +234,17 @@ export const FLOWS: readonly Flow[] = [
     protection: MUTUAL,
     digits: true,
     at: ({ vault: { api } }) => listOf(api),
+  },
+  {
+    name: 'vault-detokenizer',
+    from: 'detokenizer',
+    to: 'vault',
+    transport: 'tcp',
+    carries: 'tonewall vault detokenize: a token and a purpose, one card number back',
+    protection: MUTUAL,
+    digits: true,
+    at: ({ vault: { api } }) =>
+      listOf(api !== null && api.clients.some(({ role }) => role === 'detokenizer') ? api : null),
   },
   {
     name: 'key-service',

@@ -45,7 +45,7 @@ export async function runTrunkCheck(command: TrunkCheckCommand, say: Say, signal
 }
 
 function trunksOf(configurationFile: string) {
-  const loaded = loadConfiguration(configurationFile)
+  const loaded = loadConfiguration(configurationFile, 'operator')
   return loaded.kind === 'loaded' ? loaded.configuration.trunks : null
 }
 

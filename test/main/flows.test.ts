@@ -1,6 +1,9 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import t from 'tap'
+import { rolesAllowed } from '../../src/cde/vault/permissions.ts'
 import { DEFAULT_CONFIGURATION_FILE, loadConfiguration } from '../../src/main/configuration.ts'
-import { FLOWS, flowsOf, ZONES } from '../../src/main/flows.ts'
+import { FLOWS, flowsOf, ZONES, type FlowEnd } from '../../src/main/flows.ts'
 import { listenAddresses } from '../../src/main/listen-address.ts'
 
 const loaded = loadConfiguration(DEFAULT_CONFIGURATION_FILE)
@@ -18,6 +21,52 @@ t.test('every port that a process of ours holds is the end of a flow, and no flo
     return `${role === 'media' ? 'rtpengine' : role} ${transport} ${host}:${port}`
   })
   t.same([...new Set(ends)].sort(), [...new Set(ours)].sort())
+  t.end()
+})
+
+t.test('every role that a port of ours lets in by its certificate begins a flow to it, and none else does', (t) => {
+  const source = resolve(import.meta.dirname, '../../src')
+  const doors = globSync('**/*.ts', { cwd: source }).flatMap((file) => {
+    const text = readFileSync(join(source, file), 'utf8')
+    if (!/\blistenChannel(<|\()/.test(text) || file.startsWith('kit/')) return []
+    const [, room = '', inner = ''] = /^(?:cde\/)?(\w+)\/(.+)$/.exec(file) ?? []
+    const [, allowed = ''] = /^ +allow: \[(.*)\],$/m.exec(text) ?? []
+    const roles = [...allowed.matchAll(/'(\w+)'/g)].map(([, role = '']) => role)
+    if (allowed.includes('...rolesAllowed()')) roles.push(...rolesAllowed())
+    t.ok(roles.length > 0, `${room}/${inner} says whom it lets in`)
+    return roles.map((role) => `${role} > ${room}`)
+  })
+  const mutual = FLOWS.filter(
+    ({ name, protection }) => /both sides/.test(protection) && !/^vault-(api|detokenizer)$/.test(name),
+  )
+  t.same(mutual.map(({ from, to }) => `${from} > ${to}`).sort(), [...new Set(doors)].sort())
+  t.end()
+})
+
+t.test('an operator gives orders to sbc and vault, and has no way to where card numbers are told', (t) => {
+  const { vault, sbc } = configuration
+  const ann = { name: 'ann', role: 'detokenizer', merchants: [], requestsPerMinute: 60, cardsPerMinute: 60 } as const
+  const api = { host: '10.0.0.4', port: 9_211, clients: [ann] }
+  const flows = flowsOf({ ...configuration, vault: { ...vault, api } })
+  const ways = (from: FlowEnd) =>
+    flows.filter((flow) => flow.from === from).map(({ to, digits, addresses }) => [to, digits, addresses[0]?.port])
+  t.same(ways('operator').sort(), [
+    ['sbc', false, sbc.port],
+    ['vault', false, vault.port],
+  ])
+  t.same(ways('detokenizer'), [['vault', true, api.port]])
+  t.same(
+    new Set(flows.filter(({ addresses }) => addresses[0]?.port === api.port).map(({ from }) => ZONES[from])),
+    new Set(['cde']),
+  )
+  const others = flowsOf({
+    ...configuration,
+    vault: { ...vault, api: { ...api, clients: [{ ...ann, role: 'charger' }] } },
+  })
+  t.notOk(
+    others.some(({ from }) => from === 'detokenizer'),
+    'where nobody may detokenize, nobody has a way to',
+  )
   t.end()
 })
 

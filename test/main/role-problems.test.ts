@@ -18,6 +18,9 @@ t.test('a missing file concerns those who read it; anything else that is wrong c
   t.same(missing('vault.postgresql.passwordFile'), ['vault'])
   t.same(missing('trunks[1].credentials.passwordFile'), ['sbc'])
   t.same(missing('vaults'), ROLE_NAMES)
+  const secret = { file: '', line: 1, column: 1, key: 'sip.secretFile', problem: 'there is no such file', cure: '' }
+  t.equal(concernsRole('operator', secret), false, 'an operator needs none of them')
+  t.equal(concernsRole('operator', { ...secret, key: 'certificates.revoked' }), true)
   const wrong = { file: '', line: 1, column: 1, key: 'desk.port', problem: 'is taken', cure: '' }
   t.ok(ROLE_NAMES.every((role) => concernsRole(role, wrong)))
   t.end()
@@ -37,6 +40,7 @@ t.test('a guard starts beside no password of the database; the vault does not, n
   t.equal(loadConfiguration(file).kind, 'loaded')
   const site = join(folder, 'site.yaml')
   t.equal(loadConfiguration(site, 'guard').kind, 'loaded')
+  t.equal(loadConfiguration(site, 'operator').kind, 'loaded')
   for (const loaded of [loadConfiguration(site, 'vault'), loadConfiguration(site)])
     t.match(loaded, { kind: 'refused', problems: [{ key: 'vault.postgresql.passwordFile' }] })
 })

@@ -24,7 +24,7 @@ const TEXTS: Readonly<Partial<Record<FlowEnd, BoxText>>> = {
   carrier: { name: 'carrier', lines: ['the payer’s telephone', 'keys as tones', 'or as events'], digits: true },
   sipd: { name: 'sipd', lines: ['SIP; keys in it only where', 'a carrier signals by INFO'], digits: false },
   sbc: { name: 'sbc', lines: ['calls and windows;', 'masked progress'], digits: false },
-  operator: { name: 'operator', lines: ['commands'], digits: false },
+  operator: { name: 'operator', lines: ['commands; no numbers'], digits: false },
   rtpengine: {
     name: 'rtpengine',
     lines: ['relays audio unread,', 'the payer’s side only', 'while a window is open'],
@@ -40,6 +40,7 @@ const TEXTS: Readonly<Partial<Record<FlowEnd, BoxText>>> = {
     lines: ['telephones, PBX,', 'recorders:', 'masked audio'],
     digits: false,
   },
+  detokenizer: { name: 'detokenizer', lines: ['a person: one', 'number at a time'], digits: true },
   'payment-system': {
     name: 'payment system',
     lines: ['charges tokens; numbers', 'for who may have them'],

@@ -1,6 +1,6 @@
 import type { Flow, FlowAddress, FlowEnd } from '../flows.ts'
 import { ZONES } from '../flows.ts'
-import { badgePlace, placesOf, PLAN_HEIGHT, PLAN_WIDTH, ROW_ORDER, wayBetween, ZONE_AREAS } from './site-plan.ts'
+import { badgePlace, placesOf, PLAN_HEIGHT, PLAN_WIDTH, wayBetween, ZONE_AREAS } from './site-plan.ts'
 import { arrow, badge, box, DIGITS, drawing, INK, QUIET, textLines } from './svg.ts'
 
 export type PlacedFlow = Flow & { readonly addresses: readonly FlowAddress[] }
@@ -40,8 +40,7 @@ export function siteDiagram(options: {
 }): string {
   const { id, title, description, flows, text, say, legend } = options
   const lines = linesOf(flows)
-  const places = placesOf(inOrder(lines))
-  const hasServices = [...places.keys()].some((end) => ZONES[end] === 'management')
+  const places = placesOf([...new Set(lines.flatMap(({ from, to }) => [from, to]))])
   const ways = lines.map(({ from, to }) => wayBetween(from, to, places))
   const texts = lines.map((line, index) => legendText(line, index + 1, say, text))
   const half = halfOf(texts.map((entry) => entry.length))
@@ -52,7 +51,6 @@ export function siteDiagram(options: {
       const fill = ZONE_FILL[zone as keyof typeof ZONE_FILL]
       return `${box({ ...area, fill, stroke: zone === 'cde' ? DIGITS : '#9aa5b1', dashed: true })}\n${name}`
     }),
-    ...(hasServices ? [] : [textLines(['none are configured'], { x: 30, y: 730, size: 12, colour: QUIET })]),
     ...ways.map((points, index) => arrow({ id, points, digits: lines[index]?.digits ?? false })),
     ...[...places].map(([end, area]) => boxOf(text(end), area)),
     ...ways.map((points, index) =>
@@ -77,12 +75,6 @@ function linesOf(flows: readonly PlacedFlow[]): readonly Line[] {
     lines.set(key, { ...line, digits: line.digits || digits, flows: [...line.flows, flow] })
   }
   return [...lines.values()]
-}
-
-function inOrder(lines: readonly Line[]): readonly FlowEnd[] {
-  const ends = [...new Set(lines.flatMap(({ from, to }) => [from, to]))]
-  const rank = (end: FlowEnd): number => (ROW_ORDER.includes(end) ? ROW_ORDER.indexOf(end) : ROW_ORDER.length)
-  return ends.toSorted((one, other) => rank(one) - rank(other))
 }
 
 function boxOf(

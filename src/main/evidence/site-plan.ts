@@ -12,48 +12,42 @@ export const ZONE_AREAS: Readonly<Record<Zone, Area & { readonly name: string }>
   edge: { name: 'Edge: SIP, no media', x: 235, y: 15, width: 580, height: 240 },
   cde: { name: 'Cardholder data environment', x: 235, y: 285, width: 580, height: 340 },
   'contact-centre': { name: 'Contact centre zone', x: 855, y: 15, width: 330, height: 610 },
-  management: { name: 'Outside services', x: 15, y: 670, width: 1_170, height: 115 },
+  management: { name: 'Management, and services outside', x: 15, y: 670, width: 1_170, height: 115 },
 }
 
-const PLACES: Readonly<Partial<Record<FlowEnd, Area>>> = {
+/** Each has its place whether it is configured or not, so that no line has to go around another's box. */
+const PLACES: Readonly<Record<FlowEnd, Area>> = {
   carrier: { x: 30, y: 70, width: 150, height: 330 },
   sipd: { x: 330, y: 55, width: 160, height: 70 },
   sbc: { x: 540, y: 165, width: 160, height: 70 },
-  operator: { x: 260, y: 165, width: 150, height: 60 },
   rtpengine: { x: 330, y: 325, width: 160, height: 80 },
   guard: { x: 330, y: 435, width: 160, height: 80 },
   vault: { x: 330, y: 545, width: 160, height: 65 },
   database: { x: 600, y: 545, width: 150, height: 65 },
-  'payment-system': { x: 655, y: 425, width: 150, height: 60 },
+  'payment-system': { x: 655, y: 385, width: 150, height: 60 },
+  detokenizer: { x: 690, y: 460, width: 115, height: 60 },
   desk: { x: 870, y: 165, width: 140, height: 70 },
   browser: { x: 870, y: 265, width: 140, height: 60 },
   'contact-centre': { x: 1_035, y: 70, width: 140, height: 330 },
+  // A row: who is asked by sipd stands left, the operator below the vault, and who hears from the vault behind.
+  resolver: inRow(0),
+  homer: inRow(1),
+  operator: inRow(2),
+  acquirer: inRow(3),
+  'key-service': inRow(4),
+  syslog: inRow(5),
+  clock: inRow(6),
+  prometheus: inRow(7),
 }
 
-/** Services outside stand in a row; each end that has no place of its own is added to it. */
-const ROW = { first: 30, step: 165, y: 705, width: 150, height: 65 }
+function inRow(place: number): Area {
+  return { x: 30 + place * 145, y: 705, width: 135, height: 65 }
+}
 
 /** The boxes of these ends. */
 export function placesOf(ends: readonly FlowEnd[]): ReadonlyMap<FlowEnd, Area> {
-  const inRow = ends.filter((end) => PLACES[end] === undefined)
-  return new Map(
-    ends.map((end) => {
-      const { first, step, y, width, height } = ROW
-      return [end, PLACES[end] ?? { x: first + inRow.indexOf(end) * step, y, width, height }]
-    }),
-  )
+  return new Map(ends.map((end) => [end, PLACES[end]]))
 }
-
-/** The order of the row: who is asked by sipd stands left, who hears from the vault behind. */
-export const ROW_ORDER: readonly FlowEnd[] = [
-  'resolver',
-  'homer',
-  'acquirer',
-  'key-service',
-  'syslog',
-  'clock',
-  'prometheus',
-]
 
 /** Lines that would else go through boxes: corners between the two ends, by `from to`. */
 export function wayBetween(from: FlowEnd, to: FlowEnd, places: ReadonlyMap<FlowEnd, Area>): readonly Point[] {
@@ -114,19 +108,28 @@ const KNOWN_WAYS: Readonly<Record<string, readonly Point[]>> = {
     [580, 165],
   ],
   'operator vault': [
-    [285, 225],
-    [285, 578],
-    [330, 578],
+    [400, 705],
+    [400, 610],
   ],
   'payment-system vault': [
-    [730, 485],
-    [730, 530],
-    [470, 530],
-    [470, 545],
+    [672, 445],
+    [672, 523],
+    [455, 523],
+    [455, 545],
+  ],
+  'detokenizer vault': [
+    [750, 520],
+    [750, 534],
+    [478, 534],
+    [478, 545],
   ],
   'operator sbc': [
-    [410, 210],
-    [540, 210],
+    [350, 705],
+    [350, 635],
+    [229, 635],
+    [229, 270],
+    [560, 270],
+    [560, 235],
   ],
   'desk sbc': [
     [870, 200],
@@ -147,8 +150,8 @@ function toEveryProcess(start: Area): readonly Point[] {
   const x = start.x + start.width / 2
   return [
     [x, start.y],
-    [x, 645],
-    [835, 645],
+    [x, 631],
+    [835, 631],
     [835, 500],
     [815, 500],
   ]
@@ -180,9 +183,9 @@ function downTo(from: FlowEnd, to: FlowEnd, start: Area, end: Area): readonly Po
 
 /** Where a line leaves the vault's box, and how deep it turns, so that none crosses another. */
 const BELOW_VAULT: Readonly<Partial<Record<FlowEnd, { readonly offset: number; readonly lane: number }>>> = {
-  acquirer: { offset: 20, lane: 645 },
-  'key-service': { offset: 112, lane: 659 },
-  syslog: { offset: 130, lane: 652 },
+  acquirer: { offset: 94, lane: 659 },
+  'key-service': { offset: 112, lane: 652 },
+  syslog: { offset: 130, lane: 645 },
   clock: { offset: 146, lane: 638 },
 }
 
