@@ -7,8 +7,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { UNNAMED } from '../../src/main/account.ts'
 import { FLOWS } from '../../src/main/flows.ts'
-import { ROLE_NAMES } from '../../src/main/role-name.ts'
-import { deployedSite } from '../fakes/deployed-site.ts'
+import { deployedSite, READERS } from '../fakes/deployed-site.ts'
 
 const CHECKOUT = resolve(import.meta.dirname, '../..')
 const FOLDER = join(CHECKOUT, 'deploy/docker')
@@ -28,6 +27,7 @@ type Service = {
   readonly network_mode?: string
   readonly networks?: Readonly<Record<string, unknown>> | readonly string[]
   readonly ports?: readonly string[]
+  readonly volumes?: readonly string[]
 }
 type Compose = {
   readonly services: Readonly<Record<string, Service>>
@@ -123,15 +123,18 @@ t.test('two services share a network when there is a flow between them, and only
   const endOf = (name: string): string =>
     ({ drachtio: 'sipd', 'guard-1': 'guard', postgresql: 'database' })[name] ?? name
   // With one host's network guards are where their rtpengine is; the database is in the CDE with them, and the wall of drachtio
-  // and rtpengine to the outside is one network. Redis is not used yet.
+  // and rtpengine to the outside is one network. Desk and operator both give orders to the sbc, in a network in which neither
+  // listens. Redis is not used yet.
   const together = [
     'drachtio rtpengine',
     'drachtio guard-1',
     'rtpengine vault',
     'rtpengine postgresql',
     'guard-1 postgresql',
+    'desk operator',
   ]
   const names = services.map(([name]) => name).filter((name) => name !== 'redis')
+  t.ok(names.includes('operator'))
   names.forEach((one, index) => {
     for (const other of names.slice(index + 1)) {
       const isShared = networksOf(one).some((network) => networksOf(other).includes(network))
@@ -148,8 +151,53 @@ t.test('two services share a network when there is a flow between them, and only
   t.end()
 })
 
-t.test('the site beside compose.yaml is taken by each role with its own files alone', (t) => {
-  const sites = deployedSite(t, () => join(FOLDER, 'tonewall.yaml'))
-  for (const role of ROLE_NAMES) t.match(sites.get(role), { kind: 'loaded' }, role)
+t.test('the site beside compose.yaml is taken by each role, and by operators, with its own files alone', (t) => {
+  const mounted = (service: string): string => {
+    const { volumes = [] } = compose.services[service] ?? {}
+    const [file = ''] = volumes.flatMap(
+      (volume) => /^\.\/(.+):\/etc\/tonewall\/tonewall\.yaml:ro$/.exec(volume)?.[1] ?? [],
+    )
+    return file
+  }
+  const files = { sipd: 'tonewall.yaml', sbc: mounted('sbc'), guard: mounted('guard-1'), vault: mounted('vault') }
+  const all = { ...files, desk: mounted('desk'), operator: mounted('operator') }
+  const sites = deployedSite(t, (reader) => join(FOLDER, all[reader]))
+  for (const reader of READERS) t.match(sites.get(reader), { kind: 'loaded' }, reader)
+  const lines = (name: string) =>
+    readFileSync(join(FOLDER, name), 'utf8')
+      .split('\n')
+      .filter((line) => !line.startsWith('#'))
+  for (const name of ['tonewall-vault.yaml', 'tonewall-operator.yaml']) {
+    const differing = lines(name).filter((line, index) => line !== lines('tonewall.yaml')[index])
+    t.equal(differing.length, 1, name)
+    t.match(differing[0], /^ {2}host: /)
+  }
   t.end()
 })
+
+t.test('each end of a flow finds the other at the address that its file says', (t) => {
+  const sites = deployedSite(t, (reader) => join(FOLDER, `tonewall${reader === 'operator' ? '-operator' : ''}.yaml`))
+  const renamed: Readonly<Record<string, string>> = { sipd: 'drachtio', guard: 'rtpengine', database: 'postgresql' }
+  const serviceOf = (end: string): string => renamed[end] ?? end
+  for (const [reader, site] of sites) {
+    if (site.kind !== 'loaded') throw new Error('each takes it')
+    const mine = Object.keys(networksOf(serviceOf(reader)))
+    // drachtio answers the sbc, and begins nothing.
+    for (const { name, to, at } of FLOWS.filter(({ from }) => from === reader && from !== 'sipd')) {
+      for (const { host } of at(site.configuration)) {
+        const theirs = Object.entries(networksOf(serviceOf(to)))
+        const [shared = 'none'] = theirs.find(([, address]) => address === host) ?? []
+        t.ok(mine.includes(shared), `${name}: ${reader} is in the network in which ${to} is ${host}`)
+      }
+    }
+  }
+  t.end()
+})
+
+/** The address of a service in each of its networks. */
+function networksOf(name: string): Readonly<Record<string, string>> {
+  const networks = (compose.services[name]?.networks ?? {}) as Readonly<
+    Record<string, { readonly ipv4_address: string }>
+  >
+  return Object.fromEntries(Object.entries(networks).map(([network, { ipv4_address: address }]) => [network, address]))
+}

@@ -6,11 +6,10 @@ import * as apps from 'kubernetes-models/apps/v1'
 import * as networking from 'kubernetes-models/networking.k8s.io/v1'
 import * as core from 'kubernetes-models/v1'
 import { UNNAMED } from '../../src/main/account.ts'
-import { FLOWS } from '../../src/main/flows.ts'
+import { FLOWS, flowsOf, type FlowEnd } from '../../src/main/flows.ts'
 import { listenAddresses } from '../../src/main/listen-address.ts'
-import { ROLE_NAMES } from '../../src/main/role-name.ts'
 import type { AccountName } from '../../src/wire/configuration.ts'
-import { deployedSite } from '../fakes/deployed-site.ts'
+import { deployedSite, READERS } from '../fakes/deployed-site.ts'
 
 const FOLDER = resolve(import.meta.dirname, '../../deploy/kubernetes')
 const kustomization = parse(readFileSync(join(FOLDER, 'kustomization.yaml'), 'utf8')) as {
@@ -21,6 +20,8 @@ const documents = kustomization.resources.flatMap((name) =>
 )
 const workloads = documents.filter(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet')
 const policies = documents.filter(({ kind }) => kind === 'NetworkPolicy')
+/** No process of the product runs as this one. */
+const OPERATOR = 61_007
 const containers = workloads.flatMap(({ spec }) => spec?.template?.spec.containers ?? [])
 
 type Container = {
@@ -32,8 +33,13 @@ type Container = {
 type PolicyPort = { readonly protocol: string; readonly port: number; readonly endPort?: number }
 type Rule = {
   readonly ports: readonly PolicyPort[]
-  readonly from?: readonly object[]
-  readonly to?: readonly object[]
+  readonly from?: readonly Peer[]
+  readonly to?: readonly Peer[]
+}
+type Peer = {
+  readonly ipBlock?: { readonly cidr: string }
+  readonly namespaceSelector?: { readonly matchLabels: Readonly<Record<string, string>> }
+  readonly podSelector?: { readonly matchLabels: { readonly app: string } }
 }
 type Document = {
   readonly apiVersion: string
@@ -77,22 +83,32 @@ t.test('the manifests are what the API of Kubernetes describes', (t) => {
 
 t.test('every container is its own user, without rights, on a file system that it cannot write', (t) => {
   for (const { name, securityContext } of containers) {
-    const role = name.replace(/-\d+$/, '') as AccountName
+    const role = name.replace(/-\d+$/, '') as AccountName | 'operator'
+    const user = role === 'operator' ? OPERATOR : UNNAMED[role]
     t.match(
       securityContext,
       {
         allowPrivilegeEscalation: false,
         readOnlyRootFilesystem: true,
         runAsNonRoot: true,
-        runAsUser: UNNAMED[role],
-        runAsGroup: UNNAMED[role],
+        runAsUser: user,
+        runAsGroup: user,
         capabilities: { drop: ['ALL'] },
         seccompProfile: { type: 'RuntimeDefault' },
       },
       name,
     )
   }
-  t.same(containers.map(({ name }) => name).sort(), ['desk', 'guard-1', 'rtpengine', 'sbc', 'sipd', 'vault'])
+  t.same(containers.map(({ name }) => name).sort(), [
+    'desk',
+    'guard-1',
+    'operator',
+    'rtpengine',
+    'sbc',
+    'sipd',
+    'vault',
+  ])
+  t.notOk(Object.values<number>(UNNAMED).includes(OPERATOR))
   for (const { spec, metadata } of workloads) {
     const pod = spec?.template?.spec
     t.equal(pod?.automountServiceAccountToken, false, metadata.name)
@@ -132,10 +148,83 @@ t.test('a namespace lets nothing in or out but flows of the product, to ports th
   t.end()
 })
 
+/** The pods of each end of a flow; guards and rtpengine have their node's network, where policies do not hold. */
+const PODS: Readonly<Partial<Record<FlowEnd, string>>> = {
+  sipd: 'edge',
+  sbc: 'edge',
+  vault: 'vault',
+  desk: 'desk',
+  operator: 'operator',
+}
+/** Whoever is not in a pod of ours. */
+const OUTSIDE: Readonly<Partial<Record<FlowEnd, string>>> = {
+  carrier: '203.0.113.0/28',
+  'contact-centre': '198.51.100.80/28',
+  browser: '198.51.100.80/28',
+  guard: '198.51.100.42/32',
+  rtpengine: '198.51.100.42/32',
+  database: '198.51.100.50/32',
+  prometheus: 'monitoring',
+}
+
+/** An address, a namespace, or one kind of pods in it. */
+function peerText({ ipBlock, namespaceSelector, podSelector }: Peer): string {
+  const namespace = namespaceSelector?.matchLabels['kubernetes.io/metadata.name'] ?? ''
+  return ipBlock?.cidr ?? [namespace, ...(podSelector === undefined ? [] : [podSelector.matchLabels.app])].join('/')
+}
+
+t.test(
+  'each flow of the site may leave the pod that begins it and enter the pod that answers, and an operator reaches two pods',
+  (t) => {
+    const loaded = deployedSite(t, () => join(FOLDER, 'tonewall.yaml')).get('guard')
+    if (loaded?.kind !== 'loaded') throw new Error('a guard takes it')
+    const namesOf = (end: FlowEnd): readonly string[] => {
+      const pod = PODS[end] ?? end
+      const outside = OUTSIDE[end]
+      return outside === undefined ? [`tonewall-${pod}`, `tonewall-${pod}/${pod}`] : [outside]
+    }
+    const allows = (
+      pod: string,
+      direction: 'ingress' | 'egress',
+      peer: FlowEnd,
+      transport: string,
+      port: number,
+    ): boolean =>
+      policies.some(({ metadata, spec }) => {
+        if (metadata.namespace !== `tonewall-${pod}`) return false
+        return (spec?.[direction] ?? []).some(({ ports, from, to }) => {
+          const isPeer = (from ?? to ?? []).some((one) => namesOf(peer).includes(peerText(one)))
+          const isPort = (each: PolicyPort) =>
+            each.protocol === transport.toUpperCase() && port >= each.port && port <= (each.endPort ?? each.port)
+          return isPeer && ports.some(isPort)
+        })
+      })
+    for (const { name, from, to, transport, addresses } of flowsOf(loaded.configuration)) {
+      const [begins, answers] = [PODS[from], PODS[to]]
+      if (begins === answers) continue
+      for (const { port } of addresses) {
+        if (port === null) continue
+        if (begins !== undefined)
+          t.ok(allows(begins, 'egress', to, transport, port), `${name} leaves ${begins} for ${port}`)
+        if (answers !== undefined)
+          t.ok(allows(answers, 'ingress', from, transport, port), `${name} enters ${answers} at ${port}`)
+      }
+    }
+    const ofOperators = policies.filter(({ metadata: { name } }) => name.endsWith('-operator'))
+    t.same(
+      ofOperators.map(({ metadata: { name, namespace } }) => `${name} in ${namespace ?? ''}`).sort(),
+      ['edge', 'operator', 'operator', 'vault']
+        .map((pod, index) => `${index < 2 ? 'sbc' : 'vault'}-operator in tonewall-${pod}`)
+        .sort(),
+    )
+    t.end()
+  },
+)
+
 t.test('the sites of the manifests are taken by each role, and differ in an address alone', (t) => {
-  const fileOf = { sipd: '-edge', sbc: '-edge', guard: '', vault: '-vault', desk: '' }
+  const fileOf = { sipd: '-edge', sbc: '-edge', guard: '', vault: '-vault', desk: '', operator: '' }
   const sites = deployedSite(t, (role) => join(FOLDER, `tonewall${fileOf[role]}.yaml`))
-  for (const role of ROLE_NAMES) t.match(sites.get(role), { kind: 'loaded' }, role)
+  for (const role of READERS) t.match(sites.get(role), { kind: 'loaded' }, role)
   const lines = (name: string) =>
     readFileSync(join(FOLDER, name), 'utf8')
       .split('\n')
