@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { composeCardBody } from '../../src/cde/card-body.ts'
 import { startApi } from '../../src/cde/vault/api/start-api.ts'
 import { openVault } from '../../src/cde/vault/vault.ts'
+import { countRefusals } from '../../src/kit/channel.ts'
 import { createLogger } from '../../src/kit/log.ts'
 import { Metrics } from '../../src/kit/metrics.ts'
 import { runDetokenizeCommand } from '../../src/cde/detokenize-command.ts'
@@ -32,7 +33,7 @@ async function site(t: Test) {
       parts: vault.parts,
       identity: { role: 'vault', ...own, authority: authority.certificate },
       logger,
-      metrics,
+      refused: countRefusals(metrics),
       record: () => undefined,
     },
   )

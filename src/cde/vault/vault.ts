@@ -90,19 +90,19 @@ export async function startVault(
   options: VaultOptions & { readonly host: string; readonly port: number; readonly identity: Identity },
 ): Promise<{ readonly port: number; readonly apiPort: number | null; close(): Promise<void> }> {
   const vault = await openVault(options)
+  const refused = countRefusals(options.metrics)
+  const record = (peer: RefusedPeer<ChannelRefusal>): void => void recordRefused(peer, vault.store, options.logger)
   try {
     const listener = await listenVault({
       ...options,
       service: vault.service,
       orders: vault.orders,
-      refused: countRefusals(options.metrics),
-      record: (refused) => void recordRefused(refused, vault.store, options.logger),
+      refused,
+      record,
     })
     options.logger.info({ port: listener.port }, 'vault listens')
-    const record = (refused: RefusedPeer<ChannelRefusal>): void => {
-      void recordRefused(refused, vault.store, options.logger)
-    }
-    const api = options.api == null ? null : await startApi(options.api, { ...options, parts: vault.parts, record })
+    const doors = { ...options, refused, record }
+    const api = options.api == null ? null : await startApi(options.api, { ...doors, parts: vault.parts })
     return {
       port: listener.port,
       apiPort: api?.port ?? null,

@@ -3,7 +3,7 @@ import t from 'tap'
 import { makeDevelopmentAuthority } from '../../../certs/development-authority.ts'
 import { composeCardBody } from '../../../src/cde/card-body.ts'
 import { parseVaultReply, type VaultReply } from '../../../src/cde/vault-protocol.ts'
-import { startVault } from '../../../src/cde/vault/vault.ts'
+import { startVault, type VaultOptions } from '../../../src/cde/vault/vault.ts'
 import { ChannelClient } from '../../../src/kit/channel.ts'
 import { readIdentity, type Role } from '../../../src/kit/identity.ts'
 import { createLogger } from '../../../src/kit/log.ts'
@@ -20,7 +20,7 @@ makeDevelopmentAuthority(certificates)
 const identityOf = (role: Role) => readIdentity({ folder: certificates, role })
 const REQUEST = { type: 'tokenize', merchant: 'shop', windowId: 'w1', idempotencyKey: 'window-1-card' }
 
-function start(port = 0) {
+function start(port = 0, more: Pick<VaultOptions, 'api'> = {}) {
   return startVault({
     dataDir: join(folder, 'data'),
     host: '127.0.0.1',
@@ -29,6 +29,7 @@ function start(port = 0) {
     merchants: [{ name: 'shop' }],
     logger: createLogger({ role: 'vault', level: 'silent' }),
     metrics: new Metrics('vault'),
+    ...more,
   })
 }
 
@@ -58,6 +59,13 @@ t.test('a guard gets its token over the channel', async (t) => {
   })
   guard.close()
   await vault.close()
+  await vault.close()
+})
+
+t.test('a vault with an API has two doors, and counts who is turned away at either', async (t) => {
+  const vault = await start(0, { api: { host: '127.0.0.1', port: 0, clients: [] } })
+  t.ok(vault.port > 0 && (vault.apiPort ?? 0) > 0)
+  t.not(vault.port, vault.apiPort)
   await vault.close()
 })
 

@@ -1,7 +1,6 @@
-import { countRefusals, type ChannelRefusal } from '../../../kit/channel.ts'
+import type { ChannelRefusal } from '../../../kit/channel.ts'
 import type { Identity } from '../../../kit/identity.ts'
 import type { Logger } from '../../../kit/log.ts'
-import type { Metrics } from '../../../kit/metrics.ts'
 import type { RefusedPeer } from '../../../kit/refusals.ts'
 import { within } from '../../../kit/within.ts'
 import type { VaultApiConfiguration } from '../../../wire/vault-api-configuration.ts'
@@ -19,15 +18,16 @@ export async function startApi(
     readonly parts: OperationParts
     readonly identity: Identity
     readonly logger: Logger
-    readonly metrics: Metrics
+    /** Counts who is turned away, with those of the vault's other door. */
+    readonly refused: (code: ChannelRefusal) => void
     readonly record: (refused: RefusedPeer<ChannelRefusal>) => void
     readonly clockMs?: () => number
     readonly closeMs?: number
   },
 ): Promise<ApiListener> {
-  const { parts, identity, logger, metrics, record, clockMs = () => performance.now(), closeMs = CLOSE_MS } = options
+  const { parts, identity, logger, refused, record, clockMs = () => performance.now(), closeMs = CLOSE_MS } = options
   const service = new ApiService({ parts, clients, logger, clockMs })
-  const listener = await listenApi({ host, port, identity, service, logger, record, refused: countRefusals(metrics) })
+  const listener = await listenApi({ host, port, identity, service, logger, record, refused })
   logger.info({ port: listener.port, count: clients.length }, 'the API of the vault listens')
   return {
     port: listener.port,

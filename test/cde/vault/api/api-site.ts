@@ -2,7 +2,7 @@ import { request as ask, type RequestOptions } from 'node:https'
 import type { Test } from 'tap'
 import { startApi } from '../../../../src/cde/vault/api/start-api.ts'
 import type { MerchantOptions } from '../../../../src/cde/vault/vault.ts'
-import type { ChannelRefusal } from '../../../../src/kit/channel.ts'
+import { countRefusals, type ChannelRefusal } from '../../../../src/kit/channel.ts'
 import { clientName, type Identity } from '../../../../src/kit/identity.ts'
 import { createLogger } from '../../../../src/kit/log.ts'
 import type { RefusedPeer } from '../../../../src/kit/refusals.ts'
@@ -91,7 +91,7 @@ export async function openApi(
       parts: vault.parts,
       identity,
       logger: createLogger({ role: 'vault', level: 'silent' }),
-      metrics: vault.metrics,
+      refused: countRefusals(vault.metrics),
       record: (peer) => refused.push(peer),
       ...(nowMs === undefined ? {} : { clockMs: nowMs }),
       closeMs: 1_000,
