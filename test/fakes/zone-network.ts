@@ -10,9 +10,9 @@ const COMMAND_MS_MAX = 20_000
 const NO_IPV6 = '/proc/sys/net/ipv6/conf/all/disable_ipv6'
 
 /** Each zone's side of its cable to the wall, and the addresses of those in it. */
-export const ZONE_NAMES = ['carrier', 'edge', 'cde', 'contact'] as const
+export const ZONE_NAMES = ['carrier', 'edge', 'cde', 'contact', 'mgmt'] as const
 export type ZoneName = (typeof ZONE_NAMES)[number]
-const NETS: Readonly<Record<ZoneName, number>> = { carrier: 1, edge: 2, cde: 3, contact: 4 }
+const NETS: Readonly<Record<ZoneName, number>> = { carrier: 1, edge: 2, cde: 3, contact: 4, mgmt: 5 }
 
 export function addressIn(zone: ZoneName, host: 'first' | 'second' = 'first'): string {
   return `10.66.${NETS[zone]}.${host === 'first' ? 10 : 20}`
@@ -24,21 +24,24 @@ const DEFINITIONS: Readonly<Record<string, string>> = {
   EDGE: '"edge"',
   CDE: '"cde"',
   CONTACT_CENTRE: '"contact"',
+  MANAGEMENT: '"mgmt"',
   EDGE_NET: '10.66.2.0/24',
   CDE_NET: '10.66.3.0/24',
   CONTACT_CENTRE_NET: '10.66.4.0/24',
+  MANAGEMENT_NET: '10.66.5.0/24',
   SIPD: addressIn('edge'),
   SBC: addressIn('edge'),
   RTPENGINE: addressIn('cde'),
   GUARD: addressIn('cde'),
   VAULT: addressIn('cde'),
   DESK: addressIn('contact'),
+  OPERATOR: `{ ${addressIn('mgmt')} }`,
   CARRIER_PEERS: `{ ${addressIn('carrier')} }`,
   CONTACT_CENTRE_PEERS: `{ ${addressIn('contact', 'second')} }`,
 }
 
 /**
- * Four network namespaces, each with a cable to a fifth that routes between them under the rules of deploy/nftables. Their
+ * Five network namespaces, each with a cable to a sixth that routes between them under the rules of deploy/nftables. Their
  * names are of this run alone, and close() takes them away with all that is in them. Needs root.
  */
 export class ZoneNetwork {

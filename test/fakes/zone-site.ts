@@ -31,6 +31,7 @@ export const AGENT = { host: addressIn('contact', 'second'), port: 5_070 }
 /** The whole product, each process in the network of its zone and as its own user: what systemd units do on several machines. */
 export class ZoneSite {
   readonly configuration: Configuration
+  readonly file: string
   /** As an agent who sits in the contact centre. */
   readonly desk: DeskClient
   readonly #processes: readonly WatchedProcess[]
@@ -38,11 +39,13 @@ export class ZoneSite {
 
   private constructor(parts: {
     readonly configuration: Configuration
+    readonly file: string
     readonly desk: DeskClient
     readonly processes: readonly WatchedProcess[]
     readonly relays: readonly ZoneRelay[]
   }) {
     this.configuration = parts.configuration
+    this.file = parts.file
     this.desk = parts.desk
     this.#processes = parts.processes
     this.#relays = parts.relays
@@ -85,7 +88,7 @@ export class ZoneSite {
       }, READY_MS_MAX)
       const token = readSecret(desk.agents.find(({ role }) => role === 'all')?.tokenFile ?? '')
       const client = new DeskClient({ address: `http://${page.address.host}:${page.address.port}`, token })
-      return new ZoneSite({ configuration, desk: client, processes, relays })
+      return new ZoneSite({ configuration, file, desk: client, processes, relays })
     } catch (error) {
       for (const relay of relays) relay.close()
       for (const process of processes) process.kill()

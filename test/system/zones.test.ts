@@ -9,6 +9,7 @@ import type { LoggedPacket } from '../../src/demo/phone/phone-protocol.ts'
 import { BoundaryCapture } from '../fakes/boundary-capture.ts'
 import { needlesOf, searchBytes } from '../fakes/canary-search.ts'
 import { addressIn, ZONE_NAMES, ZoneNetwork, type ZoneName } from '../fakes/zone-network.ts'
+import { ZoneOperator } from '../fakes/zone-operator.ts'
 import { AGENT, ZoneSite } from '../fakes/zone-site.ts'
 
 const CANARY = '4263982640269299'
@@ -34,6 +35,10 @@ const FORBIDDEN = [
   { from: 'edge', transport: 'tcp', to: addressIn('cde'), port: 9_210, counter: 'dropped_to_cde' },
   { from: 'cde', transport: 'tcp', to: AGENT.host, port: 4_444, counter: 'dropped_from_cde' },
   { from: 'cde', transport: 'udp', to: addressIn('carrier'), port: 53, counter: 'dropped_from_cde' },
+  // Where card numbers are told, guards are ordered and databases answer, an operator has no business.
+  { from: 'mgmt', transport: 'tcp', to: addressIn('cde'), port: 9_211, counter: 'dropped_to_cde' },
+  { from: 'mgmt', transport: 'tcp', to: addressIn('cde'), port: 9_201, counter: 'dropped_to_cde' },
+  { from: 'mgmt', transport: 'tcp', to: addressIn('cde'), port: 5_432, counter: 'dropped_to_cde' },
 ] as const
 
 /** All that crossed each boundary, as src/main/flows.ts has it. */
@@ -41,11 +46,14 @@ const SIP_CARRIER = 'carrier > edge udp 5060'
 const SIP_AGENT = 'contact > edge udp 5060'
 const DESK = 'contact > edge tcp 9220'
 const ORDERS = ['edge > cde tcp 9201', 'edge > cde udp 22230']
+const TO_SBC = 'mgmt > edge tcp 9220'
+const TO_VAULT = 'mgmt > cde tcp 9210'
 const EXPECTED = {
   carrier: ['carrier > cde udp media', SIP_CARRIER],
-  edge: [SIP_CARRIER, DESK, SIP_AGENT, ...ORDERS],
-  cde: ['carrier > cde udp media', 'contact > cde udp media', ...ORDERS],
+  edge: [SIP_CARRIER, DESK, SIP_AGENT, TO_SBC, ...ORDERS],
+  cde: ['carrier > cde udp media', 'contact > cde udp media', TO_VAULT, ...ORDERS],
   contact: ['contact > cde udp media', DESK, SIP_AGENT],
+  mgmt: [TO_SBC, TO_VAULT],
 }
 
 t.test('the zones are apart', { timeout: FILE_MS_MAX }, async (t) => {
@@ -95,6 +103,20 @@ t.test('the zones are apart', { timeout: FILE_MS_MAX }, async (t) => {
     await payer.hangup()
   })
 
+  await t.test(
+    'an operator on a machine of the management zone reaches sbc and vault, with no secret but a certificate',
+    async (t) => {
+      const { configuration, file: siteFile } = site
+      const operator = new ZoneOperator({ network, folder, siteFile, certificates: configuration.certificates })
+      const calls = await operator.tonewall(['calls', '--json'])
+      t.equal(calls.status, 0, calls.said)
+      t.type(JSON.parse(calls.text), Array)
+      const keys = await operator.tonewall(['vault', 'keys', 'list', '--json'])
+      t.equal(keys.status, 0, keys.said)
+      t.match(keys.text, '"merchant":"test"')
+    },
+  )
+
   const counted = await network.counters()
   await t.test('every flow that it took was counted, and nothing was dropped for it', (t) => {
     const flows = [
@@ -105,6 +127,8 @@ t.test('the zones are apart', { timeout: FILE_MS_MAX }, async (t) => {
       'media_control',
       'guard_control',
       'sbc_desk',
+      'sbc_operator',
+      'vault_operator',
     ]
     for (const flow of flows) t.ok((counted[flow] ?? 0) > 0, flow)
     // Invalid to the connection tracker is what comes late, such as a repeated segment: that depends on the machine.
