@@ -81,6 +81,7 @@ function liveCall(entry: CallEntry): LiveCall {
     to: shown(entry.to),
     payerTrunk: view?.payerTrunk ?? (isInbound ? entry.callerTrunk : callee),
     agentTrunk: view?.agentTrunk ?? (isInbound ? callee : entry.callerTrunk),
+    merchant: entry.merchant,
     agent: entry.agent,
     startedAtMs: entry.startedAtMs,
     answeredAtMs: entry.answeredAtMs,

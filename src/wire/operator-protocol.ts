@@ -1,6 +1,7 @@
 import { callIdShape, deskToSbcShape, agentShape, sbcToDeskShape, sipCallIdShape } from './call-protocol.ts'
 import { either, epochMs, integer, list, literal, nullable, parser, record, text, truth, type Shaped } from './shape.ts'
 import { TRACE_EVENTS_MAX, TRACE_MESSAGES_MAX, tracedMessageShape, windowEventShape } from './trace-protocol.ts'
+import { merchantShape } from './window-progress.ts'
 
 /** What an operator may ask of the sbc beside what a desk may: who is talking, how a call was signalled, and what the site runs by. */
 
@@ -13,7 +14,7 @@ const partyShape = text(/^[\x20-\x7e]{0,64}$/)
 /** As SDP names it; '-' while none is agreed. */
 const codecShape = text(/^[\w.-]{1,32}$/)
 
-/** A call as the operator's table has it. Trunks, agent and engine are null while they are not known. */
+/** A call as the operator's table has it. Trunks, merchant, agent and engine are null while they are not known. */
 export const liveCallShape = record({
   callId: nullable(callIdShape),
   sipCallId: sipCallIdShape,
@@ -23,6 +24,8 @@ export const liveCallShape = record({
   to: partyShape,
   payerTrunk: nullable(nameShape),
   agentTrunk: nullable(nameShape),
+  /** Whose cards can be taken on it. */
+  merchant: nullable(merchantShape),
   agent: nullable(agentShape),
   startedAtMs: epochMs,
   answeredAtMs: nullable(epochMs),

@@ -21,6 +21,7 @@ const CALL: LiveCall = {
   to: '18005550199',
   payerTrunk: 'carrier',
   agentTrunk: 'centre',
+  merchant: 'shop',
   agent: 'anna',
   startedAtMs: START,
   answeredAtMs: START + 1_000,

@@ -8,6 +8,7 @@ t.test('a carrier is not trusted and may not transfer, a contact centre is and m
   t.match(completeTrunk({ name: 'a', side: 'carrier', sources: [], target }, OPTIONS), {
     trusted: false,
     transfers: 'refuse',
+    merchant: null,
   })
   t.match(completeTrunk({ name: 'b', side: 'contact-centre', sources: [], target }, OPTIONS), {
     trusted: true,
@@ -48,7 +49,9 @@ t.test('a route leads to a trunk by its name or to several', (t) => {
     from: 'a',
     prefix: '',
     to: [{ trunk: 'b', priority: 1, weight: 100 }],
+    merchant: null,
   })
+  t.equal(completeRoute({ from: 'a', to: 'b', merchant: 'hotel' }).merchant, 'hotel')
   t.same(
     completeRoute({
       from: 'a',

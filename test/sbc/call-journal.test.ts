@@ -72,6 +72,7 @@ t.test('live calls are shown with what is known of them, and no card number', (t
       to: '................',
       payerTrunk: 'carrier',
       agentTrunk: null,
+      merchant: null,
       agent: null,
       startedAtMs: 1_795_335_000_000,
       answeredAtMs: null,

@@ -13,6 +13,7 @@ const RINGING: LiveCall = {
   to: '2',
   payerTrunk: 'carrier',
   agentTrunk: null,
+  merchant: null,
   agent: null,
   startedAtMs: 1_795_335_000_000,
   answeredAtMs: null,

@@ -82,6 +82,7 @@ t.test('refused, cancelled and unroutable attempts are recorded, a stranger’s 
       reason: 'refused',
       payerTrunk: 'carrier',
       agentTrunk: 'centre',
+      merchant: null,
       attempts: [{ target: '192.0.2.2:5070;transport=udp', trunk: 'centre', status: 486 }],
     },
     { status: 404, endedBy: 'tonewall', isEmergency: true, attempts: [] },
@@ -95,7 +96,7 @@ t.test('an answered call is recorded once, when its quality is known, with the c
   const quality = Promise.withResolvers<Awaited<CallEnd['quality']>>()
   let ending: CallEnd | null = null
   const call = {
-    facts: { callId: 'abcdefghijklmnopqrst', rtpengine: 'media-1', agent: 'anna' },
+    facts: { callId: 'abcdefghijklmnopqrst', rtpengine: 'media-1', agent: 'anna', merchant: 'shop' },
     media: { sdpOf: () => '' },
     view: () => ({ payerSipCallId: 'p@carrier', agentSipCallId: 'a', payment: null }),
     get ending() {

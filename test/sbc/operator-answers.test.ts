@@ -14,6 +14,7 @@ const CALL: LiveCall = {
   to: '18005550199',
   payerTrunk: 'carrier',
   agentTrunk: 'centre',
+  merchant: 'shop',
   agent: 'agent',
   startedAtMs: 1_795_335_000_000,
   answeredAtMs: 1_795_335_001_000,

@@ -11,6 +11,7 @@ const CALL: LiveCall = {
   to: '18005550199',
   payerTrunk: 'carrier',
   agentTrunk: null,
+  merchant: null,
   agent: null,
   startedAtMs: 1_795_335_000_000,
   answeredAtMs: null,
