@@ -7,7 +7,8 @@ import type { ReencryptionProgress } from './vault/reencryption.ts'
  */
 export type VaultOrder = { readonly type: 'operator' } & (
   | { readonly order: 'keys' | 'reencrypt' | 'rewrap' | 'seal_state' | 'unseal' }
-  | { readonly order: 'rotate'; readonly merchant: string }
+  /** A new key of fingerprints brings a new key of cards. */
+  | { readonly order: 'rotate'; readonly merchant: string; readonly purpose: 'card' | 'fingerprint' }
   /** Twice: the first answer holds the code that the second order must bring. */
   | {
       readonly order: 'shred'
@@ -50,19 +51,22 @@ const MERCHANT = /^[a-z][a-z0-9_-]{0,62}$/
 const KEY_ID = /^key_[a-z]{16}$/
 const CONFIRMATION = /^[a-z]{8}$/
 
-type Fields = Readonly<Record<'type' | 'order' | 'merchant' | 'keyId' | 'confirmation', unknown>>
+type Fields = Readonly<Record<'type' | 'order' | 'merchant' | 'purpose' | 'keyId' | 'confirmation', unknown>>
 
 /** Null for anything that is not exactly an order. */
 export function parseVaultOrder(value: unknown): VaultOrder | null {
   if (typeof value !== 'object' || value === null) return null
-  const { type, order, merchant, keyId, confirmation } = value as Fields
+  const { type, order, merchant, purpose, keyId, confirmation } = value as Fields
   const fields = Object.keys(value).length
   if (type !== 'operator') return null
   if (order === 'keys' || order === 'reencrypt' || order === 'rewrap' || order === 'seal_state' || order === 'unseal') {
     return fields === 2 ? { type, order } : null
   }
   if (typeof merchant !== 'string' || !MERCHANT.test(merchant)) return null
-  if (order === 'rotate') return fields === 3 ? { type, order, merchant } : null
+  if (order === 'rotate') {
+    const isKnown = fields === 4 && (purpose === 'card' || purpose === 'fingerprint')
+    return isKnown ? { type, order, merchant, purpose } : null
+  }
   if (order !== 'shred' || fields !== 5) return null
   if (!isOrNull(keyId, KEY_ID) || !isOrNull(confirmation, CONFIRMATION)) return null
   return { type, order, merchant, keyId, confirmation }

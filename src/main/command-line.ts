@@ -48,7 +48,7 @@ export const USAGE = `usage: tonewall COMMAND
                                       say whether anything in it was changed, taken out or added; --help for more
   vault detokenize TOKEN --purpose TEXT --client NAME --to FILE|- [--merchant NAME] [--certificates FOLDER] [--config FILE]
                                       have the running vault tell one card number, into a file or a pipe
-  vault keys list [--json] | rotate --merchant NAME | reencrypt | rewrap | make
+  vault keys list [--json] | rotate --merchant NAME [--purpose card|fingerprint] | reencrypt | rewrap | make
   vault keys shred --merchant NAME [--key KEY] [--confirm CODE]
                                       show, change and destroy the keys of the running vault; --config FILE with each
   vault custodians create --shares N --threshold M [--folder FOLDER] [--config FILE]

@@ -42,7 +42,7 @@ function orderOf(command: Exclude<KeyCommand, { readonly act: 'make' }>): VaultO
     case 'list':
       return { type, order: 'keys' }
     case 'rotate':
-      return { type, order: command.act, merchant: command.merchant }
+      return { type, order: command.act, merchant: command.merchant, purpose: command.purpose }
     case 'reencrypt':
     case 'rewrap':
       return { type, order: command.act }
@@ -64,7 +64,8 @@ function show(reply: VaultOrderReply, command: KeyCommand, { say, write }: KeyCo
         return 0
       }
       for (const line of keyTable(reply.keys)) say(line)
-      const left = reply.keys.reduce((sum, { state, cards }) => sum + (state === 'retired' ? (cards ?? 0) : 0), 0)
+      const retired = reply.keys.filter(({ purpose, state }) => purpose === 'card' && state === 'retired')
+      const left = retired.reduce((sum, { cards }) => sum + (cards ?? 0), 0)
       const { state, moved, broken } = reply.reencryption
       say(`Cards under retired keys: ${left}. Moved since the vault started: ${moved} (${state}).`)
       if (broken > 0) say(`${broken} cards do not open with their key: somebody has changed their rows.`)

@@ -7,7 +7,7 @@ const SHARES_MAX = 16
 /** `tonewall vault keys`, `tonewall vault custodians` and `tonewall vault unseal`. */
 export type VaultKeyCommand = { readonly kind: 'vault-keys'; readonly configurationFile: string } & (
   | { readonly act: 'list'; readonly json: boolean }
-  | { readonly act: 'rotate'; readonly merchant: string }
+  | { readonly act: 'rotate'; readonly merchant: string; readonly purpose: 'card' | 'fingerprint' }
   | { readonly act: 'reencrypt' | 'rewrap' }
   | { readonly act: 'make' }
   | {
@@ -50,6 +50,7 @@ const OPTIONS = {
   config: { type: 'string' },
   json: { type: 'boolean' },
   merchant: { type: 'string' },
+  purpose: { type: 'string' },
   key: { type: 'string' },
   confirm: { type: 'string' },
   shares: { type: 'string' },
@@ -62,7 +63,7 @@ type Act = VaultKeyCommand['act']
 
 const TAKES: Readonly<Record<Act, readonly Option[]>> = {
   list: ['json', 'config'],
-  rotate: ['merchant', 'config'],
+  rotate: ['merchant', 'purpose', 'config'],
   reencrypt: ['config'],
   rewrap: ['config'],
   make: ['config'],
@@ -103,8 +104,12 @@ function read(act: Act, given: readonly string[], configurationFile: string): Va
       return { ...common, act }
     case 'make':
       return { ...common, act }
-    case 'rotate':
-      return merchant === null ? refused('name the --merchant') : { ...common, act, merchant }
+    case 'rotate': {
+      const purpose = text('purpose') ?? 'card'
+      if (merchant === null) return refused('name the --merchant')
+      if (purpose !== 'card' && purpose !== 'fingerprint') return refused('--purpose is card or fingerprint')
+      return { ...common, act, merchant, purpose }
+    }
     case 'shred':
       if (merchant === null) return refused('name the --merchant, and with --key one of its keys')
       return { ...common, act, merchant, keyId: text('key'), confirmation: text('confirm') }

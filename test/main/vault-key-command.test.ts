@@ -84,9 +84,9 @@ t.test('an operator lists, rotates and shreds the keys of a vault that runs', as
   t.match(said.join('\n'), /FILE beside what it protects: for development only/)
   t.equal(await run({ act: 'list', json: true }), 0)
   t.match(JSON.parse(said[0] ?? ''), { keys: [{ provider: 'file' }, {}, {}], reencryption: { state: String } })
-  t.equal(await run({ act: 'rotate', merchant: 'nobody' }), 1)
+  t.equal(await run({ act: 'rotate', merchant: 'nobody', purpose: 'card' }), 1)
   t.match(said, [/no such merchant/])
-  t.equal(await run({ act: 'rotate', merchant: 'shop' }), 0)
+  t.equal(await run({ act: 'rotate', merchant: 'shop', purpose: 'card' }), 0)
   t.match(said.join('\n'), /retired/)
   t.equal(await run({ act: 'rewrap' }), 0)
   const shred = { act: 'shred', merchant: 'shop', keyId: null, confirmation: null }

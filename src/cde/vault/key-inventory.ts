@@ -2,10 +2,7 @@ import type { KekProvider, KeyEncryptionKey } from './key-encryption-key.ts'
 import type { KeyRecord } from './store.ts'
 
 const DAY_MS = 86_400_000
-/**
- * A key that is not changed while it serves: a new one would need every number opened. NIST SP 800-57 part 1 (5.3.6) gives a symmetric
- * authentication key two years to make codes and three more to check them.
- */
+/** NIST SP 800-57 part 1 (5.3.6): a symmetric authentication key makes codes for two years at most. */
 export const FINGERPRINT_PERIOD_DAYS = 730
 
 /** One line of the inventory (PCI DSS 3.6.1.1, 12.3.3). Nothing of the key itself. */
@@ -25,7 +22,7 @@ export type KeyEntry = {
   readonly periodEndsAtMs: number | null
   readonly retiredAtMs: number | null
   readonly shreddedAtMs: number | null
-  /** Cards that it seals; null for what seals none. */
+  /** Cards that it seals, or that have their fingerprint of it, among those that can be read; null for the key-encryption key. */
   readonly cards: number | null
   /** Past its period and still in use: to be rotated, or what it sealed to be sealed anew. */
   readonly isOverdue: boolean
@@ -36,13 +33,15 @@ export type KeyEntry = {
 export type InventoryOptions = {
   readonly kek: Pick<KeyEncryptionKey, 'id' | 'provider' | 'isExtractable' | 'isSealed'>
   readonly cryptoperiodDays: number
+  /** Of keys of cards. */
   readonly cards: ReadonlyMap<string, number>
   readonly nowMs: number
 }
 
 /** The key-encryption key first, then data keys in the order they were made. */
 export function keyInventory(rows: readonly KeyRecord[], options: InventoryOptions): readonly KeyEntry[] {
-  const { kek, cards, nowMs } = options
+  const { kek, nowMs } = options
+  const cards = new Map(rows.map((row) => [row.keyId, cardsOf(row, rows, options.cards)]))
   const own: KeyEntry = {
     keyId: kek.id,
     purpose: 'key-encryption',
@@ -75,12 +74,19 @@ export function keyInventory(rows: readonly KeyRecord[], options: InventoryOptio
         periodEndsAtMs: endsAtMs,
         retiredAtMs: row.retiredAtMs === 0 ? null : row.retiredAtMs,
         shreddedAtMs: row.shreddedAtMs === 0 ? null : row.shreddedAtMs,
-        cards: row.purpose === 'card' ? (cards.get(row.keyId) ?? 0) : null,
+        cards: cards.get(row.keyId) ?? 0,
         isOverdue: isInUse(row, cards) && nowMs >= endsAtMs,
         isExtractable: true,
       }
     }),
   ]
+}
+
+/** A key of fingerprints has those of the keys that name it. */
+function cardsOf({ keyId, purpose }: KeyRecord, rows: readonly KeyRecord[], cards: InventoryOptions['cards']): number {
+  if (purpose === 'card') return cards.get(keyId) ?? 0
+  const naming = rows.filter((row) => row.fingerprintKeyId === keyId && row.state !== 'shredded')
+  return naming.reduce((sum, row) => sum + (cards.get(row.keyId) ?? 0), 0)
 }
 
 /** When the key is to seal nothing new any more. */

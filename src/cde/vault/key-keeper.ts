@@ -49,7 +49,7 @@ export class KeyKeeper {
     this.#following = setInterval(() => void this.look(), FOLLOW_EVERY_MS)
     this.#probing = setInterval(() => {
       void this.probe()
-      if (this.reencryption.progress.state === 'failed') void this.reencryption.run()
+      void this.goOn()
     }, PROBE_EVERY_MS)
     this.#following.unref()
     this.#probing.unref()
@@ -63,6 +63,19 @@ export class KeyKeeper {
       this.#turn = null
     })
     return this.#turn
+  }
+
+  /** Re-encrypts again where that failed, or where a key of fingerprints may have come to its end. Never rejects. */
+  async goOn(): Promise<void> {
+    const { store, keyRing, logger } = this.#options
+    if (keyRing.isSealed) return
+    try {
+      const isNeeded = this.reencryption.progress.state === 'failed' || this.reencryption.isDue(await store.keys())
+      if (isNeeded) await this.reencryption.run()
+    } catch (error) {
+      if (!this.#isClosed)
+        logger.error({ code: 'keys_not_followed', ...errorFields(error) }, 'the keys could not be looked after')
+    }
   }
 
   async inventory(): Promise<readonly KeyEntry[]> {
@@ -114,8 +127,8 @@ export class KeyKeeper {
     try {
       const rows = await keyRing.follow()
       this.#count(rows)
-      const due = rows.filter((row) => row.purpose === 'card' && row.state === 'active' && this.#isOver(row))
-      for (const { merchant } of due) await keyRing.rotateSealingKey(merchant)
+      const due = rows.filter((row) => row.state === 'active' && this.#isOver(row))
+      for (const row of due) await this.#rotate(row)
       if (due.length === 0) return
       this.#count(await keyRing.follow())
       void this.reencryption.run()
@@ -124,6 +137,14 @@ export class KeyKeeper {
       if (error instanceof KeyFailure && error.code === 'unavailable') await this.probe()
       else logger.error({ code: 'keys_not_followed', ...errorFields(error) }, 'the keys could not be looked after')
     }
+  }
+
+  /** With a key of fingerprints the key of cards is rotated too, and another vault may have been faster. */
+  async #rotate({ keyId, merchant, purpose }: KeyRecord): Promise<void> {
+    const { keyRing } = this.#options
+    const active = await keyRing.sealingKey(merchant)
+    if (purpose === 'fingerprint' && active.fingerprintKeyId === keyId) await keyRing.rotateFingerprintKey(merchant)
+    if (purpose === 'card' && active.keyId === keyId) await keyRing.rotateSealingKey(merchant)
   }
 
   #count(rows: readonly KeyRecord[]): void {

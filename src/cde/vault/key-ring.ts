@@ -1,12 +1,15 @@
-import { createHmac } from 'node:crypto'
 import type { AuditAction, AuditEntry } from './audit-chain.ts'
 import { KekFailure, type KeyEncryptionKey } from './key-encryption-key.ts'
 import { newSealKey, sealContext, SEAL_KEY_BYTES } from './seal.ts'
-import type { KeyPurpose, KeyRecord, KeyRow, Store } from './store.ts'
+import type { KeyRecord, KeyRow, Store } from './store.ts'
 import { randomLetters } from './token.ts'
 
 /** A key that is open in memory, lent by the ring: use it, never keep it. */
 export type OpenKey = { readonly keyId: string; readonly key: Uint8Array }
+/** One that seals cards, and the id of the one that makes their fingerprints. */
+export type SealingKey = OpenKey & { readonly fingerprintKeyId: string }
+/** `former` are those that some card may still have its fingerprint of. */
+export type FingerprintKeys = { readonly current: OpenKey; readonly former: readonly OpenKey[] }
 
 /**
  * A data key cannot be used. wrong_key: its row does not open with any key-encryption key in use (a wrong one, or a changed database).
@@ -26,11 +29,14 @@ export class KeyFailure extends Error {
 const OPEN_KEYS_MAX = 4_096
 /** 26^16 names: two keys never get the same. */
 const KEY_ID_LETTERS = 16
+/** Another vault may rotate a key in between, and once more; not a third time. */
+const TRIES_MAX = 3
 
 /**
  * The data keys. Each merchant has one that seals cards and one that makes fingerprints, so that the same card cannot be
  * followed from merchant to merchant; both are random, and are kept wrapped under the key-encryption key. A row of cards
- * names its key, so a key can be rotated while the vault serves: old rows open with the retired key.
+ * names its key, so a key can be rotated while the vault serves: old rows open with the retired key. The key of cards names
+ * the one of fingerprints, which never changes without it: so the key of a card tells whose its fingerprint is.
  *
  * Calls reject with StoreFailure, or with KeyFailure when a wrapped key does not open.
  */
@@ -40,7 +46,9 @@ export class KeyRing {
   readonly #store: Store
   readonly #nowMs: () => number
   readonly #open = new Map<string, OpenKey>()
-  readonly #active = new Map<string, Promise<OpenKey>>()
+  /** By merchant: the key that seals, and those that recognize, the active one first. */
+  readonly #sealing = new Map<string, Promise<SealingKey>>()
+  readonly #recognizing = new Map<string, Promise<readonly OpenKey[]>>()
   #closed = false
 
   constructor(options: {
@@ -70,21 +78,28 @@ export class KeyRing {
     return this.#open.size
   }
 
-  /** Opens or makes both keys of a merchant, so that a wrong key-encryption key is noticed at the start. */
+  /** Opens or makes the keys of a merchant, so that a wrong key-encryption key is noticed at the start. */
   async prepare(merchant: string): Promise<void> {
-    await this.#activeKey(merchant, 'card')
-    await this.#activeKey(merchant, 'fingerprint')
+    await this.sealingKey(merchant)
+    await this.#recognizingKeys(merchant)
   }
 
   /** The key that seals this merchant's cards today; made when there is none. */
-  sealingKey(merchant: string): Promise<OpenKey> {
-    return this.#activeKey(merchant, 'card')
+  sealingKey(merchant: string): Promise<SealingKey> {
+    return this.#known(this.#sealing, merchant, () => this.#findOrMakeSealingKey(merchant))
   }
 
-  /** HMAC-SHA-256 of a number under the merchant's fingerprint key (PCI DSS 3.5.1.1: a hash of a PAN is keyed). */
-  async fingerprint(merchant: string, pan: Uint8Array): Promise<Buffer> {
-    const { key } = await this.#activeKey(merchant, 'fingerprint')
-    return createHmac('sha256', key).update(pan).digest()
+  /** Those of a sealing key. Null when what it names is no more: then it is not today's either. */
+  async fingerprintKeys(merchant: string, { fingerprintKeyId }: SealingKey): Promise<FingerprintKeys | null> {
+    const find = async (): Promise<FingerprintKeys | null> => {
+      const keys = await this.#recognizingKeys(merchant)
+      const current = keys.find(({ keyId }) => keyId === fingerprintKeyId)
+      return current === undefined ? null : { current, former: keys.filter((key) => key !== current) }
+    }
+    const found = await find()
+    if (found !== null) return found
+    this.#recognizing.delete(merchant)
+    return find()
   }
 
   /** The key that a row names, active or retired. */
@@ -99,20 +114,45 @@ export class KeyRing {
   /** From now on the merchant's cards are sealed with a new key. Returns its id. */
   async rotateSealingKey(merchant: string): Promise<string> {
     const before = await this.sealingKey(merchant)
-    const { row, key } = await this.#newKey(merchant, 'card')
-    const now = await this.#store.rotateKey({ row, before: before.keyId, audit: keyAudit('key_rotate', row) })
-    const slot = slotOf(merchant, 'card')
-    if (now.keyId === row.keyId) this.#active.set(slot, Promise.resolve(this.#keep(row.keyId, key)))
-    else {
-      key.fill(0)
-      this.#active.delete(slot)
-    }
+    const { fingerprintKeyId } = before
+    const card = await this.#newKey({ merchant, purpose: 'card', fingerprintKeyId })
+    const now = await this.#kept([card], () =>
+      this.#store.rotateKey({ row: card.row, before: before.keyId, audit: [keyAudit('key_rotate', card.row)] }),
+    )
+    this.refresh(merchant)
     return now.keyId
   }
 
-  /** Asks the store for the merchant's active keys again: another vault has changed them. */
+  /**
+   * From now on fingerprints are made with a new key, and cards are sealed with a new one that names it. Numbers are recognized by the former
+   * ones too, until these are destroyed. Returns the id of the key of fingerprints.
+   */
+  async rotateFingerprintKey(merchant: string): Promise<string> {
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      const before = await this.sealingKey(merchant)
+      const recognizing = await this.#newKey({ merchant, purpose: 'fingerprint', fingerprintKeyId: '' })
+      const fingerprintKeyId = recognizing.row.keyId
+      const card = await this.#kept([recognizing], () => this.#newKey({ merchant, purpose: 'card', fingerprintKeyId }))
+      const rows = [recognizing.row, card.row]
+      const now = await this.#kept([recognizing, card], () =>
+        this.#store.rotateKey({
+          row: card.row,
+          before: before.keyId,
+          fingerprint: recognizing.row,
+          audit: rows.map((row) => keyAudit('key_rotate', row)),
+        }),
+      )
+      this.refresh(merchant)
+      // Another vault that was faster has rotated this one too, or the key of cards alone.
+      if (now.fingerprintKeyId !== before.fingerprintKeyId) return now.fingerprintKeyId
+    }
+    throw new KeyFailure('unavailable')
+  }
+
+  /** Asks the store for the merchant's keys again: they were changed. */
   refresh(merchant: string): void {
-    for (const purpose of ['card', 'fingerprint'] as const) this.#active.delete(slotOf(merchant, purpose))
+    this.#sealing.delete(merchant)
+    this.#recognizing.delete(merchant)
   }
 
   /**
@@ -121,19 +161,16 @@ export class KeyRing {
    */
   async follow(): Promise<readonly KeyRecord[]> {
     const rows = await this.#store.keys()
-    for (const { keyId, merchant, purpose, state } of rows) {
-      if (state !== 'shredded') continue
-      this.#forget(keyId)
-      this.#active.delete(slotOf(merchant, purpose))
-    }
+    for (const { keyId, merchant, state } of rows)
+      if (state === 'shredded' && this.#forget(keyId)) this.refresh(merchant)
     for (const { keyId, merchant, purpose, state } of rows) {
       if (state !== 'active') continue
-      const slot = slotOf(merchant, purpose)
-      const known = this.#active.get(slot)
+      const known = purpose === 'card' ? this.#sealing.get(merchant) : this.#recognizing.get(merchant)
       if (known === undefined) continue
-      // One that is being opened or made this moment is as new as these rows.
-      const open = await known.catch(() => null)
-      if (open !== null && open.keyId !== keyId && this.#active.get(slot) === known) this.#active.delete(slot)
+      // What is being opened or made this moment is as new as these rows.
+      const open = [await known.catch(() => null)].flat()[0] ?? null
+      const isSame = known === this.#sealing.get(merchant) || known === this.#recognizing.get(merchant)
+      if (open !== null && open.keyId !== keyId && isSame) this.refresh(merchant)
     }
     return rows
   }
@@ -167,7 +204,7 @@ export class KeyRing {
     await this.#store.shredKeys({ keys: rows, audit })
     for (const row of rows) {
       this.#forget(row.keyId)
-      this.#active.delete(slotOf(row.merchant, row.purpose))
+      this.refresh(row.merchant)
     }
   }
 
@@ -176,42 +213,85 @@ export class KeyRing {
     this.#closed = true
     for (const { key } of this.#open.values()) key.fill(0)
     this.#open.clear()
-    this.#active.clear()
+    this.#sealing.clear()
+    this.#recognizing.clear()
     this.#kek.close()
     for (const former of this.#formerKeks) former.close()
   }
 
-  #activeKey(merchant: string, purpose: KeyPurpose): Promise<OpenKey> {
+  #recognizingKeys(merchant: string): Promise<readonly OpenKey[]> {
+    return this.#known(this.#recognizing, merchant, () => this.#findOrMakeFingerprintKeys(merchant))
+  }
+
+  #known<Value>(known: Map<string, Promise<Value>>, merchant: string, open: () => Promise<Value>): Promise<Value> {
     if (this.#closed) return Promise.reject(new KeyFailure('unavailable'))
     if (this.isSealed) return Promise.reject(new KeyFailure('sealed'))
-    const slot = slotOf(merchant, purpose)
-    const known = this.#active.get(slot)
-    if (known !== undefined) return known
-    const opening = this.#findOrMake(merchant, purpose)
-    this.#active.set(slot, opening)
+    const before = known.get(merchant)
+    if (before !== undefined) return before
+    const opening = open()
+    known.set(merchant, opening)
     // A failure is not remembered: the next request tries again.
-    opening.catch(() => this.#active.delete(slot))
+    opening.catch(() => {
+      if (known.get(merchant) === opening) known.delete(merchant)
+    })
     return opening
   }
 
-  async #findOrMake(merchant: string, purpose: KeyPurpose): Promise<OpenKey> {
-    const found = await this.#store.activeKey(merchant, purpose)
-    if (found !== null) return this.#open.get(found.keyId) ?? this.#opened(found)
-    const { row, key } = await this.#newKey(merchant, purpose)
-    const kept = await this.#store.addKey(row, keyAudit('key_create', row))
-    if (kept.keyId === row.keyId) return this.#keep(row.keyId, key)
-    key.fill(0)
-    return this.#opened(kept)
+  async #findOrMakeSealingKey(merchant: string): Promise<SealingKey> {
+    const found = await this.#store.activeKey(merchant, 'card')
+    if (found !== null && found.fingerprintKeyId !== '') return this.#sealingKeyOf(found)
+    // There is none, or a vault of an earlier release has made it and names no key of fingerprints: another takes its place.
+    this.#recognizing.delete(merchant)
+    const fingerprintKeyId = (await this.#recognizingKeys(merchant))[0]?.keyId ?? ''
+    const made = await this.#newKey({ merchant, purpose: 'card', fingerprintKeyId })
+    const { row } = made
+    const kept = await this.#kept([made], () =>
+      found === null
+        ? this.#store.addKey(row, keyAudit('key_create', row))
+        : this.#store.rotateKey({ row, before: found.keyId, audit: [keyAudit('key_rotate', row)] }),
+    )
+    return this.#sealingKeyOf(kept)
   }
 
-  async #newKey(merchant: string, purpose: KeyPurpose): Promise<{ readonly row: KeyRow; readonly key: Buffer }> {
+  /** The active one first. */
+  async #findOrMakeFingerprintKeys(merchant: string): Promise<readonly OpenKey[]> {
+    let rows = await this.#store.readableKeys(merchant, 'fingerprint')
+    if (rows[0]?.state !== 'active') {
+      const made = await this.#newKey({ merchant, purpose: 'fingerprint', fingerprintKeyId: '' })
+      await this.#kept([made], () => this.#store.addKey(made.row, keyAudit('key_create', made.row)))
+      rows = await this.#store.readableKeys(merchant, 'fingerprint')
+    }
+    return Promise.all(rows.map((row) => this.#opened(row)))
+  }
+
+  async #sealingKeyOf(row: KeyRow): Promise<SealingKey> {
+    return { ...(await this.#opened(row)), fingerprintKeyId: row.fingerprintKeyId }
+  }
+
+  async #newKey(slot: Pick<KeyRow, 'merchant' | 'purpose' | 'fingerprintKeyId'>): Promise<NewKey> {
     const key = newSealKey()
-    const named = { keyId: 'key_' + randomLetters(KEY_ID_LETTERS), merchant, purpose, kekId: this.#kek.id }
+    const named = { keyId: 'key_' + randomLetters(KEY_ID_LETTERS), ...slot, kekId: this.#kek.id }
     const wrapped = await this.#kek.wrap(key, contextOf(named)).catch((error: unknown) => {
       key.fill(0)
       throw failureOf(error)
     })
     return { row: { ...named, wrapped, createdAtMs: this.#nowMs() }, key }
+  }
+
+  /** Has the store take new keys. Those that it has not taken, since another vault was faster or it failed, are overwritten. */
+  async #kept<Result extends KeyRow | NewKey>(made: readonly NewKey[], keep: () => Promise<Result>): Promise<Result> {
+    try {
+      const taken = await keep()
+      if ('key' in taken) return taken
+      for (const { row, key } of made) {
+        if ([taken.keyId, taken.fingerprintKeyId].includes(row.keyId)) this.#keep(row.keyId, key)
+        else key.fill(0)
+      }
+      return taken
+    } catch (error) {
+      for (const { key } of made) key.fill(0)
+      throw error
+    }
   }
 
   async #wrapAnew(row: KeyRow): Promise<void> {
@@ -238,7 +318,7 @@ export class KeyRing {
   }
 
   async #opened(row: KeyRow): Promise<OpenKey> {
-    return this.#keep(row.keyId, await this.#unwrapped(row))
+    return this.#open.get(row.keyId) ?? this.#keep(row.keyId, await this.#unwrapped(row))
   }
 
   /** Each is written down, whatever comes of it. */
@@ -256,9 +336,10 @@ export class KeyRing {
     return key
   }
 
-  #forget(keyId: string): void {
+  /** Whether it was open. */
+  #forget(keyId: string): boolean {
     this.#open.get(keyId)?.key.fill(0)
-    this.#open.delete(keyId)
+    return this.#open.delete(keyId)
   }
 
   #keep(keyId: string, key: Buffer): OpenKey {
@@ -274,14 +355,12 @@ export class KeyRing {
   }
 }
 
+type NewKey = { readonly row: KeyRow; readonly key: Buffer }
+
 /** What became of a call of the key-encryption key. */
 function failureOf(error: unknown): KeyFailure {
   if (!(error instanceof KekFailure)) return new KeyFailure('unavailable')
   return new KeyFailure(error.code === 'kek_sealed' ? 'sealed' : 'unavailable')
-}
-
-function slotOf(merchant: string, purpose: KeyPurpose): string {
-  return purpose + ' ' + merchant
 }
 
 /** Binds a wrapped key to its merchant, purpose, own id and wrapping key, so that rows cannot be exchanged. */

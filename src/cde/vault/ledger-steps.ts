@@ -9,6 +9,7 @@ import {
   type FinishStep,
   type KeyRow,
   type ResealedCard,
+  type RotateStep,
   type TokenizeResult,
   type TokenizeStep,
 } from './store.ts'
@@ -20,10 +21,11 @@ const CHARGE_KEPT_MS = 86_400_000
 /** The writing calls of a store, as steps over its ledger: what is idempotent, and what is written down of it, is the same everywhere. */
 export function addKeyStep(row: KeyRow, audit: AuditEntry): LedgerStep<KeyRow> {
   return {
-    needs: { keys: [row] },
+    needs: { keys: [row, { merchant: row.merchant, purpose: 'fingerprint' }] },
     run: (ledger) => {
       const faster = ledger.activeKey(row)
       if (faster !== null) return faster
+      checkName(row, ledger)
       ledger.addKey(row)
       ledger.append(audit)
       return row
@@ -31,20 +33,18 @@ export function addKeyStep(row: KeyRow, audit: AuditEntry): LedgerStep<KeyRow> {
   }
 }
 
-export function rotateKeyStep(step: {
-  readonly row: KeyRow
-  readonly before: string
-  readonly audit: AuditEntry
-}): LedgerStep<KeyRow> {
-  const { row, before, audit } = step
+export function rotateKeyStep({ row, before, fingerprint, audit }: RotateStep): LedgerStep<KeyRow> {
   return {
-    needs: { keys: [row] },
+    needs: { keys: [row, { merchant: row.merchant, purpose: 'fingerprint' }] },
     run: (ledger) => {
       const active = ledger.activeKey(row)
       if (active !== null && active.keyId !== before) return active
-      ledger.retireKey(row)
-      ledger.addKey(row)
-      ledger.append(audit)
+      for (const one of fingerprint === undefined ? [row] : [fingerprint, row]) {
+        checkName(one, ledger)
+        ledger.retireKey(one)
+        ledger.addKey(one)
+      }
+      for (const entry of audit) ledger.append(entry)
       return row
     },
   }
@@ -73,19 +73,25 @@ export function rewrapKeyStep({ row, audit }: { readonly row: KeyRow; readonly a
   }
 }
 
-/** Whoever has changed a card meanwhile has sealed it with today's key already. */
+/** Whoever has changed a card meanwhile has sealed it with today's key already. None gets a key that is not today's any more. */
 export function resealCardsStep(cards: readonly ResealedCard[]): LedgerStep<number> {
   return {
-    needs: { cards: cards.map(({ before }) => before) },
+    needs: {
+      keys: cards.map(({ before }) => ({ merchant: before.merchant, purpose: 'card' })),
+      cards: cards.map(({ before }) => before),
+    },
     run: (ledger) => {
-      const unchanged = cards.filter(({ before }) => {
+      let resealed = 0
+      for (const { before, keyId, sealed, fingerprint } of cards) {
+        const { merchant } = before
         const now = ledger.card(before)
-        return now?.keyId === before.keyId && !now.isShredded && sameBytes(now.sealed, before.sealed)
-      })
-      for (const { before, keyId, sealed } of unchanged) {
-        ledger.replaceCard(before, { keyId, sealed, atMs: ledger.nowMs() })
+        if (now?.keyId !== before.keyId || now.isShredded || !sameBytes(now.sealed, before.sealed)) continue
+        if (ledger.activeKey({ merchant, purpose: 'card' })?.keyId !== keyId) continue
+        // Whose use it is may have changed since it was read.
+        ledger.replaceCard(now, { keyId, sealed, fingerprint, atMs: ledger.nowMs() })
+        resealed += 1
       }
-      return unchanged.length
+      return resealed
     },
   }
 }
@@ -101,11 +107,11 @@ export function addCustodiansStep(rows: readonly CustodianRow[], audit: AuditEnt
 }
 
 export function tokenizeStep(step: TokenizeStep): LedgerStep<TokenizeResult> {
-  const { merchant, fingerprint, idempotencyKey } = step
+  const { merchant, idempotencyKey } = step
   return {
     needs: {
       keys: [{ merchant, purpose: 'card' }],
-      fingerprints: [{ merchant, fingerprint }],
+      fingerprints: fingerprintsOf(step).map((fingerprint) => ({ merchant, fingerprint })),
       requests: [{ merchant, operation: 'tokenize', idempotencyKey }],
       tokens: step.tokens.length > 1 ? step.tokens : [],
     },
@@ -156,8 +162,8 @@ function tokenized(step: TokenizeStep, ledger: Ledger): Exclude<TokenizeResult, 
   const name = { merchant, operation: 'tokenize', idempotencyKey } as const
   const request = ledger.request(name)
   if (request !== null) {
-    // The digest is the fingerprint: where they are the same, it is the same card that was asked about.
-    if (!sameBytes(request.digest, fingerprint)) return { kind: 'conflict' }
+    // The digest is the fingerprint of that day: where one is the same, it is the same card that was asked about.
+    if (!fingerprintsOf(step).some((one) => sameBytes(request.digest, one))) return { kind: 'conflict' }
     const card = ledger.card({ merchant, token: request.token })
     if (card === null) throw new StoreFailure('ROW_MISSING')
     return { kind: 'repeated', ...faceOf(card) }
@@ -170,18 +176,32 @@ function tokenized(step: TokenizeStep, ledger: Ledger): Exclude<TokenizeResult, 
     const life = { isShredded: false, reuse, state: 'live', claim: '', endsAtMs, createdAtMs: atMs } as const
     ledger.addCard({ token, merchant, fingerprint, keyId, sealed: step.seal(token), lastFour, brand, ...life, atMs })
   } else if (step.replaceKnown || known.isShredded) {
-    ledger.replaceCard(known, { keyId, sealed: step.seal(token), endsAtMs, atMs })
+    ledger.replaceCard(known, { keyId, sealed: step.seal(token), fingerprint, endsAtMs, atMs })
   } else if (known.endsAtMs !== endsAtMs) ledger.replaceCard(known, { endsAtMs, atMs })
   ledger.addRequest({ ...name, digest: fingerprint, token, outcome: 'done', outcomeCode: '', createdAtMs: atMs })
   return known === null ? { kind: 'created', token, lastFour, brand } : { kind: 'known', ...faceOf(known) }
 }
 
 /** The merchant's card with this number. One whose time is over makes room for the next. */
-function liveCard({ merchant, fingerprint }: TokenizeStep, ledger: Ledger): CardRow | null {
-  const known = ledger.cardByFingerprint({ merchant, fingerprint })
-  if (known === null || !isOver(known, ledger.nowMs())) return known
-  end(known, ledger)
+function liveCard(step: TokenizeStep, ledger: Ledger): CardRow | null {
+  for (const fingerprint of fingerprintsOf(step)) {
+    const known = ledger.cardByFingerprint({ merchant: step.merchant, fingerprint })
+    if (known === null) continue
+    if (!isOver(known, ledger.nowMs())) return known
+    end(known, ledger)
+  }
   return null
+}
+
+function fingerprintsOf({ fingerprint, formerFingerprints }: TokenizeStep): readonly Uint8Array[] {
+  return [fingerprint, ...formerFingerprints]
+}
+
+/** What a key of cards names is the active one in the same transaction, so that both change together. */
+function checkName({ merchant, purpose, fingerprintKeyId }: KeyRow, ledger: Ledger): void {
+  if (purpose !== 'card') return
+  const active = ledger.activeKey({ merchant, purpose: 'fingerprint' })?.keyId ?? ''
+  if (active !== fingerprintKeyId) throw new StoreFailure('KEY_CHANGED')
 }
 
 function chargeBegun(step: ChargeStep, ledger: Ledger): ChargeBegun {

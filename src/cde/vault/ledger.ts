@@ -45,7 +45,7 @@ export type TokenPlace = { readonly merchant: string; readonly token: string }
 export type FingerprintPlace = { readonly merchant: string; readonly fingerprint: Uint8Array }
 export type NewCard = CardRow & { readonly fingerprint: Uint8Array; readonly atMs: number }
 export type CardChange = { readonly atMs: number } & Partial<
-  Pick<CardRow, 'keyId' | 'sealed' | 'state' | 'claim' | 'endsAtMs'>
+  Pick<NewCard, 'keyId' | 'sealed' | 'fingerprint' | 'state' | 'claim' | 'endsAtMs'>
 >
 /** At most `limit` of them. */
 export type PastTime = { readonly nowMs: number; readonly limit: number }

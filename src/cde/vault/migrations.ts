@@ -127,6 +127,17 @@ export const MIGRATIONS: readonly Migration[] = [
       AUDIT_SHRINKS_BY_ARCHIVE;
     `,
   },
+  {
+    version: 5,
+    name: 'the key of fingerprints that goes with a key of cards',
+    sql: `
+      ALTER TABLE keys ADD COLUMN fingerprint_key_id LETTERS NOT NULL DEFAULT '';
+      UPDATE keys SET fingerprint_key_id = coalesce((
+        SELECT f.key_id FROM keys f
+        WHERE f.merchant = keys.merchant AND f.purpose = 'fingerprint' AND f.state = 'active'
+      ), '') WHERE purpose = 'card' AND shredded_at_ms = 0;
+    `,
+  },
 ]
 
 /** How one database says what the migrations leave open. */

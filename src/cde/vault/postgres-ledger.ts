@@ -32,6 +32,7 @@ import {
   rewrapKeys,
   shredKeys,
   tokensTaken,
+  type ReplacedCard,
 } from './postgres-statements.ts'
 import { StoreFailure, type CardRow, type CustodianRow, type KeyRow, type OrderRow } from './store.ts'
 import { auditHead, bytesOf, cardRow, keyRow, optional, orderRow, requestRow } from './store-rows.ts'
@@ -69,7 +70,7 @@ export class PostgresLedger implements Ledger {
   readonly #rewrapped: KeyRow[] = []
   readonly #custodians: CustodianRow[] = []
   readonly #newCards = new Map<string, NewCard>()
-  readonly #replaced = new Map<string, CardRow & { readonly atMs: number }>()
+  readonly #replaced = new Map<string, ReplacedCard>()
   readonly #newRequests = new Map<string, RequestRow>()
   readonly #finished = new Map<string, RequestRow>()
   readonly #changedOrders = new Map<string, OrderRow>()
@@ -203,7 +204,8 @@ export class PostgresLedger implements Ledger {
   replaceCard(card: CardRow, by: CardChange): void {
     this.#set(this.#cards, placeOf(card), { ...card, ...by })
     const added = this.#newCards.get(card.token)
-    if (added === undefined) this.#set(this.#replaced, card.token, { ...card, ...by })
+    const fingerprint = by.fingerprint ?? this.#replaced.get(card.token)?.fingerprint ?? null
+    if (added === undefined) this.#set(this.#replaced, card.token, { ...card, ...by, fingerprint })
     else this.#set(this.#newCards, card.token, { ...added, ...by })
   }
 

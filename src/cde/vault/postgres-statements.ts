@@ -137,14 +137,15 @@ export function addKeys(rows: readonly KeyRow[]): Statement {
   return {
     name: 'add_keys',
     text:
-      'INSERT INTO keys (key_id, merchant, purpose, state, kek_id, wrapped, created_at_ms)' +
-      " SELECT n.key_id, n.merchant, n.purpose, 'active', n.kek_id, n.wrapped, n.created_at_ms" +
-      ' FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bigint[])' +
-      ' n (key_id, merchant, purpose, kek_id, wrapped, created_at_ms)',
+      'INSERT INTO keys (key_id, merchant, purpose, state, fingerprint_key_id, kek_id, wrapped, created_at_ms)' +
+      " SELECT n.key_id, n.merchant, n.purpose, 'active', n.fingerprint_key_id, n.kek_id, n.wrapped, n.created_at_ms" +
+      ' FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[])' +
+      ' n (key_id, merchant, purpose, fingerprint_key_id, kek_id, wrapped, created_at_ms)',
     values: [
       rows.map(({ keyId }) => keyId),
       rows.map(({ merchant }) => merchant),
       rows.map(({ purpose }) => purpose),
+      rows.map(({ fingerprintKeyId }) => fingerprintKeyId),
       rows.map(({ kekId }) => kekId),
       rows.map(({ wrapped }) => wrapped),
       rows.map(({ createdAtMs }) => createdAtMs),
@@ -179,14 +180,22 @@ export function addCards(rows: readonly NewCard[]): Statement {
   }
 }
 
-export function replaceCards(rows: readonly (CardRow & { readonly atMs: number })[]): Statement {
+/** A card as it is to be. */
+export type ReplacedCard = CardRow & {
+  readonly atMs: number
+  /** Null: the one that it has. */
+  readonly fingerprint: Uint8Array | null
+}
+
+export function replaceCards(rows: readonly ReplacedCard[]): Statement {
   return {
     name: 'replace_cards',
     text:
       'UPDATE cards c SET key_id = n.key_id, sealed = n.sealed, state = n.state, claim = n.claim, ends_at_ms = n.ends_at_ms,' +
-      " updated_at_ms = n.at_ms, fingerprint = CASE n.state WHEN 'gone' THEN $8::bytea ELSE c.fingerprint END" +
-      ' FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])' +
-      ' n (token, key_id, sealed, state, claim, ends_at_ms, at_ms)' +
+      " updated_at_ms = n.at_ms, fingerprint = CASE n.state WHEN 'gone' THEN $9::bytea" +
+      ' ELSE coalesce(n.fingerprint, c.fingerprint) END' +
+      ' FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[])' +
+      ' n (token, key_id, sealed, state, claim, ends_at_ms, at_ms, fingerprint)' +
       ' WHERE c.token = n.token',
     values: [
       rows.map(({ token }) => token),
@@ -196,6 +205,7 @@ export function replaceCards(rows: readonly (CardRow & { readonly atMs: number }
       rows.map(({ claim }) => claim),
       rows.map(({ endsAtMs }) => endsAtMs),
       rows.map(({ atMs }) => atMs),
+      rows.map(({ fingerprint }) => fingerprint),
       Buffer.alloc(FINGERPRINT_BYTES),
     ],
   }

@@ -29,7 +29,8 @@ export class SqliteLedger implements Ledger {
   }
 
   addKey(row: KeyRow): void {
-    this.#sql.addKey.run(row.keyId, row.merchant, row.purpose, row.kekId, row.wrapped, row.createdAtMs)
+    const { keyId, merchant, purpose, fingerprintKeyId, kekId, wrapped, createdAtMs } = row
+    this.#sql.addKey.run(keyId, merchant, purpose, fingerprintKeyId, kekId, wrapped, createdAtMs)
   }
 
   retireKey({ merchant, purpose }: KeySlot): void {
@@ -73,7 +74,7 @@ export class SqliteLedger implements Ledger {
 
   replaceCard(card: CardRow, by: CardChange): void {
     const { token, keyId, sealed, state, claim, endsAtMs } = { ...card, ...by }
-    this.#sql.replaceCard.run(keyId, sealed, state, claim, endsAtMs, by.atMs, state, token)
+    this.#sql.replaceCard.run(keyId, sealed, state, claim, endsAtMs, by.atMs, state, by.fingerprint ?? null, token)
   }
 
   order(orderId: string): OrderRow | null {
@@ -122,7 +123,8 @@ function statements(database: DatabaseSync) {
   return {
     activeKey: prepare("SELECT * FROM keys WHERE merchant = ? AND purpose = ? AND state = 'active'"),
     addKey: prepare(
-      "INSERT INTO keys (key_id, merchant, purpose, state, kek_id, wrapped, created_at_ms) VALUES (?, ?, ?, 'active', ?, ?, ?)",
+      'INSERT INTO keys (key_id, merchant, purpose, state, fingerprint_key_id, kek_id, wrapped, created_at_ms)' +
+        " VALUES (?, ?, ?, 'active', ?, ?, ?, ?)",
     ),
     retireKey: prepare(
       "UPDATE keys SET state = 'retired', retired_at_ms = ? WHERE merchant = ? AND purpose = ? AND state = 'active'",
@@ -147,7 +149,7 @@ function statements(database: DatabaseSync) {
     ),
     replaceCard: prepare(
       'UPDATE cards SET key_id = ?, sealed = ?, state = ?, claim = ?, ends_at_ms = ?, updated_at_ms = ?,' +
-        " fingerprint = CASE ? WHEN 'gone' THEN zeroblob(32) ELSE fingerprint END WHERE token = ?",
+        " fingerprint = CASE ? WHEN 'gone' THEN zeroblob(32) ELSE coalesce(?, fingerprint) END WHERE token = ?",
     ),
     order: prepare('SELECT * FROM orders WHERE order_id = ?'),
     putOrder: prepare(

@@ -144,7 +144,7 @@ const SHAPES: Readonly<Record<MovedTable, Shape>> = {
   keys: {
     key: ['key_id'],
     columns: [
-      ...['key_id', 'merchant', 'purpose', 'state', 'kek_id', 'wrapped'],
+      ...['key_id', 'merchant', 'purpose', 'state', 'fingerprint_key_id', 'kek_id', 'wrapped'],
       ...['created_at_ms', 'retired_at_ms', 'shredded_at_ms'],
     ],
   },

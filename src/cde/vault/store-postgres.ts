@@ -37,6 +37,7 @@ import {
   type OrderStep,
   type PastTimeStep,
   type ResealedCard,
+  type RotateStep,
   type Store,
   type TokenEnded,
   type TokenizeResult,
@@ -54,7 +55,9 @@ import {
   integerOf,
   keyRecord,
   keyRow,
+  OLDEST_REQUEST,
   optional,
+  READABLE_KEYS,
 } from './store-rows.ts'
 
 /** Of all vaults together, one holds it. Any number will do; 7209001 is the chain's, 7209002 that of migrations. */
@@ -120,11 +123,15 @@ class PostgresStore implements Store {
     return this.#commit.run(addKeyStep(row, audit))
   }
 
+  async readableKeys(merchant: string, purpose: KeyPurpose): Promise<readonly KeyRecord[]> {
+    return (await this.#read({ text: READABLE_KEYS, values: [merchant, purpose] })).rows.map(keyRecord)
+  }
+
   async keys(): Promise<readonly KeyRecord[]> {
     return (await this.#read({ text: 'SELECT * FROM keys ORDER BY created_at_ms, key_id' })).rows.map(keyRecord)
   }
 
-  rotateKey(step: { readonly row: KeyRow; readonly before: string; readonly audit: AuditEntry }): Promise<KeyRow> {
+  rotateKey(step: RotateStep): Promise<KeyRow> {
     return this.#commit.run(rotateKeyStep(step))
   }
 
@@ -264,6 +271,10 @@ class PostgresStore implements Store {
       values: [before.createdBeforeMs, before.limit],
     })
     return count
+  }
+
+  async oldestRequestMs(): Promise<number | null> {
+    return optional((await this.#read({ text: OLDEST_REQUEST })).rows[0], (row) => integerOf(row, 'created_at_ms'))
   }
 
   async forgetOrders({ nowMs, limit }: { readonly nowMs: number; readonly limit: number }): Promise<number> {

@@ -15,6 +15,7 @@ export function keyRow(row: Row): KeyRow {
     keyId: textOf(row, 'key_id'),
     merchant: textOf(row, 'merchant'),
     purpose: textOf(row, 'purpose') === 'card' ? 'card' : 'fingerprint',
+    fingerprintKeyId: textOf(row, 'fingerprint_key_id'),
     kekId: textOf(row, 'kek_id'),
     wrapped: bytesOf(row, 'wrapped'),
     createdAtMs: integerOf(row, 'created_at_ms'),
@@ -108,6 +109,11 @@ export function auditRecord(row: Row): AuditRecord {
     windowId: textOf(row, 'window_id'),
   }
 }
+
+export const READABLE_KEYS =
+  'SELECT * FROM keys WHERE merchant = $1 AND purpose = $2 AND shredded_at_ms = 0 ORDER BY state, created_at_ms DESC, key_id'
+
+export const OLDEST_REQUEST = 'SELECT created_at_ms FROM requests ORDER BY created_at_ms LIMIT 1'
 
 export const ARCHIVED_TO =
   'SELECT last_sequence AS sequence, hash FROM audit_archives ORDER BY last_sequence DESC LIMIT 1'

@@ -33,6 +33,7 @@ import {
   type OrderStep,
   type PastTimeStep,
   type ResealedCard,
+  type RotateStep,
   type Store,
   type TokenEnded,
   type TokenizeResult,
@@ -50,7 +51,9 @@ import {
   integerOf,
   keyRecord,
   keyRow,
+  OLDEST_REQUEST,
   optional,
+  READABLE_KEYS,
   type Row,
 } from './store-rows.ts'
 
@@ -122,11 +125,15 @@ class SqliteStore implements Store {
     return this.#run(addKeyStep(row, audit))
   }
 
+  readableKeys(merchant: string, purpose: KeyPurpose): Promise<readonly KeyRecord[]> {
+    return this.#read(() => this.#sql.readableKeys.all(merchant, purpose).map(keyRecord))
+  }
+
   keys(): Promise<readonly KeyRecord[]> {
     return this.#read(() => this.#sql.keys.all().map(keyRecord))
   }
 
-  rotateKey(step: { readonly row: KeyRow; readonly before: string; readonly audit: AuditEntry }): Promise<KeyRow> {
+  rotateKey(step: RotateStep): Promise<KeyRow> {
     return this.#run(rotateKeyStep(step))
   }
 
@@ -246,6 +253,10 @@ class SqliteStore implements Store {
     return this.#commit.run(() => Number(this.#sql.forgetRequests.run(before.createdBeforeMs, before.limit).changes))
   }
 
+  oldestRequestMs(): Promise<number | null> {
+    return this.#read(() => optional(this.#sql.oldestRequest.get(), (row) => integerOf(row, 'created_at_ms')))
+  }
+
   forgetOrders({ nowMs, limit }: { readonly nowMs: number; readonly limit: number }): Promise<number> {
     return this.#commit.run(() => Number(this.#sql.forgetOrders.run(nowMs, limit).changes))
   }
@@ -276,6 +287,7 @@ function statements(database: DatabaseSync) {
   const prepare = (sql: string): StatementSync => database.prepare(sql)
   return {
     keyById: prepare('SELECT * FROM keys WHERE key_id = ?'),
+    readableKeys: prepare(READABLE_KEYS.replaceAll(/\$\d/g, '?')),
     keys: prepare('SELECT * FROM keys ORDER BY created_at_ms, key_id'),
     countCards: prepare(
       'SELECT count(*) AS cards, max(token) AS last FROM' +
@@ -287,6 +299,7 @@ function statements(database: DatabaseSync) {
       'DELETE FROM requests WHERE (merchant, operation, idempotency_key) IN' +
         ' (SELECT merchant, operation, idempotency_key FROM requests WHERE created_at_ms < ? LIMIT ?)',
     ),
+    oldestRequest: prepare(OLDEST_REQUEST),
     forgetOrders: prepare(
       'DELETE FROM orders WHERE order_id IN (SELECT order_id FROM orders WHERE ends_at_ms <= ? LIMIT ?)',
     ),

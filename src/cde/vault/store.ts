@@ -10,6 +10,8 @@ export type Store = {
   /** The one key of a merchant and purpose that seals today, or null. */
   activeKey(merchant: string, purpose: KeyPurpose): Promise<KeyRow | null>
   keyById(keyId: string): Promise<KeyRow | null>
+  /** Those of a merchant and purpose that were not shredded: the active one first, then from the newest to the oldest. */
+  readableKeys(merchant: string, purpose: KeyPurpose): Promise<readonly KeyRecord[]>
   /** Adds a first active key. When another process was faster, its key is returned instead and nothing is added. */
   addKey(row: KeyRow, audit: AuditEntry): Promise<KeyRow>
   /** Every key that ever was, oldest first. */
@@ -18,7 +20,7 @@ export type Store = {
    * Retires the active key of the row's merchant and purpose, and adds this one in its place. When `before` is not the active one any more,
    * another process was faster: its key is returned instead, and nothing is changed.
    */
-  rotateKey(step: { readonly row: KeyRow; readonly before: string; readonly audit: AuditEntry }): Promise<KeyRow>
+  rotateKey(step: RotateStep): Promise<KeyRow>
   /** Overwrites the keys, for ever: what they sealed is lost. */
   shredKeys(step: { readonly keys: readonly KeyRow[]; readonly audit: readonly AuditEntry[] }): Promise<void>
   /** Keeps a key wrapped under another key-encryption key. */
@@ -79,6 +81,8 @@ export type Store = {
   pruneAudit(limit: number): Promise<number>
   /** Forgets answers to idempotency keys older than this; at most `limit`. Returns how many. */
   forgetRequests(before: { readonly createdBeforeMs: number; readonly limit: number }): Promise<number>
+  /** When the oldest one that is not forgotten was answered; null when there is none. */
+  oldestRequestMs(): Promise<number | null>
   close(): Promise<void>
 }
 
@@ -103,6 +107,8 @@ export type KeyRow = {
   readonly keyId: string
   readonly merchant: string
   readonly purpose: KeyPurpose
+  /** A key of cards names the key of their fingerprints. Empty for that one itself, and for what an earlier release has made or shredded. */
+  readonly fingerprintKeyId: string
   /** Wrapped under the key-encryption key of that id. */
   readonly kekId: string
   readonly wrapped: Uint8Array
@@ -116,6 +122,14 @@ export type KeyRecord = KeyRow & {
   readonly retiredAtMs: number
   /** 0 unless it is shredded. */
   readonly shreddedAtMs: number
+}
+
+export type RotateStep = {
+  readonly row: KeyRow
+  readonly before: string
+  /** A new key of fingerprints, which the row names, takes the place of the active one too. Left out: the row names the active one. */
+  readonly fingerprint?: KeyRow
+  readonly audit: readonly AuditEntry[]
 }
 
 /** One share of a key-encryption key: what tells a right one from a wrong one, and nothing of the key. */
@@ -134,6 +148,8 @@ export type ResealedCard = {
   readonly before: CardRow
   readonly keyId: string
   readonly sealed: Uint8Array
+  /** Made with the key that the new key names. */
+  readonly fingerprint: Uint8Array
 }
 
 export type CardRow = {
@@ -163,6 +179,8 @@ export type TokenizeStep = {
   readonly merchant: string
   /** Keyed hash of the number, 32 bytes. */
   readonly fingerprint: Uint8Array
+  /** The same number's under keys that were rotated and still are: it is known by each. */
+  readonly formerFingerprints: readonly Uint8Array[]
   readonly idempotencyKey: string
   /** The first that nobody ever had is taken when the card is new. One alone is long enough not to be looked up. */
   readonly tokens: readonly string[]
@@ -171,7 +189,7 @@ export type TokenizeStep = {
   readonly endsAtMs: number
   readonly lastFour: string
   readonly brand: Brand
-  /** The active key that seals it; the fingerprint key changes with it or not at all. */
+  /** The active key that seals it, and names the key of its fingerprint. */
   readonly keyId: string
   /** Called once within the step, with the token that the card has. */
   readonly seal: (token: string) => Uint8Array

@@ -3,6 +3,7 @@ import type { TokenizeRequest, VaultReply } from '../vault-protocol.ts'
 import type { AuditEntry } from './audit-chain.ts'
 import { brandOf } from './brand.ts'
 import type { CardCodeMemory } from './card-code-memory.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { KeyFailure, type KeyRing } from './key-ring.ts'
 import { sealCard } from './sealed-card.ts'
 import type { Store, TokenizeResult } from './store.ts'
@@ -35,11 +36,14 @@ export async function tokenize(
   const { asker, store, keyRing, cardCodes, tokens, nowMs } = parts
   const { merchant, windowId, idempotencyKey } = request
   const attempt = async (): Promise<TokenizeResult> => {
-    // Only a fingerprint key that is not shredded yet belongs to an active key of cards: that is asked for first.
-    const { keyId, key } = await keyRing.sealingKey(merchant)
+    const sealing = await keyRing.sealingKey(merchant)
+    const { keyId, key } = sealing
+    const fingerprintKeys = await keyRing.fingerprintKeys(merchant, sealing)
+    if (fingerprintKeys === null) return { kind: 'key_changed' }
     return store.tokenize({
       merchant,
-      fingerprint: await keyRing.fingerprint(merchant, card.pan),
+      fingerprint: fingerprintOf(card.pan, fingerprintKeys.current),
+      formerFingerprints: fingerprintKeys.former.map((former) => fingerprintOf(card.pan, former)),
       idempotencyKey,
       tokens: newTokens(card.pan, tokens.format),
       reuse: tokens.reuse,

@@ -56,7 +56,7 @@ export class VaultOrders {
       case 'keys':
         return this.#keys(asker)
       case 'rotate':
-        return this.#rotate(order.merchant, asker)
+        return this.#rotate(order, asker)
       case 'reencrypt':
         await this.#audit({ action: 'key_reencrypt', outcome: 'done', asker })
         if (this.#options.keyRing.isSealed) return refused('sealed')
@@ -87,10 +87,13 @@ export class VaultOrders {
     return { type: 'operator', kind: 'keys', keys, reencryption: keeper.reencryption.progress }
   }
 
-  async #rotate(merchant: string, asker: Asker): Promise<VaultOrderReply> {
+  async #rotate(order: Extract<VaultOrder, { readonly order: 'rotate' }>, asker: Asker): Promise<VaultOrderReply> {
     const { merchants, keyRing, keeper } = this.#options
+    const { merchant, purpose } = order
     if (!merchants.has(merchant)) return this.#refuse('unknown_merchant', { action: 'key_rotate', asker, merchant })
-    const keyId = await keyRing.rotateSealingKey(merchant)
+    const keyId = await (purpose === 'card'
+      ? keyRing.rotateSealingKey(merchant)
+      : keyRing.rotateFingerprintKey(merchant))
     await this.#audit({ action: 'key_rotate', outcome: 'done', asker, merchant, resource: keyId })
     void keeper.reencryption.run()
     return this.#progress()

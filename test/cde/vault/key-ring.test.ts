@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import type { KeyEncryptionKey } from '../../../src/cde/vault/key-encryption-key.ts'
+import { fingerprintOf } from '../../../src/cde/vault/fingerprint.ts'
 import { KeyRing } from '../../../src/cde/vault/key-ring.ts'
 import { seal, unseal } from '../../../src/cde/vault/seal.ts'
 import { digits, TEST_PANS } from '../../fakes/test-card.ts'
@@ -23,6 +24,12 @@ function fakeKek(key: Buffer, id = 'kek-1'): KeyEncryptionKey & { wraps: number 
   return kek
 }
 
+/** Under today's key first, then under those before it. */
+async function fingerprints(ring: KeyRing, merchant: string, pan: Uint8Array): Promise<readonly Buffer[]> {
+  const keys = await ring.fingerprintKeys(merchant, await ring.sealingKey(merchant))
+  return keys === null ? [] : [keys.current, ...keys.former].map((key) => fingerprintOf(pan, key))
+}
+
 t.test('a merchant has one sealing key and one fingerprint key, also after a restart', async (t) => {
   const folder = t.testdir()
   const kekKey = randomBytes(32)
@@ -31,7 +38,7 @@ t.test('a merchant has one sealing key and one fingerprint key, also after a res
   const ring = new KeyRing({ kek, store, nowMs: Date.now })
   const [one, two] = await Promise.all([ring.sealingKey('shop'), ring.sealingKey('shop')])
   t.equal(one.keyId, two.keyId)
-  const fingerprint = await ring.fingerprint('shop', PAN)
+  const [fingerprint] = await fingerprints(ring, 'shop', PAN)
   t.equal(kek.wraps, 2)
   const key = Buffer.from(one.key)
   ring.close()
@@ -44,17 +51,17 @@ t.test('a merchant has one sealing key and one fingerprint key, also after a res
 
   const again = new KeyRing({ kek: fakeKek(kekKey), store, nowMs: Date.now })
   t.same(Buffer.from((await again.sealingKey('shop')).key), key)
-  t.same(await again.fingerprint('shop', PAN), fingerprint)
+  t.same(await fingerprints(again, 'shop', PAN), [fingerprint])
   await store.close()
 })
 
 t.test('fingerprints differ by merchant and by card', async (t) => {
   const store = await openStoreIn(t.testdir())
   const ring = new KeyRing({ kek: fakeKek(randomBytes(32)), store, nowMs: Date.now })
-  const fingerprint = await ring.fingerprint('shop', PAN)
-  t.equal(fingerprint.length, 32)
-  t.notSame(await ring.fingerprint('other', PAN), fingerprint)
-  t.notSame(await ring.fingerprint('shop', digits(TEST_PANS.jcb)), fingerprint)
+  const [fingerprint] = await fingerprints(ring, 'shop', PAN)
+  t.equal(fingerprint?.length, 32)
+  t.notSame(await fingerprints(ring, 'other', PAN), [fingerprint])
+  t.notSame(await fingerprints(ring, 'shop', digits(TEST_PANS.jcb)), [fingerprint])
   await store.close()
 })
 
@@ -75,12 +82,12 @@ t.test('after a rotation new cards get the new key and the old key still opens',
   const store = await openStoreIn(folder)
   const ring = new KeyRing({ kek: fakeKek(kekKey), store, nowMs: Date.now })
   const old = await ring.sealingKey('shop')
-  const fingerprint = await ring.fingerprint('shop', PAN)
+  const [fingerprint] = await fingerprints(ring, 'shop', PAN)
   const keyId = await ring.rotateSealingKey('shop')
   t.not(keyId, old.keyId)
   t.equal((await ring.sealingKey('shop')).keyId, keyId)
   t.same((await ring.keyById(old.keyId)).key, old.key)
-  t.same(await ring.fingerprint('shop', PAN), fingerprint, 'the same card keeps its token')
+  t.same(await fingerprints(ring, 'shop', PAN), [fingerprint], 'the same card keeps its token')
   const oldKey = Buffer.from(old.key)
   const restarted = new KeyRing({ kek: fakeKek(kekKey), store, nowMs: Date.now })
   t.equal((await restarted.sealingKey('shop')).keyId, keyId)
@@ -104,7 +111,7 @@ t.test('a wrong key-encryption key, an unknown key, and exchanged rows open noth
 
   await alter(
     folder,
-    "UPDATE keys SET wrapped = (SELECT wrapped FROM keys WHERE merchant = 'other') WHERE merchant = 'shop'",
+    "UPDATE keys SET wrapped = (SELECT wrapped FROM keys WHERE merchant = 'other' AND purpose = 'card') WHERE merchant = 'shop'",
   )
   await t.rejects(fresh(fakeKek(kekKey)).sealingKey('shop'), { name: 'KeyFailure' })
   await store.close()

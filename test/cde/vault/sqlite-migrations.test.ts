@@ -17,6 +17,25 @@ t.test('an empty database comes up to the newest version, and a second run chang
   t.end()
 })
 
+t.test('the fifth names to each key of cards that still is the merchant’s key of fingerprints', (t) => {
+  const database = new DatabaseSync(':memory:')
+  migrate(database, { migrations: MIGRATIONS.slice(0, 4), nowMs })
+  const add = database.prepare(
+    'INSERT INTO keys (key_id, merchant, purpose, state, kek_id, wrapped, created_at_ms, retired_at_ms, shredded_at_ms)' +
+      " VALUES (?, ?, ?, ?, 'kek', x'00', 1, ?, ?)",
+  )
+  add.run('f_gone', 'shop', 'fingerprint', 'retired', 2, 2)
+  add.run('c_gone', 'shop', 'card', 'retired', 2, 2)
+  add.run('f_shop', 'shop', 'fingerprint', 'active', 0, 0)
+  add.run('c_old', 'shop', 'card', 'retired', 3, 0)
+  add.run('c_shop', 'shop', 'card', 'active', 0, 0)
+  add.run('c_other', 'other', 'card', 'active', 0, 0)
+  migrate(database, { migrations: MIGRATIONS, nowMs })
+  const named = database.prepare("SELECT key_id, fingerprint_key_id FROM keys WHERE fingerprint_key_id <> ''").all()
+  t.same(named.map((row) => Object.values(row).join(' ')).toSorted(), ['c_old f_shop', 'c_shop f_shop'])
+  t.end()
+})
+
 t.test('versions follow each other', (t) => {
   t.same(
     MIGRATIONS.map(({ version }) => version),

@@ -30,6 +30,7 @@ async function fileWith(folder: string, cards: number): Promise<readonly string[
     ),
   )
   await vault.keyRing.rotateSealingKey('shop')
+  await vault.keyRing.rotateFingerprintKey('shop')
   await vault.close()
   return replies.map(tokenOf)
 }
@@ -40,7 +41,7 @@ t.test('tokens, keys and chain are the same after a move, and the vault goes on 
   const tokens = await fileWith(folder, 1_200)
   const target = await newDatabase(server)
   const outcome = await moveIntoDatabase({ file, target, nowMs })
-  t.match(outcome, { kind: 'moved', rows: { keys: 5, cards: 1_200, requests: 1_200 } })
+  t.match(outcome, { kind: 'moved', rows: { keys: 7, cards: 1_200, requests: 1_200 } })
   const vault = await openVault({
     dataDir: folder,
     postgresql: target,

@@ -17,6 +17,7 @@ const KEY: KeyRow = {
   keyId: 'key_a',
   merchant: 'shop',
   purpose: 'card',
+  fingerprintKeyId: '',
   kekId: 'kek',
   wrapped: Buffer.alloc(61, 1),
   createdAtMs: 1,
@@ -31,6 +32,7 @@ function step(change: Partial<TokenizeStep> = {}): TokenizeStep {
   return {
     merchant: 'shop',
     fingerprint: Buffer.alloc(32, 1),
+    formerFingerprints: [],
     idempotencyKey: 'request-1',
     tokens: [TOKEN],
     reuse: 'reusable',
@@ -119,7 +121,7 @@ t.test('the first key of a merchant wins, and a rotation retires it', async (t) 
   await store.addKey(KEY, ENTRY)
   t.match(await store.addKey({ ...KEY, keyId: 'key_b' }, ENTRY), { keyId: 'key_a' })
   t.equal((await store.auditHead()).sequence, 1)
-  const rotation = { row: { ...KEY, keyId: 'key_c' }, before: 'key_a', audit: ENTRY }
+  const rotation = { row: { ...KEY, keyId: 'key_c' }, before: 'key_a', audit: [ENTRY] }
   t.match(await store.rotateKey(rotation), { keyId: 'key_c' })
   t.match(await store.rotateKey({ ...rotation, row: { ...KEY, keyId: 'key_d' } }), { keyId: 'key_c' }, 'too late')
   t.match(await store.activeKey('shop', 'card'), { keyId: 'key_c' })
@@ -169,16 +171,72 @@ t.test('cards are counted, read page by page, and kept under another key unless 
   const page = await store.cardsUnder({ keyId: 'key_a', after: '', limit: 2 })
   t.match(page, [{ token: 'tok_a' }, { token: 'tok_b' }])
   t.match(await store.cardsUnder({ keyId: 'key_a', after: 'tok_b', limit: 2 }), [{ token: 'tok_c' }])
-  await store.rotateKey({ row: { ...KEY, keyId: 'key_b' }, before: 'key_a', audit: ENTRY })
+  await store.rotateKey({ row: { ...KEY, keyId: 'key_b' }, before: 'key_a', audit: [ENTRY] })
   const faster = { fingerprint: Buffer.alloc(32, 'b'), idempotencyKey: 'request-2', keyId: 'key_b' }
   await store.tokenize(step({ ...faster, seal: () => Buffer.from('faster') }))
-  const resealed = page.map((before) => ({ before, keyId: 'key_b', sealed: Buffer.from('resealed') }))
+  const resealed = page.map((before) => {
+    return { before, keyId: 'key_b', sealed: Buffer.from('resealed'), fingerprint: Buffer.alloc(32, before.token) }
+  })
   t.equal(await store.resealCards(resealed), 1)
   t.equal(await store.resealCards(resealed), 0, 'and not twice')
   const sealedOf = async (token: string) => Buffer.from((await store.card({ merchant: 'shop', token }))?.sealed ?? [])
   t.equal((await sealedOf('tok_a')).toString(), 'resealed')
   t.equal((await sealedOf('tok_b')).toString(), 'faster')
   t.same([await store.countCards('key_a'), await store.countCards('key_b')], [1, 2])
+  await store.close()
+})
+
+t.test('a card is known, and a request repeated, by a former fingerprint, until the card is sealed anew', async (t) => {
+  const store = await openIn(t.testdir())
+  const recognizing: KeyRow = { ...KEY, keyId: 'key_f', purpose: 'fingerprint' }
+  await store.addKey(recognizing, ENTRY)
+  await t.rejects(store.addKey(KEY, ENTRY), { code: 'KEY_CHANGED' }, 'a key of cards names that of fingerprints')
+  await store.addKey({ ...KEY, fingerprintKeyId: 'key_f' }, ENTRY)
+  await store.tokenize(step())
+  const fingerprint = { ...recognizing, keyId: 'key_g', createdAtMs: 2 }
+  const rotation = { before: 'key_a', audit: [ENTRY, ENTRY] }
+  const alone = { ...rotation, row: { ...KEY, keyId: 'key_b', fingerprintKeyId: 'key_g' } }
+  await t.rejects(store.rotateKey(alone), { code: 'KEY_CHANGED' })
+  await store.rotateKey({ ...alone, fingerprint })
+  t.match(await store.readableKeys('shop', 'fingerprint'), [
+    { keyId: 'key_g', state: 'active' },
+    { keyId: 'key_f', state: 'retired' },
+  ])
+  const [now, former] = [Buffer.alloc(32, 2), Buffer.alloc(32, 1)]
+  const later = { keyId: 'key_b', fingerprint: now, formerFingerprints: [former], tokens: ['tok_z'] }
+  t.match(await store.tokenize(step(later)), { kind: 'repeated', token: TOKEN })
+  const other = { ...later, formerFingerprints: [Buffer.alloc(32, 3)] }
+  t.match(await store.tokenize(step(other)), { kind: 'conflict' })
+  t.match(
+    await Promise.all([
+      store.tokenize(step({ ...later, idempotencyKey: 'request-2', replaceKnown: false })),
+      store.tokenize(step({ ...later, idempotencyKey: 'request-3' })),
+      store.tokenize(step({ ...later, idempotencyKey: 'request-4' })),
+    ]),
+    Array.from({ length: 3 }, () => ({ kind: 'known', token: TOKEN })),
+  )
+  const alike = step({ ...later, formerFingerprints: [], idempotencyKey: 'request-5' })
+  t.match(await store.tokenize(alike), { kind: 'known', token: TOKEN }, 'from then on by the new one')
+  t.equal(await store.oldestRequestMs(), 1_000)
+  await store.forgetRequests({ createdBeforeMs: 2_000, limit: 10 })
+  t.equal(await store.oldestRequestMs(), null)
+  await store.close()
+})
+
+t.test('a card that is moved while it is used stays used, and none moves to a key that is not today’s', async (t) => {
+  const store = await openIn(t.testdir())
+  await store.addKey(KEY, ENTRY)
+  await store.tokenize(step({ reuse: 'single' }))
+  const page = await store.cardsUnder({ keyId: 'key_a', after: '', limit: 2 })
+  const moved = (keyId: string) =>
+    page.map((before) => ({ before, keyId, sealed: Buffer.from('moved'), fingerprint: Buffer.alloc(32, 9) }))
+  await store.rotateKey({ row: { ...KEY, keyId: 'key_b' }, before: 'key_a', audit: [ENTRY] })
+  const use = { merchant: 'shop', token: TOKEN, keptMs: 1_000, audit: () => ENTRY }
+  t.match(await store.useToken({ ...use, claim: 'mine' }), { kind: 'opened' })
+  t.equal(await store.resealCards(moved('key_a')), 0)
+  t.equal(await store.resealCards(moved('key_b')), 1)
+  t.match(await store.useToken({ ...use, claim: 'another’s' }), { kind: 'refused', code: 'token_gone' })
+  t.match(await store.card({ merchant: 'shop', token: TOKEN }), { keyId: 'key_b', state: 'claimed', claim: 'mine' })
   await store.close()
 })
 

@@ -150,6 +150,7 @@ t.test('a token that somebody has is passed over, also one of another merchant o
     vault.store.tokenize({
       merchant: 'shop',
       fingerprint: Buffer.alloc(32, number),
+      formerFingerprints: [],
       idempotencyKey: newKey(),
       tokens,
       reuse: 'single',

@@ -53,9 +53,12 @@ t.test('keys are listed, rotated and shredded by order, the last one in two step
       {},
     ],
   })
-  t.match(await ask(vault, { order: 'rotate', merchant: 'nobody' }), { kind: 'refused', code: 'unknown_merchant' })
+  t.match(await ask(vault, { order: 'rotate', merchant: 'nobody', purpose: 'card' }), {
+    kind: 'refused',
+    code: 'unknown_merchant',
+  })
   const old = (await vault.keyRing.sealingKey('shop')).keyId
-  t.match(await ask(vault, { order: 'rotate', merchant: 'shop' }), { kind: 'keys' })
+  t.match(await ask(vault, { order: 'rotate', merchant: 'shop', purpose: 'card' }), { kind: 'keys' })
   await eventually(async () => (await vault.store.countCards(old)) === 0, SLOW_MS)
   t.match(await ask(vault, { order: 'reencrypt' }), { kind: 'keys' })
   t.match(await ask(vault, { order: 'rewrap' }), { kind: 'done', count: 5 })
@@ -88,6 +91,26 @@ t.test('keys are listed, rotated and shredded by order, the last one in two step
     'key_rotate done shop',
   ])
   t.equal((await actsOf(vault)).filter((act) => act === 'key_shred done shop').length, 3)
+  await vault.close()
+})
+
+t.test('a key of fingerprints is rotated by order, and goes with the others of its merchant', async (t) => {
+  const vault = await openTestVault(t.testdir())
+  const token = tokenOf(await vault.tokenize(testCard()))
+  const { keyId } = await vault.keyRing.sealingKey('shop')
+  const rotate = { order: 'rotate', merchant: 'shop', purpose: 'fingerprint' } as const
+  t.match(await ask(vault, { ...rotate, merchant: 'nobody' }), { kind: 'refused', code: 'unknown_merchant' })
+  t.match(await ask(vault, rotate), { kind: 'keys' })
+  t.match(await actsOf(vault), ['key_rotate unknown_merchant nobody', 'key_rotate done shop'])
+  await eventually(async () => (await vault.store.countCards(keyId)) === 0, SLOW_MS)
+  t.equal(tokenOf(await vault.tokenize(testCard())), token)
+  const shred = { order: 'shred', merchant: 'shop', keyId: null, confirmation: null } as const
+  const asked = await ask(vault, shred)
+  if (asked.kind !== 'confirm') throw new Error('it must ask')
+  t.match(asked, { keys: 4, cards: 1 })
+  t.match(await ask(vault, { ...shred, confirmation: asked.confirmation }), { kind: 'done', count: 4 })
+  t.not(tokenOf(await vault.tokenize(testCard())), token, 'no key is left that knows the card')
+  t.match(await vault.store.card({ merchant: 'shop', token }), { isShredded: true })
   await vault.close()
 })
 
@@ -138,7 +161,7 @@ t.test('a vault of custodians is sealed until enough of them have given their sh
     { type: 'recorded' },
     'what is no capture is recorded',
   )
-  t.match(await ask(vault, { order: 'rotate', merchant: 'shop' }), { kind: 'refused', code: 'sealed' })
+  t.match(await ask(vault, { order: 'rotate', merchant: 'shop', purpose: 'card' }), { kind: 'refused', code: 'sealed' })
   t.match(await ask(vault, { order: 'seal_state' }), { isSealed: true, given: 0, threshold: 2 })
   t.match(await ask(vault, { order: 'unseal' }, randomBytes(20)), { code: 'share_wrong' })
   t.match(await ask(vault, { order: 'unseal' }, writeShare(randomBytes(33))), { code: 'share_wrong' })
@@ -215,9 +238,11 @@ t.test('orders are taken as they are written down, and no others', async (t) => 
     ...[
       { type: 'operator', order: 'keys', more: 1 },
       { type: 'operator', order: 'rotate' },
+      { type: 'operator', order: 'rotate', merchant: 'shop' },
+      { type: 'operator', order: 'rotate', merchant: 'shop', purpose: 'key-encryption' },
     ],
     ...[
-      { type: 'operator', order: 'rotate', merchant: "'; DROP TABLE keys" },
+      { type: 'operator', order: 'rotate', merchant: "'; DROP TABLE keys", purpose: 'card' },
       { ...shred, keyId: 'x' },
     ],
     ...[

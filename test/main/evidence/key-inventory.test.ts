@@ -37,8 +37,8 @@ t.test('the vault that runs tells its keys with age and end, and never a key', a
     found.keys.map(({ purpose, merchant, state, provider }) => [purpose, merchant, state, provider]),
     [
       ['key-encryption', '', 'active', 'file'],
-      ['card', 'shop', 'active', 'file'],
       ['fingerprint', 'shop', 'active', 'file'],
+      ['card', 'shop', 'active', 'file'],
     ],
   )
   const card = found.keys.find(({ purpose }) => purpose === 'card')
