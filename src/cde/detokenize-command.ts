@@ -66,6 +66,7 @@ function ask(
   api: { readonly host: string; readonly port: number },
 ): Promise<{ readonly status: number; readonly body: Buffer }> {
   const folder = certificates ?? configuration.certificates.folder
+  const { revoked } = configuration.certificates
   const order = Buffer.from(JSON.stringify({ token, purpose }), 'utf8')
   const settings = {
     host: api.host,
@@ -76,6 +77,7 @@ function ask(
     ca: readFileSync(join(folder, 'ca.crt')),
     cert: readFileSync(join(folder, client + '.detokenizer.crt')),
     key: readFileSync(join(folder, client + '.detokenizer.key')),
+    ...(revoked == null ? {} : { crl: readFileSync(revoked) }),
     minVersion: 'TLSv1.3',
     servername: roleName('vault'),
     timeout: ANSWER_MS_MAX,

@@ -20,13 +20,13 @@ export type VaultLink = {
 export async function openVaultLink(
   configuration: Pick<Configuration, 'certificates' | 'vault'>,
 ): Promise<VaultLink | string> {
-  const { folder } = configuration.certificates
+  const { folder, revoked } = configuration.certificates
   const { host, port } = configuration.vault
   let identity: Identity
   try {
-    identity = readIdentity({ folder, role: 'operator' })
+    identity = readIdentity({ folder, role: 'operator', revoked })
   } catch {
-    return `The operator's certificate cannot be read: ca.crt, operator.crt and operator.key belong into ${folder}.`
+    return `The operator's certificate cannot be read, or the list of revoked ones: ca.crt, operator.crt and operator.key belong into ${folder}.`
   }
   let opened = (): void => undefined
   const isOpen = new Promise<boolean>((resolve) => {

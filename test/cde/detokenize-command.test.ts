@@ -64,8 +64,20 @@ async function site(t: Test) {
       { say: (line) => void said.push(line), output },
     )
   }
-  return { folder, token, run, said }
+  const takeBack = (): void => {
+    writeFileSync(join(folder, 'revoked.pem'), authority.revocations([own]))
+    Object.assign(configuration.certificates, { revoked: join(folder, 'revoked.pem') })
+  }
+  return { folder, token, run, said, takeBack }
 }
+
+t.test('a vault whose certificate was taken back is not asked', async (t) => {
+  const { folder, run, said, takeBack } = await site(t)
+  takeBack()
+  t.equal(await run({}), 1)
+  t.same(said, ['It did not work: CERT_REVOKED.'])
+  t.notOk(existsSync(join(folder, 'card.json')))
+})
 
 t.test('a card goes into a file of its own, or down a pipe, and never to a terminal', async (t) => {
   const { folder, token, run, said } = await site(t)

@@ -27,7 +27,7 @@ export async function keyInventory({
 }: Pick<Configuration, 'certificates' | 'vault'>): Promise<KeyInventory> {
   let identity: Identity
   try {
-    identity = readIdentity({ folder: certificates.folder, role: 'operator' })
+    identity = readIdentity({ folder: certificates.folder, role: 'operator', revoked: certificates.revoked })
   } catch {
     return unread(
       'The operator’s certificate cannot be read: run this as a user that may read operator.crt and operator.key.',
