@@ -5,11 +5,12 @@ export const NETWORK_CONTROLS: readonly Control[] = [
   {
     requirement: '1.2.1',
     title: 'Rules for network controls are defined and kept',
-    how: 'Every flow that the product needs is data, with zones, ports and protection. Rules for nftables and policies for Kubernetes come with the product, and tests compare them with the list.',
+    how: 'Every flow that the product needs is data, with zones, ports and protection. Rules for nftables, networks of containers and policies for Kubernetes come with the product, and tests compare them with the list, and the list with the roles that each port lets in.',
     proof: [
       'test/main/flows.test.ts',
       'test/deploy/nftables.test.ts',
       'test/deploy/kubernetes.test.ts',
+      'test/deploy/containers.test.ts',
       'deploy/nftables/tonewall.nft',
     ],
     operator: 'Puts its own addresses into the rules, and keeps them.',
@@ -56,7 +57,7 @@ export const NETWORK_CONTROLS: readonly Control[] = [
   {
     requirement: '1.3.1',
     title: 'Traffic into the cardholder data environment is limited',
-    how: 'Guard and vault listen for named roles with certificates only; RTP is taken from the sources that the window was given.',
+    how: 'Guard and vault listen for named roles with certificates only; operators reach the vault at one port, from the management zone; RTP is taken from the sources that the window was given.',
     proof: [
       'test/system/zones.test.ts',
       'test/kit/channel.test.ts',
@@ -154,8 +155,13 @@ export const NETWORK_CONTROLS: readonly Control[] = [
   {
     requirement: '2.2.7',
     title: 'Administration over a network is encrypted',
-    how: 'Operators’ commands go over mutual TLS 1.3; TLS before 1.2 is refused everywhere. Evidence tries each version and suite at each port.',
-    proof: ['test/kit/channel.test.ts', 'test/main/evidence/tls-probe.test.ts', 'src/sipd/transport-tls.ts'],
+    how: 'Operators’ commands go over mutual TLS 1.3, from a machine with the operator’s certificate and no other secret; TLS before 1.2 is refused everywhere. Evidence tries each version and suite at each port.',
+    proof: [
+      'test/kit/channel.test.ts',
+      'test/system/zones.test.ts',
+      'test/main/evidence/tls-probe.test.ts',
+      'src/sipd/transport-tls.ts',
+    ],
     operator: 'Names `desk.tls` unless a proxy before the desk encrypts.',
   },
   {
