@@ -134,7 +134,7 @@ export const FAILURES: Readonly<Record<PaymentFailure, { readonly headline: stri
     say: 'I cannot take the card at this moment. May I ask you to call again later, or to pay another way?',
   },
   unknown_merchant: {
-    headline: 'Do not ask for the card: the vault does not take it for this merchant',
+    headline: 'Do not ask for the card: the vault does not take it',
     say: 'I cannot take the card at this moment. May I ask you to pay another way?',
   },
   media_unavailable: {
@@ -169,8 +169,7 @@ const ORDER_REFUSED: Readonly<Record<string, string>> = {
   media_unavailable: 'The line could not be secured. Do not ask for the card; try again in a moment.',
   not_proven: 'The line could not be secured. Do not ask for the card; try again.',
   not_recorded: 'The audit record cannot be written now. Do not ask for the card. The call goes on.',
-  unknown_merchant:
-    'The vault takes no card for the merchant of this call. Do not ask for the card, and tell whoever runs the telephones. The call goes on.',
+  unknown_merchant: 'The vault takes no card for this merchant. Do not ask for the card. The call goes on.',
   window_open: 'A card is being taken on this call already.',
   no_window: 'That is over already.',
   call_ended: 'The call has ended.',

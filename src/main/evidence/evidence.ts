@@ -42,7 +42,8 @@ export type Evidence = {
 
 /** What of the configuration says how safe a site is, in words of the configuration. */
 export type SiteFacts = {
-  readonly merchant: string
+  /** Whose cards windows may take; the site's own is first. */
+  readonly merchants: readonly string[]
   readonly development: boolean
   readonly store: 'sqlite' | 'postgresql'
   /** Where the key-encryption key lies. */
@@ -111,9 +112,9 @@ export async function collectEvidence(options: {
   }
 }
 
-function factsOf({ merchant, certificates, vault, audit }: Configuration): SiteFacts {
+function factsOf({ certificates, vault, audit }: Configuration): SiteFacts {
   return {
-    merchant,
+    merchants: vault.guardMerchants,
     development: certificates.development,
     store: vault.store,
     keyProvider: vault.keys.kek.provider,

@@ -74,8 +74,8 @@ function facts({ at, version, machine, drawnFrom, site, sources }: Evidence): Ht
     </dd>
     <dt>Drawn from</dt>
     <dd>${origin}</dd>
-    <dt>Merchant</dt>
-    <dd>${site.merchant}${site.development ? ' (a development site)' : ''}</dd>
+    <dt>Cards are taken for</dt>
+    <dd>${site.merchants.join(', ')}${site.development ? ' (a development site)' : ''}</dd>
     <dt>Cards are in</dt>
     <dd>
       ${site.store === 'sqlite' ? 'SQLite, a file of the vault' : 'PostgreSQL'}; key-encryption key:

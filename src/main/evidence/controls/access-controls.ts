@@ -12,10 +12,12 @@ export const ACCESS_CONTROLS: readonly Control[] = [
   {
     requirement: '7.2.2',
     title: 'Rights are by job and no more than needed',
-    how: 'Agents see their own calls only; guards may tokenize and not read; the database role of the vault may add to the audit record and not change it.',
+    how: 'Agents see their own calls only; guards may tokenize, for merchants that are named, and not read; the database role of the vault may add to the audit record and not change it.',
     proof: [
       'test/cde/vault/permissions.test.ts',
+      'test/cde/vault/vault-service.test.ts',
       'test/cde/vault/api/api-service.test.ts',
+      'test/system/merchants.test.ts',
       'test/desk/call-book.test.ts',
       'test/cde/vault/on-postgresql.test.ts',
       'src/cde/vault/postgres-migrations.ts',
