@@ -42,13 +42,15 @@ export class Authentication {
       return
     }
     const waitS = this.#limit.waitS(request.ip)
-    if (waitS > 0) throw new ProblemError('too_many_logins', { retryAfterS: waitS })
     const agent = this.#directory.byToken(token)
+    const isKnown = agent !== null && this.#limit.knows(request.ip, agent.name)
+    if (waitS > 0 && !isKnown) throw new ProblemError('too_many_logins', { retryAfterS: waitS })
     if (agent === null) {
       this.#limit.refused(request.ip)
       this.#refused()
       throw new ProblemError('token_refused')
     }
+    this.#limit.proved(request.ip, agent.name)
     this.#callers.set(request, { agent, session: null })
   }
 

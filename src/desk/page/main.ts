@@ -66,7 +66,7 @@ async function goOnWith(token: string): Promise<void> {
 
 function signInRefused(answer: ApiAnswer): string {
   if (answer.kind !== 'problem') return 'The desk cannot be reached. Please try again.'
-  if (answer.code === 'too_many_logins') return 'Too many attempts. Please wait some minutes.'
+  if (answer.code === 'too_many_logins') return 'Too many attempts. Please wait half an hour.'
   return answer.status === 401 ? 'This token is not known. Please check it.' : 'That did not work. Please try again.'
 }
 

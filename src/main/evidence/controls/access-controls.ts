@@ -104,10 +104,10 @@ export const ACCESS_CONTROLS: readonly Control[] = [
   {
     requirement: '8.3.4',
     title: 'Guessing is slowed down',
-    how: 'Ten wrong tokens, and the address waits for five minutes; refused logins are in the audit record. Tokens are random and too long to guess. The standard asks thirty minutes for accounts of people.',
-    proof: ['test/desk/login-limit.test.ts', 'test/sbc/audit-reports.test.ts'],
+    how: 'Ten wrong tokens, and the address waits for thirty minutes, or until an administrator starts the desk again; refused logins are in the audit record. A wrong token names no account, so the address is locked in its place. Who has proved itself from there within two weeks is let in with its right token all the while. Tokens are random and too long to guess.',
+    proof: ['test/desk/login-limit.test.ts', 'test/desk/desk.test.ts', 'test/sbc/audit-reports.test.ts'],
     operator:
-      'Puts a log-in of its own with thirty minutes before the desk, where the assessor takes the tokens for passwords of people.',
+      'Shows the assessor that addresses are locked, not accounts, or puts a log-in with accounts of its own before the desk.',
   },
   {
     requirement: '8.4.2',
