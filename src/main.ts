@@ -1,6 +1,7 @@
 import { problemLine } from './kit/configuration-file.ts'
 import { parseCommandLine, USAGE, type Command } from './main/command-line.ts'
 import { loadConfiguration } from './main/configuration.ts'
+import { missingCertificates, missingText } from './main/missing-certificates.ts'
 import { becomeRestricted } from './main/restricted-runtime.ts'
 import { roleCommand } from './main/role-command.ts'
 import { runRole } from './main/run-role.ts'
@@ -141,6 +142,9 @@ async function main(command: Command): Promise<number> {
     case 'check-config': {
       const loaded = loadConfiguration(command.file)
       if (loaded.kind === 'refused') return refuse(command.file, loaded.problems)
+      const missing = missingCertificates(loaded.configuration)
+      for (const file of missing) process.stderr.write(`${missingText(file)}\n`)
+      if (missing.length > 0) return 1
       process.stdout.write('ok\n')
       for (const advice of loaded.advice) process.stderr.write(`unwise: ${problemLine(command.file, advice)}\n`)
       const swap = loaded.configuration.certificates.development ? null : swapAdvice()

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDevelopmentAuthority } from '../../certs/development-authority.ts'
 import { problemLine } from '../kit/configuration-file.ts'
@@ -8,6 +8,7 @@ import { loadConfiguration } from './configuration.ts'
 import { ensureDevelopmentSecrets } from './development-secrets.ts'
 import { giveSecrets } from './hand-over.ts'
 import { childEnvironment, launchOf, type Basis } from './launch.ts'
+import { missingCertificates, missingText } from './missing-certificates.ts'
 import { checkPorts, portProblemText } from './port-check.ts'
 import { chooseAccounts, type ChosenAccounts } from './process-account.ts'
 import { ProcessLog, warningText } from './process-log.ts'
@@ -56,9 +57,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   if (development) {
     const { made } = makeDevelopmentAuthority(folder, configuration.vault.api?.clients)
     if (made.length > 0) options.say(`made development certificates in ${folder}`)
-  } else if (!existsSync(join(folder, 'ca.crt'))) {
-    return { kind: 'refused', texts: [`${join(folder, 'ca.crt')} is missing: put the site's certificates there`] }
   }
+  const missing = missingCertificates(configuration)
+  if (missing.length > 0) return { kind: 'refused', texts: missing.map(missingText) }
   const plans = processPlans(configuration)
   const taken = await checkPorts(plans.flatMap((plan) => plan.ports))
   if (taken.length > 0) return { kind: 'refused', texts: taken.map(portProblemText) }

@@ -30,6 +30,10 @@ t.test('check-config says ok, or each line, key and cure', (t) => {
   t.match(lines[0], /site\.yaml:\d+:\d+ routes\[0\]\.to: no trunk has this name; use one of: carrier, contact-centre$/)
   t.match(lines[1], /site\.yaml:\d+:\d+ desk\.port: port 9201 is taken by guard-1 already; give each its own port$/)
   t.equal(lines.length, 2)
+  loadChanged(folder, { certificates: { folder: '.', development: false } })
+  const production = tonewall('check-config', file)
+  t.match(production, { status: 1, stdout: '', stderr: /\/ca\.crt is missing: put the site's certificates there\n/ })
+  t.equal(production.stderr.trimEnd().split('\n').length, 11, 'and certificate and key of each of five roles')
   t.end()
 })
 
