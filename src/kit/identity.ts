@@ -43,6 +43,12 @@ export function readIdentity(options: {
   }
 }
 
+/**
+ * OpenSSL's SSL_OP_CLEANSE_PLAINTEXT (ssl.h, since 3.0), which Node does not name: what was received is overwritten in its buffers once it
+ * is handed on. Else it stays in a buffer that is freed, until somebody else happens to be given that memory.
+ */
+const CLEANSE_PLAINTEXT = 2
+
 /** How this identity speaks TLS 1.3, today: the list of revoked certificates may have changed since. */
 export function secureContext(identity: Identity): SecureContextOptions {
   const { certificate, key, authority, revoked } = identity
@@ -51,6 +57,7 @@ export function secureContext(identity: Identity): SecureContextOptions {
     key,
     ca: authority,
     minVersion: 'TLSv1.3',
+    secureOptions: CLEANSE_PLAINTEXT,
     ...(revoked === undefined ? {} : { crl: revoked.pem }),
   }
 }

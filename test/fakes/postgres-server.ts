@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -16,6 +16,10 @@ const START_MS_MAX = 40_000
 const NOBODY = 65_534
 /** Where Debian keeps what is not for PATH. */
 const LIBRARY = '/usr/lib/postgresql'
+/** It is ready within a page of lines. */
+const READY_CHARS_MAX = 100_000
+/** Of the server's log: all that a test makes it write. */
+const LOG_CHARS_MAX = 8_000_000
 
 /** A real PostgreSQL in a folder of its own, on loopback and a socket of its own, ended by its process id. */
 export class PostgresServer {
@@ -24,6 +28,7 @@ export class PostgresServer {
   readonly folder: string
   readonly #settings: readonly string[]
   #process: ChildProcess | null = null
+  #log = ''
 
   private constructor(folder: string, port: number, settings: readonly string[]) {
     this.folder = folder
@@ -112,6 +117,19 @@ export class PostgresServer {
     }
   }
 
+  /** What it wrote to its log. */
+  get log(): string {
+    return this.#log
+  }
+
+  /** The ids of its processes: the first, and one for each session and duty. */
+  processes(): readonly number[] {
+    const first = this.#process?.pid
+    if (first === undefined) return []
+    const children = readFileSync(`/proc/${first}/task/${first}/children`, 'latin1').trim()
+    return [first, ...children.split(' ').map(Number)]
+  }
+
   /** Ends it, and removes what it kept. Safe to call twice. */
   async close(): Promise<void> {
     await this.#end('SIGQUIT')
@@ -123,18 +141,17 @@ export class PostgresServer {
     const given = ['-D', join(this.folder, 'data'), '-k', this.folder, ...settings.flatMap((one) => ['-c', one])]
     const child = spawn(program('postgres'), given, { ...asNobody(), stdio: ['ignore', 'ignore', 'pipe'] })
     this.#process = child
-    child.stderr.setEncoding('utf8')
     let text = ''
-    for await (const chunk of child.stderr as AsyncIterable<string>) {
-      text += chunk
-      if (!/database system is ready to accept (read-only )?connections/.test(text)) continue
-      break
-    }
-    if (!/ready to accept/.test(text)) {
-      this.#process = null
-      return false
-    }
-    return true
+    const isReady = await new Promise<boolean>((resolve) => {
+      child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+        this.#log = (this.#log + chunk).slice(-LOG_CHARS_MAX)
+        if (text.length < READY_CHARS_MAX) text += chunk
+        if (/database system is ready to accept (read-only )?connections/.test(text)) resolve(true)
+      })
+      child.stderr.once('close', () => resolve(false))
+    })
+    if (!isReady) this.#process = null
+    return isReady
   }
 
   async #end(signal: 'SIGKILL' | 'SIGQUIT'): Promise<void> {

@@ -14,7 +14,8 @@ const TAG_BYTES = 16
 const HEAD_BYTES = 1 + NONCE_BYTES + TAG_BYTES
 
 /**
- * Seals bytes under a key, bound to a context that must be told again to open them:
+ * Seals bytes under a key, bound to a context that must be told again to open them. What is returned lies where it stays, so that a seal
+ * can be wiped like what is in it: whoever reads the memory reads the key, too.
  *
  *      0         1         13        29
  *     +---------+---------+---------+--------------+
@@ -27,7 +28,7 @@ export function seal(plain: Uint8Array, key: Uint8Array, context: Buffer): Buffe
     key.some((byte) => byte !== 0),
     'seal after wipe',
   )
-  const sealed = Buffer.alloc(HEAD_BYTES + plain.length)
+  const sealed = secretBytes(HEAD_BYTES + plain.length)
   const nonce = randomBytes(NONCE_BYTES)
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })
   cipher.setAAD(context)
@@ -37,6 +38,7 @@ export function seal(plain: Uint8Array, key: Uint8Array, context: Buffer): Buffe
   sealed.set(nonce, 1)
   sealed.set(cipher.getAuthTag(), 1 + NONCE_BYTES)
   sealed.set(ciphertext, HEAD_BYTES)
+  ciphertext.fill(0)
   return sealed
 }
 

@@ -29,8 +29,12 @@ export const DATA_CONTROLS: readonly Control[] = [
   {
     requirement: '3.3.1.2',
     title: 'The card verification code is not kept',
-    how: 'See 3.3.1: there is no column, file or log that could hold it.',
-    proof: ['test/cde/vault/card-code-memory.test.ts', 'test/leak/canary.test.ts'],
+    how: 'See 3.3.1: there is no column, file or log that could hold it. A PostgreSQL that logs all it is handed is searched, too: its files, its log and the memory of its processes.',
+    proof: [
+      'test/cde/vault/card-code-memory.test.ts',
+      'test/cde/vault/vault-memory.test.ts',
+      'test/leak/canary.test.ts',
+    ],
     operator: '',
   },
   {
