@@ -12,7 +12,7 @@ import { alter, postgresOf } from './test-store.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-const SLOW_MS = 30_000
+const SLOW_MS = 60_000
 
 /** The token that a vault gives to a numbered card. */
 async function ask(vault: TestVault, index: number, idempotencyKey = newKey()): Promise<string> {
@@ -201,8 +201,8 @@ t.test('two vaults that take the same cards while keys change give each card one
   const both = [...mine].filter(([index]) => other.tokens().has(index))
   t.ok(both.length >= 48)
   for (const [index, token] of both) if (other.tokens().get(index) !== token) t.fail('a card has two tokens')
-  for (const [index, token] of other.tokens()) {
-    if (index % 8 === 0) t.equal(await ask(vault, index, `request-${index}`), token, 'each request has its answer')
+  for (const [index, token] of [...other.tokens()].slice(0, 40)) {
+    if ((await ask(vault, index, `request-${index}`)) !== token) t.fail('a request has another answer')
   }
   await vault.close()
 })
