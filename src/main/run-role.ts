@@ -6,6 +6,7 @@ import type { Sipd } from '../sipd/sipd.ts'
 import type { ListenAddress, TlsListeners } from '../sipd/transports.ts'
 import type { Configuration, HostPort, SipAddress, SipTlsConfiguration } from '../wire/configuration.ts'
 import { auditOptions } from './audit-start.ts'
+import { isBelow } from './configuration-check.ts'
 import { readSecret } from './development-secrets.ts'
 import { LineWriter } from './line-writer.ts'
 import { RoleControl, type RunningRole } from './role-control.ts'
@@ -58,6 +59,7 @@ export async function runRole(options: {
       {
         code: failure.code,
         ...(failure.port === null ? {} : { address: failure.host ?? '', port: failure.port }),
+        ...certificateOf(error, configuration.certificates.folder),
         ...errorFields(error),
       },
       'cannot start',
@@ -68,6 +70,12 @@ export async function runRole(options: {
   control.obey(running)
   await link.tell({ type: 'ready', addresses: running.addresses })
   return 0
+}
+
+/** The name of a certificate or key that could not be read: without it nobody knows which to bring. */
+function certificateOf(error: unknown, folder: string): { readonly file?: string } {
+  const path: unknown = error instanceof Error && 'path' in error ? error.path : null
+  return typeof path === 'string' && isBelow(folder, path) ? { file: path } : {}
 }
 
 /** Each process loads the code of its own room only. */

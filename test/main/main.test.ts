@@ -99,7 +99,7 @@ t.test('a role that cannot start says why in its log and ends with 1', (t) => {
   loadChanged(folder, { dataFolder: 'data', certificates: { folder: '.', development: false } })
   const { status, stdout } = tonewall('run', 'vault', '--config', join(folder, 'site.yaml'))
   t.equal(status, 1)
-  t.match(JSON.parse(stdout), { role: 'vault', msg: 'cannot start', errorCode: 'ENOENT' })
+  t.match(JSON.parse(stdout), { role: 'vault', msg: 'cannot start', errorCode: 'ENOENT', file: /\/vault\.crt$/ })
   t.match(tonewall('run', 'vault', '--config', join(folder, 'none.yaml')), { status: 1, stderr: /cannot be read/ })
   t.end()
 })
