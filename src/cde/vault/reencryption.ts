@@ -103,6 +103,7 @@ export class Reencryption {
       const last = page.at(-1)
       if (last === undefined && passedOver > 0) {
         // A key was rotated meanwhile, or cards were used: what was passed over is looked at again.
+        this.#broken -= broken
         passedOver = 0
         broken = 0
         after = ''

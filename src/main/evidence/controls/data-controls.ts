@@ -81,7 +81,7 @@ export const DATA_CONTROLS: readonly Control[] = [
     requirement: '3.5.1.1',
     title: 'Hashes of card numbers are keyed',
     how: 'Cards are found again by HMAC-SHA-256 under a fingerprint key of each merchant, which has its own place in the key ring.',
-    proof: ['test/cde/vault/key-ring.test.ts', 'src/cde/vault/key-ring.ts'],
+    proof: ['test/cde/vault/key-ring.test.ts', 'src/cde/vault/fingerprint.ts'],
     operator: '',
   },
   {
@@ -165,9 +165,10 @@ export const DATA_CONTROLS: readonly Control[] = [
   {
     requirement: '3.7.4',
     title: 'Keys are changed at the end of their period',
-    how: 'Data keys are rotated while the vault serves, and what they sealed is sealed anew; the inventory tells age and end of each.',
+    how: 'Data keys and keys of fingerprints are rotated while the vault serves, and what they made is made anew; the inventory tells age and end of each.',
     proof: [
       'test/cde/vault/key-keeper.test.ts',
+      'test/cde/vault/fingerprint-rotation.test.ts',
       'test/cde/vault/vault-orders.test.ts',
       'test/cde/vault/key-inventory.test.ts',
     ],
@@ -176,7 +177,7 @@ export const DATA_CONTROLS: readonly Control[] = [
   {
     requirement: '3.7.5',
     title: 'Keys are retired, replaced and destroyed',
-    how: 'A retired key opens old rows and seals no new ones; a key that is shredded takes what it sealed with it. Each act is in the audit record.',
+    how: 'A retired key opens old rows and seals no new ones; a key that is shredded takes what it sealed with it; a key of fingerprints that nothing needs any more is destroyed by itself. Each act is in the audit record.',
     proof: ['test/cde/vault/key-keeper.test.ts', 'test/cde/vault/vault-orders.test.ts', 'src/cde/vault/audit-chain.ts'],
     operator: 'Decides when, and at once when a key may be known to somebody.',
   },
