@@ -1,5 +1,12 @@
-/** The serial numbers of a CRL, in hexadecimal without leading zeros, beside the PEM they are from. */
-export type Revocations = { readonly pem: Buffer; readonly serials: ReadonlySet<string> }
+/**
+ * The serial numbers of a CRL, in hexadecimal without leading zeros, beside the PEM they are from. `nextUpdateMs`: when its time is over, of
+ * several lists that of the first one; null when none says.
+ */
+export type Revocations = {
+  readonly pem: Buffer
+  readonly serials: ReadonlySet<string>
+  readonly nextUpdateMs: number | null
+}
 
 const PEM_BLOCK = /-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/g
 
@@ -9,14 +16,16 @@ const PEM_BLOCK = /-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-
  */
 export function parseRevocations(pem: Buffer): Revocations | null {
   const serials = new Set<string>()
+  const ends: number[] = []
   const blocks = [...pem.toString('latin1').matchAll(PEM_BLOCK)]
   if (blocks.length === 0) return null
   for (const [, body = ''] of blocks) {
-    const found = serialsOf(Buffer.from(body, 'base64'))
+    const found = listOf(Buffer.from(body, 'base64'))
     if (found === null) return null
-    for (const serial of found) serials.add(serial)
+    for (const serial of found.serials) serials.add(serial)
+    if (found.nextUpdateMs !== null) ends.push(found.nextUpdateMs)
   }
-  return { pem, serials }
+  return { pem, serials, nextUpdateMs: ends.length === 0 ? null : Math.min(...ends) }
 }
 
 const INTEGER = 0x02
@@ -31,20 +40,32 @@ const SEQUENCE = 0x30
  *     tbsCertList ::= SEQUENCE { version INTEGER OPTIONAL, signature SEQUENCE, issuer SEQUENCE, thisUpdate Time, nextUpdate Time OPTIONAL,
  *                                revokedCertificates SEQUENCE OF SEQUENCE { userCertificate INTEGER, ... } OPTIONAL, ... }
  */
-function serialsOf(der: Buffer): readonly string[] | null {
+function listOf(der: Buffer): { readonly serials: readonly string[]; readonly nextUpdateMs: number | null } | null {
   const list = elementsOf(der)?.[0]
   const signed = list?.tag === SEQUENCE ? elementsOf(list.content)?.[0] : undefined
   const fields = signed?.tag === SEQUENCE ? elementsOf(signed.content) : null
   if (fields === null) return null
   const thisUpdate = fields.findIndex(({ tag }) => isTime(tag))
   if (thisUpdate < 2) return null
+  const nextUpdate = fields[thisUpdate + 1]
+  const nextUpdateMs = nextUpdate === undefined || !isTime(nextUpdate.tag) ? null : timeOf(nextUpdate)
+  if (Number.isNaN(nextUpdateMs)) return null
   const behind = fields.slice(thisUpdate).find(({ tag }) => !isTime(tag))
-  if (behind?.tag !== SEQUENCE) return []
+  if (behind?.tag !== SEQUENCE) return { serials: [], nextUpdateMs }
   const serials = elementsOf(behind.content)?.map(({ tag, content }) => {
     const serial = tag === SEQUENCE ? elementsOf(content)?.[0] : undefined
     return serial?.tag === INTEGER ? serial.content.toString('hex').replace(/^0+(?=.)/, '') : null
   })
-  return serials?.every((serial) => serial !== null) === true ? serials : null
+  return serials?.every((serial) => serial !== null) === true ? { serials, nextUpdateMs } : null
+}
+
+/** Two digits of the year up to 2049, four from then on; always to the second, and always UTC. NaN for anything else. */
+function timeOf({ tag, content }: Element): number {
+  const text = content.toString('latin1')
+  const year = tag === UTC_TIME ? (/^[0-4]/.test(text) ? '20' : '19') : ''
+  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(year + text) ?? []
+  const [years, month, day, hour, minute, second] = parts
+  return Date.parse([[years, month, day].join('-'), 'T', [hour, minute, second].join(':'), 'Z'].join(''))
 }
 
 function isTime(tag: number): boolean {

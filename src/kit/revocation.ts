@@ -32,6 +32,11 @@ export class RevocationList {
     return this.#list.pem
   }
 
+  /** When its time is over, in milliseconds since 1970; null when it does not say. */
+  get nextUpdateMs(): number | null {
+    return this.#list.nextUpdateMs
+  }
+
   /** `serial`: as Node tells it, in hexadecimal. */
   isRevoked(serial: string): boolean {
     return this.#list.serials.has(plainSerial(serial))

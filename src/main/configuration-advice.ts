@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import type { ConfigurationProblem, KeyPath, ProblemAt } from '../kit/configuration-file.ts'
 import type { Configuration, TrunkConfiguration } from '../wire/configuration.ts'
+import { adviseOnRevocations } from './revocation-check.ts'
 
 /** A range with a shorter prefix is no list of peers any more. */
 const PREFIX_BITS_MIN = { 4: 8, 6: 19 } as const
@@ -20,6 +21,7 @@ export function adviseOn(configuration: Configuration, problemAt: ProblemAt): re
   })
   adviseOnEmergencies(configuration, advise)
   adviseOnCertificates(configuration, advise)
+  adviseOnRevocations(configuration, Date.now(), advise)
   adviseOnKeys(configuration, advise)
   return advice
 }

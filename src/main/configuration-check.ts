@@ -7,6 +7,7 @@ import { checkAudit } from './audit-configuration-check.ts'
 import { checkKeys, checkWrittenKeys } from './key-configuration-check.ts'
 import { checkCallMerchants } from './call-merchant-check.ts'
 import { isMissing } from './missing-file.ts'
+import { checkRevocations } from './revocation-check.ts'
 import { checkRoutes, checkTrunks } from './trunk-configuration-check.ts'
 import { checkVaultApi } from './vault-api-check.ts'
 
@@ -208,10 +209,8 @@ function checkFiles(configuration: Configuration, report: Report): void {
       report(['sip', 'tls', key], 'there is no such file', 'name a PEM file, or write tls: null')
     }
   }
-  const { folder, development, revoked } = configuration.certificates
-  if (revoked !== null && isMissing(revoked)) {
-    report(['certificates', 'revoked'], 'there is no such file', 'have your authority write it: openssl ca -gencrl')
-  }
+  checkRevocations(configuration, report)
+  const { folder, development } = configuration.certificates
   if (!development && isMissing(folder)) {
     report(['certificates', 'folder'], 'there is no such folder', 'name the certificates, or say development: true')
   }

@@ -64,10 +64,11 @@ export type WrittenConfiguration = {
   readonly sip: Pick<SipConfiguration, 'udp' | 'tcp' | 'control'> &
     Partial<Omit<SipConfiguration, 'tls'>> & {
       readonly tls?:
-        | (Omit<SipTlsConfiguration, 'mutual' | 'wildcards' | 'authority'> & {
+        | (Omit<SipTlsConfiguration, 'mutual' | 'wildcards' | 'authority' | 'revoked'> & {
             readonly mutual?: boolean
             readonly wildcards?: boolean
             readonly authority?: string | null
+            readonly revoked?: string | null
           })
         | null
     }
@@ -215,6 +216,7 @@ function completeTls(
     authority: tls.authority == null ? null : file(tls.authority),
     mutual: tls.mutual ?? false,
     wildcards: tls.wildcards ?? false,
+    revoked: tls.revoked == null ? null : file(tls.revoked),
   }
 }
 

@@ -39,7 +39,7 @@ type Files = (configuration: Configuration) => readonly (string | null)[]
 const OWN_READS: Readonly<Record<RoleName, Files>> = {
   sipd: ({ sip: { secretFile, tls } }) => [
     secretFile,
-    ...(tls === null ? [] : [tls.certificate, tls.key, tls.authority]),
+    ...(tls === null ? [] : [tls.certificate, tls.key, tls.authority, tls.revoked]),
   ],
   sbc: ({ sip, trunks }) => [
     sip.secretFile,

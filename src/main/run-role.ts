@@ -2,6 +2,8 @@ import { readFileSync, writeSync } from 'node:fs'
 import { readIdentity, type Identity } from '../kit/identity.ts'
 import { createLogger, errorFields, type Logger } from '../kit/log.ts'
 import { Metrics, serveMetrics } from '../kit/metrics.ts'
+import { RevocationList } from '../kit/revocation.ts'
+import { TrustTimes } from '../kit/trust-times.ts'
 import type { Sipd } from '../sipd/sipd.ts'
 import type { ListenAddress, TlsListeners } from '../sipd/transports.ts'
 import type { Configuration, HostPort, SipAddress, SipTlsConfiguration } from '../wire/configuration.ts'
@@ -24,6 +26,7 @@ type RoleTools = {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly control: RoleControl
+  readonly trust: TrustTimes
 }
 
 /**
@@ -51,7 +54,11 @@ export async function runRole(options: {
     const { folder, revoked } = configuration.certificates
     const identity = readIdentity({ folder, role, revoked })
     identity.revoked?.follow(logger)
-    running = await start(role, name, configuration, { identity, logger, metrics, control })
+    const trust = new TrustTimes(metrics)
+    trust.certificate('process', identity.certificate)
+    trust.certificate('authority', identity.authority)
+    if (identity.revoked !== undefined) trust.revocations('certificates', identity.revoked)
+    running = await start(role, name, configuration, { identity, logger, metrics, control, trust })
     await serveMetrics(metrics, metricsAddress(role, name, configuration))
   } catch (error) {
     const failure = failureMessage(error)
@@ -90,12 +97,16 @@ async function start(
     case 'sipd': {
       const { startSipd } = await import('../sipd/sipd.ts')
       const secret = readSecret(sip.secretFile)
-      const tls = sip.tls === null ? {} : { tls: readTls(sip.tls) }
+      const revoked = sip.tls?.revoked == null ? null : new RevocationList(sip.tls.revoked)
+      revoked?.follow(tools.logger)
+      if (revoked !== null) tools.trust.revocations('sip', revoked)
+      const tls = sip.tls === null ? null : readTls(sip.tls, revoked)
+      if (tls !== null) tools.trust.certificate('sip', tls.identity.certificate)
       const sipd = await startSipd({
         ...tools,
         udp: sip.udp.map(named),
         tcp: sip.tcp.map(named),
-        ...tls,
+        ...(tls === null ? {} : { tls }),
         resolvers: sip.resolvers,
         sessionTimer: sip.sessionTimer,
         admission: { sources: peerAddresses(configuration.trunks), strangers: sip.strangers },
@@ -105,7 +116,7 @@ async function start(
       })
       return {
         addresses: [],
-        apply: (next) => Promise.resolve(applyToSipd(sipd, next)),
+        apply: (next) => Promise.resolve(applyToSipd(sipd, next, { revoked, trust: tools.trust })),
         close: () => sipd.close(),
       }
     }
@@ -156,6 +167,8 @@ async function start(
     }
     case 'desk': {
       const { startDesk } = await import('../desk/desk.ts')
+      const { tls } = configuration.desk
+      if (tls !== null) tools.trust.certificate('desk', readFileSync(tls.certificate))
       const desk = await startDesk({ ...tools, configuration: configuration.desk, sbc: configuration.sbc })
       return { addresses: [desk.address], close: () => desk.close() }
     }
@@ -168,10 +181,16 @@ function peerAddresses(trunks: Configuration['trunks']): readonly string[] {
 }
 
 /** Certificates are read again: their files may have been renewed. A line for people when they cannot be used. */
-function applyToSipd(sipd: Sipd, { trunks, sip }: Configuration): string | null {
+function applyToSipd(
+  sipd: Sipd,
+  { trunks, sip }: Configuration,
+  { revoked, trust }: { readonly revoked: RevocationList | null; readonly trust: TrustTimes },
+): string | null {
   const admission = { sources: peerAddresses(trunks), strangers: sip.strangers }
   try {
-    sipd.apply(sip.tls === null ? { admission } : { admission, tls: readTls(sip.tls) })
+    const tls = sip.tls === null ? null : readTls(sip.tls, revoked)
+    sipd.apply(tls === null ? { admission } : { admission, tls })
+    if (tls !== null) trust.certificate('sip', tls.identity.certificate)
     return null
   } catch {
     return 'the certificate or the key of sip.tls cannot be read or used'
@@ -179,7 +198,7 @@ function applyToSipd(sipd: Sipd, { trunks, sip }: Configuration): string | null 
 }
 
 /** Throws the system's error, with its code, when a file cannot be read. */
-function readTls(tls: SipTlsConfiguration): TlsListeners {
+function readTls(tls: SipTlsConfiguration, revoked: RevocationList | null): TlsListeners {
   return {
     addresses: tls.addresses.map(named),
     identity: {
@@ -188,6 +207,7 @@ function readTls(tls: SipTlsConfiguration): TlsListeners {
       authority: tls.authority === null ? undefined : readFileSync(tls.authority),
       mutual: tls.mutual,
       wildcards: tls.wildcards,
+      ...(revoked === null ? {} : { revoked }),
     },
   }
 }

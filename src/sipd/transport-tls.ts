@@ -9,6 +9,7 @@ import {
   type SecureContext,
   type SecureVersion,
 } from 'node:tls'
+import type { RevocationList } from '../kit/revocation.ts'
 import { certificateNames, certificateServes } from './certificate-names.ts'
 import type { Address } from './flow.ts'
 import type { StreamTerms } from './transport-tcp.ts'
@@ -23,6 +24,8 @@ export type TlsIdentity = {
   readonly mutual: boolean
   /** Names such as *.example.com in certificates of peers count; absent: they do not. */
   readonly wildcards?: boolean
+  /** Certificates of the authority that are not believed any more, of clients and of servers; absent: none are checked. */
+  readonly revoked?: RevocationList
 }
 
 /** A TLS peer was not let in, or we did not go on with it. `code` is OpenSSL's or Node's, or `NAME_MISMATCH`. */
@@ -38,22 +41,58 @@ const VERSION_MIN: SecureVersion = 'TLSv1.2'
 /** A peer that was gone before its address could be read. */
 const NOBODY: Address = { host: '', port: 0 }
 
-/** TLS as the carrier of SIP (RFC 3261 section 26.2). Throws Node's error when certificate and key do not fit. */
+/**
+ * TLS as the carrier of SIP (RFC 3261 section 26.2). Throws Node's error when certificate and key do not fit. When a list of revoked
+ * certificates changes, new connections are checked against it, and open ones end whose peer it names.
+ */
 export function secureStream(options: {
   readonly identity: TlsIdentity
   readonly handshakeMs: number
   readonly onRefused: (refusal: TlsRefusal) => void
-}): StreamTerms & { readonly renew: (identity: TlsIdentity) => void } {
-  const { identity, onRefused } = options
+}): StreamTerms & { readonly renew: (identity: TlsIdentity) => void; readonly close: () => void } {
+  const { onRefused } = options
+  let { identity } = options
   let context = contextOf(identity)
   let wildcards = identity.wildcards === true
   const servers: Server[] = []
+  const open = new Map<TLSSocket, TlsRefusal['direction']>()
+  const opened = (socket: TLSSocket, direction: TlsRefusal['direction']): void => {
+    open.set(socket, direction)
+    socket.once('close', () => open.delete(socket))
+  }
+  const renew = (renewed: TlsIdentity): void => {
+    context = contextOf(renewed)
+    identity = renewed
+    wildcards = renewed.wildcards === true
+    for (const server of servers) server.setSecureContext(fieldsOf(renewed))
+  }
+  const endRevoked = (): void => {
+    for (const [socket, direction] of [...open]) {
+      // A client that was not asked for a certificate has none.
+      const { serialNumber } = socket.getPeerCertificate() as { readonly serialNumber?: string }
+      if (serialNumber === undefined || identity.revoked?.isRevoked(serialNumber) !== true) continue
+      onRefused({
+        direction,
+        code: 'CERT_REVOKED',
+        remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+      })
+      socket.destroy()
+    }
+  }
+  const watch = (): (() => void) | undefined =>
+    identity.revoked?.watch(() => {
+      renew(identity)
+      endRevoked()
+    })
+  let unwatch = watch()
   return {
     renew: (renewed) => {
-      context = contextOf(renewed)
-      wildcards = renewed.wildcards === true
-      for (const server of servers) server.setSecureContext(fieldsOf(renewed))
+      renew(renewed)
+      unwatch?.()
+      unwatch = watch()
+      endRevoked()
     },
+    close: () => unwatch?.(),
     name: 'tls',
     accepted: 'secureConnection',
     connected: 'secureConnect',
@@ -79,6 +118,7 @@ export function secureStream(options: {
           remote: (below instanceof Socket ? sources.get(below) : undefined) ?? NOBODY,
         })
       })
+      server.on('secureConnection', (socket) => opened(socket, 'inbound'))
       servers.push(server)
       return server
     },
@@ -100,7 +140,9 @@ export function secureStream(options: {
         noDelay: true,
         keepAlive: true,
       }
-      return connect(terms)
+      const socket = connect(terms)
+      opened(socket, 'outbound')
+      return socket
     },
     // A numeric target has no name to prove: the open connection to that address and port is the one it means.
     serves: (socket, names) =>
@@ -131,6 +173,7 @@ function contextOf(identity: TlsIdentity): SecureContext {
   return createSecureContext(fieldsOf(identity))
 }
 
-function fieldsOf({ certificate, key, authority }: TlsIdentity) {
-  return { cert: certificate, key, ca: authority, minVersion: VERSION_MIN }
+function fieldsOf({ certificate, key, authority, revoked }: TlsIdentity) {
+  const fields = { cert: certificate, key, ca: authority, minVersion: VERSION_MIN }
+  return revoked === undefined ? fields : { ...fields, crl: revoked.pem }
 }

@@ -42,6 +42,7 @@ export type TlsListeners = { readonly addresses: readonly ListenAddress[]; reado
 /** All listening sockets, and the choice between them. */
 export class Transports {
   #renew: (identity: TlsIdentity) => void = () => undefined
+  #unwatch: () => void = () => undefined
   readonly #opened: Transport[] = []
   readonly #interfaces: readonly InterfaceAddress[] = interfaceAddresses()
 
@@ -86,6 +87,7 @@ export class Transports {
         onRefused: options.onRefused ?? (() => undefined),
       })
       transports.#renew = terms.renew
+      transports.#unwatch = terms.close
       for (const address of tls.addresses) await transports.#openStream(address, terms, options)
     } catch (error) {
       await transports.close()
@@ -156,6 +158,7 @@ export class Transports {
   }
 
   async close(): Promise<void> {
+    this.#unwatch()
     await Promise.all(this.#opened.map((transport) => transport.close()))
   }
 

@@ -100,7 +100,7 @@ export type SipAddress = HostPort & { readonly advertise?: string }
 
 /**
  * PEM files. `authority` signs the peers' certificates, null: the public ones do; `mutual`: a client must show one;
- * `wildcards`: a peer's certificate may name *.example.com.
+ * `wildcards`: a peer's certificate may name *.example.com; `revoked`: a CRL, read again whenever it changes, null: nothing is taken back.
  */
 export type SipTlsConfiguration = {
   readonly addresses: readonly SipAddress[]
@@ -109,6 +109,7 @@ export type SipTlsConfiguration = {
   readonly authority: string | null
   readonly mutual: boolean
   readonly wildcards: boolean
+  readonly revoked: string | null
 }
 
 /** The password is the file's first line. */

@@ -22,6 +22,30 @@ t.test('several lists in one file count together', (t) => {
   t.end()
 })
 
+/** A list of nothing, with these times: tag 0x17 is UTCTime, 0x18 GeneralizedTime (RFC 5280 section 5.1.2.4). */
+function listWith(...times: readonly (readonly [tag: number, text: string])[]): Buffer {
+  const element = (tag: number, content: Buffer) => Buffer.concat([Buffer.from([tag, content.length]), content])
+  const empty = element(0x30, Buffer.alloc(0))
+  const fields = times.map(([tag, text]) => element(tag, Buffer.from(text)))
+  const der = element(0x30, element(0x30, Buffer.concat([empty, empty, ...fields])))
+  return Buffer.from(`-----BEGIN X509 CRL-----\n${der.toString('base64')}\n-----END X509 CRL-----\n`)
+}
+
+t.test('when a list is over is read in both forms of time, and the first of several counts', (t) => {
+  const over = (list: Buffer): number | null | undefined => parseRevocations(list)?.nextUpdateMs
+  const utc = listWith([0x17, '260101000000Z'], [0x17, '261122160001Z'])
+  t.equal(over(utc), Date.UTC(2026, 10, 22, 16, 0, 1))
+  t.equal(over(listWith([0x17, '990101000000Z'], [0x17, '991231235959Z'])), Date.UTC(1999, 11, 31, 23, 59, 59))
+  const general = listWith([0x17, '260101000000Z'], [0x18, '20510203040506Z'])
+  t.equal(over(general), Date.UTC(2051, 1, 3, 4, 5, 6))
+  t.equal(over(Buffer.concat([general, utc])), over(utc))
+  t.equal(over(listWith([0x17, '260101000000Z'])), null, 'it need not say')
+  t.equal(over(listWith([0x17, '260101000000Z'], [0x17, '261322160001Z'])), undefined, 'there is no such month')
+  t.equal(over(listWith([0x17, '260101000000Z'], [0x17, 'nonsense'])), undefined)
+  t.ok(Math.abs((over(pem) ?? 0) - Date.now() - 86_400_000) < 60_000)
+  t.end()
+})
+
 t.test('what is no list is null, and no byte that is changed or cut makes it throw', (t) => {
   for (const text of ['', 'nonsense', '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----']) {
     t.equal(parseRevocations(Buffer.from(text)), null)

@@ -52,7 +52,7 @@ t.test('sipd reads the files of TLS, the sbc the passwords of its trunks', (t) =
   const [trunk] = configuration.trunks
   if (trunk === undefined) throw new Error('there is a trunk')
   const files = { certificate: '/x/sip.crt', key: '/x/sip.key', authority: '/x/peers.crt' }
-  const tls = { addresses: [], ...files, mutual: true, wildcards: false }
+  const tls = { addresses: [], ...files, mutual: true, wildcards: false, revoked: null }
   const password = (name: string) => ({ user: 'tonewall', passwordFile: `/x/${name}` })
   const changed = {
     ...configuration,

@@ -1,13 +1,19 @@
 import { once } from 'node:events'
+import { renameSync, writeFileSync } from 'node:fs'
 import { connect as connectPlain } from 'node:net'
+import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { createLogger } from '../../src/kit/log.ts'
+import { Metrics } from '../../src/kit/metrics.ts'
+import { RevocationList } from '../../src/kit/revocation.ts'
 import { valueOf } from '../../src/sipd/message.ts'
 import type { Flow } from '../../src/sipd/flow.ts'
+import { startSipd } from '../../src/sipd/sipd.ts'
 import { DEFAULT_LIMITS } from '../../src/sipd/sipd-limits.ts'
 import { Transports, type TlsListeners } from '../../src/sipd/transports.ts'
 import type { TlsRefusal } from '../../src/sipd/transport-tls.ts'
+import { eventually } from '../fakes/eventually.ts'
 import { SipAuthority, type SipCertificate } from '../fakes/sip-certificates.ts'
 import { application, serve, type AppDialog } from './application.ts'
 import { RawPeer, SDP } from './raw-peer.ts'
@@ -21,12 +27,24 @@ const PING = 'OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n'
 
 function listeners(
   leaf: SipCertificate,
-  options: { mutual?: boolean; name?: string; trusts?: SipAuthority; wildcards?: boolean } = {},
+  options: {
+    mutual?: boolean
+    name?: string
+    trusts?: SipAuthority
+    wildcards?: boolean
+    revoked?: RevocationList | undefined
+  } = {},
 ): TlsListeners {
-  const { mutual = true, name, trusts = authority, wildcards = false } = options
+  const { mutual = true, name, trusts = authority, wildcards = false, revoked } = options
   return {
     addresses: [name === undefined ? ANY : { ...ANY, name }],
-    identity: { ...leaf, authority: trusts.certificate, mutual, wildcards },
+    identity: {
+      ...leaf,
+      authority: trusts.certificate,
+      mutual,
+      wildcards,
+      ...(revoked === undefined ? {} : { revoked }),
+    },
   }
 }
 
@@ -185,6 +203,102 @@ t.test('mutual: a client without a good certificate is not let in, and hears it 
   await new Promise<void>((resolve) => aliased?.send(Buffer.from(PING), resolve))
   t.pass('who has proved no name draws no requests to its connection')
   anonymous.destroy()
+})
+
+/** A list in a file that is put in place at once, as an operator should. */
+function listFile(t: Test) {
+  const file = join(t.testdir(), 'revoked.pem')
+  const write = (revoked: readonly SipCertificate[], options: { readonly endsInMs?: number } = {}): void => {
+    writeFileSync(`${file}.new`, authority.revocations(revoked, options))
+    renameSync(`${file}.new`, file)
+  }
+  write([])
+  const list = new RevocationList(file)
+  t.teardown(() => list.close())
+  return { list, write }
+}
+
+t.test('who was taken back is neither let in nor spoken to, and others are (RFC 5280)', async (t) => {
+  const revoked = authority.leaf({ dns: ['carrier.example'] })
+  const { list, write } = listFile(t)
+  write([revoked])
+  list.look()
+  const one = await station(t, listeners(OURS, { revoked: list }))
+  const client = await station(t, listeners(revoked))
+  t.equal(await offer(client, one, ['sbc.example.com']), 'failed', 'as a client')
+  const inbound = { direction: 'inbound', code: 'CERT_REVOKED', remote: { host: '127.0.0.1' } }
+  t.match(await one.refusal(), inbound)
+  const server = await station(t, listeners(revoked, { mutual: false }))
+  t.equal(await offer(one, server, ['carrier.example']), 'failed', 'as a server')
+  t.match(await one.refusal(), { direction: 'outbound', code: 'CERT_REVOKED', remote: server.at })
+  const other = await station(t, listeners(CARRIER))
+  t.equal(await offer(other, one, ['sbc.example.com']), 'arrived')
+  t.equal(await offer(one, other, ['carrier.example']), 'arrived')
+})
+
+t.test('a list that changes ends the connections of whom it names, both ways, and no others', async (t) => {
+  const { list, write } = listFile(t)
+  const one = await station(t, listeners(OURS, { revoked: list }))
+  const [bad, good] = [authority.leaf({ dns: ['bad.example'] }), authority.leaf({ dns: ['good.example'] })]
+  const client = { ...one.at, ca: authority.certificate, checkServerIdentity: () => undefined }
+  const sockets = [bad, good].map(({ certificate, key }) => connect({ ...client, cert: certificate, key }))
+  const [stolen, honest] = sockets
+  if (stolen === undefined || honest === undefined) throw new Error('no sockets')
+  for (const socket of sockets) {
+    socket.on('error', () => undefined).write(PING)
+    await one.next()
+  }
+  const server = await station(t, listeners(bad, { mutual: false }))
+  t.equal(await offer(one, server, ['bad.example']), 'arrived')
+  const ended = once(stolen, 'close')
+  write([bad])
+  list.look()
+  await ended
+  const refused = [await one.refusal(), await one.refusal()].toSorted((a, b) => (a.direction < b.direction ? -1 : 1))
+  t.match(refused, [
+    { direction: 'inbound', code: 'CERT_REVOKED', remote: { host: '127.0.0.1' } },
+    { direction: 'outbound', code: 'CERT_REVOKED', remote: server.at },
+  ])
+  honest.write(PING)
+  t.equal((await one.next()).flow.peerName, 'good.example')
+  t.equal(await offer(one, server, ['bad.example']), 'failed')
+  t.match(await one.refusal(), { direction: 'outbound', code: 'CERT_REVOKED' })
+
+  write([], { endsInMs: -60_000 })
+  list.look()
+  const late = await station(t, listeners(good))
+  t.equal(await offer(late, one, ['sbc.example.com']), 'failed', 'nobody, once its time is over')
+  t.match(await one.refusal(), { direction: 'inbound', code: 'CRL_HAS_EXPIRED' })
+
+  one.transports.renew({ ...OURS, authority: authority.certificate, mutual: true })
+  t.equal(await offer(late, one, ['sbc.example.com']), 'arrived', 'without a list nobody is looked for in it')
+  for (const socket of sockets) socket.destroy()
+})
+
+t.test('a refused peer that was taken back is in the log and counted', async (t) => {
+  const { list, write } = listFile(t)
+  const revoked = authority.leaf({ dns: ['carrier.example'] })
+  write([revoked])
+  list.look()
+  const lines: string[] = []
+  const logger = createLogger({ role: 'sipd', level: 'info', stream: { write: (line) => void lines.push(line) } })
+  const metrics = new Metrics('sipd')
+  const sipd = await startSipd({
+    udp: [],
+    tcp: [],
+    tls: listeners(OURS, { revoked: list }),
+    control: { ...ANY, secret: 'secret' },
+    logger,
+    metrics,
+  })
+  t.teardown(() => sipd.close())
+  const [at] = sipd.addresses.tls
+  const { certificate, key } = revoked
+  const socket = connect({ host: '127.0.0.1', port: at?.port ?? 0, ca: authority.certificate, cert: certificate, key })
+  socket.on('error', () => undefined)
+  await eventually(() => lines.some((line) => line.includes('CERT_REVOKED')), 30_000)
+  t.match(await metrics.registry.metrics(), /tonewall_sipd_tls_refused_total\{direction="inbound",role="sipd"\} 1/)
+  socket.destroy()
 })
 
 t.test('TLS 1.1, plain text and a silent handshake are refused', async (t) => {

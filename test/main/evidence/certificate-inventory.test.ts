@@ -57,6 +57,7 @@ t.test('a chain is told link by link, and what cannot be read is said', (t) => {
     authority: null,
     mutual: true,
     wildcards: false,
+    revoked: null,
   }
   const rows = certificateInventory(
     { ...shipped, certificates: { folder, development: false, revoked: null }, sip: { ...shipped.sip, tls } },

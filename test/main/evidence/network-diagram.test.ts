@@ -26,7 +26,15 @@ t.test('what protects a connection is what is configured, not what could be', (t
   t.match(words(shipped), /HTTP: loopback, or behind a TLS proxy/)
   const [first, ...others] = shipped.trunks
   if (first === undefined) throw new Error('there is a trunk')
-  const tls = { addresses: [], certificate: '', key: '', authority: null, mutual: true, wildcards: false }
+  const tls = {
+    addresses: [],
+    certificate: '',
+    key: '',
+    authority: null,
+    mutual: true,
+    wildcards: false,
+    revoked: null,
+  }
   const secured = words({
     ...shipped,
     trunks: [{ ...first, media: { ...first.media, profile: 'srtp-sdes' } }, ...others],

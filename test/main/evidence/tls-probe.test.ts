@@ -80,6 +80,7 @@ t.test('the ports that speak TLS are those of the configuration', (t) => {
     authority: null,
     mutual: true,
     wildcards: false,
+    revoked: null,
   }
   const more = tlsPorts({
     ...configuration,

@@ -87,7 +87,12 @@ export const ACCESS_CONTROLS: readonly Control[] = [
     requirement: '8.3.1',
     title: 'Access needs a proof',
     how: 'A bearer token at the desk, a certificate with its key between processes; one that was taken back is refused.',
-    proof: ['test/desk/http-server.test.ts', 'test/kit/channel.test.ts', 'test/kit/revocation.test.ts'],
+    proof: [
+      'test/desk/http-server.test.ts',
+      'test/kit/channel.test.ts',
+      'test/kit/revocation.test.ts',
+      'test/sipd/transport-tls.test.ts',
+    ],
     operator: '',
   },
   {
