@@ -23,7 +23,7 @@ import { newDatabase } from './postgres-database.ts'
 import type { SearchedVault } from './searched-child.ts'
 
 /** Searching a database server and a vault takes its time on a busy machine. */
-t.setTimeout(120_000)
+t.setTimeout(240_000)
 
 const CANARY = { pan: '4263982640269299', expiry: '0931' }
 /** One for each charge. A run of four digits alone meets by chance; that most of these do, where they should not be, does not. */
