@@ -89,5 +89,6 @@ ${rows.join('\n')}
 }
 
 function figure(value: number): string {
+  if (value >= 1_000) return Math.round(value).toLocaleString('en')
   return Number.isInteger(value) ? String(value) : value.toPrecision(3)
 }
