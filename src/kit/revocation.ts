@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { errorFields, type Logger } from './log.ts'
 import { parseRevocations, type Revocations } from './revocation-parser.ts'
 
@@ -90,6 +91,12 @@ function read(file: string): Revocations {
   if (statSync(file).size > FILE_BYTES_MAX) throw new TypeError('the list of revoked certificates is too long')
   const list = parseRevocations(readFileSync(file))
   if (list === null) throw new TypeError('there is no list of revoked certificates in the file')
+  try {
+    // Who uses the list makes contexts with it: one that OpenSSL does not take must not end a process that runs.
+    createSecureContext({ crl: list.pem })
+  } catch {
+    throw new TypeError('OpenSSL does not take the list of revoked certificates')
+  }
   return list
 }
 

@@ -68,8 +68,8 @@ export function secureStream(options: {
   }
   const endRevoked = (): void => {
     for (const [socket, direction] of [...open]) {
-      // A client that was not asked for a certificate has none.
-      const { serialNumber } = socket.getPeerCertificate() as { readonly serialNumber?: string }
+      // A client that was not asked for a certificate has none, and Node says null of a connection that is ending.
+      const serialNumber = (socket.getPeerCertificate() as { readonly serialNumber?: string } | null)?.serialNumber
       if (serialNumber === undefined || identity.revoked?.isRevoked(serialNumber) !== true) continue
       onRefused({
         direction,

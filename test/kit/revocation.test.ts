@@ -33,6 +33,16 @@ function listFile(t: Test): { readonly file: string; readonly write: (pem: Buffe
   return { file, write }
 }
 
+/** The list proper without what stands behind it: OpenSSL takes no such thing. */
+function unsigned(pem: Buffer | string): string {
+  const der = Buffer.from(pem.toString('latin1').replace(/-----[^-]+-----|\s/g, ''), 'base64')
+  // The outer length has two bytes, the inner one: 30 82 hh ll 30 ll.
+  const proper = der.subarray(4, 6 + der.readUInt8(5))
+  const head = Buffer.from([0x30, proper.length])
+  const body = Buffer.concat([head, proper]).toString('base64')
+  return `-----BEGIN X509 CRL-----\n${body.replace(/.{64}/g, '$&\n')}\n-----END X509 CRL-----\n`
+}
+
 async function listen(t: Test, list: RevocationList) {
   const refused: ChannelRefusal[] = []
   const recorded: RefusedPeer<ChannelRefusal>[] = []
@@ -136,6 +146,10 @@ t.test('a new file that is no list leaves the old one, and the log says so once'
   t.equal(list.isRevoked(serialOf(otherGuard)), false)
   t.equal(lines.length, 1)
   t.match(lines[0], 'revocations_unreadable')
+  write(unsigned(authority.revocations([otherGuard])))
+  list.look()
+  t.equal(list.isRevoked(serialOf(otherGuard)), false, 'nor does one that names certificates and has no signature')
+  t.equal(lines.length, 2)
   list.close()
   list.close()
   t.throws(() => new RevocationList(file), TypeError)
