@@ -5,13 +5,17 @@ import { join } from 'node:path'
 import { roleName } from '../kit/identity.ts'
 import type { Configuration } from '../wire/configuration.ts'
 
-/** What is asked, of whom, and where the answer goes: null is standard output. */
+/** What is asked, of whom, and where the answer goes. */
 export type DetokenizeOrder = {
   readonly token: string
   readonly purpose: string
+  /** The client of vault.api.clients whose certificate is used. */
   readonly client: string
+  /** null: that of the site's own calls. */
   readonly merchant: string | null
+  /** Holds ca.crt, and certificate and key of the client; null: the folder of the configuration. */
   readonly certificates: string | null
+  /** A file that is not there yet; null: standard output, which must be no terminal. */
   readonly to: string | null
 }
 

@@ -1,3 +1,4 @@
+import { merchantShape } from '../wire/window-progress.ts'
 import type { KeyEntry } from './vault/key-inventory.ts'
 import type { ReencryptionProgress } from './vault/reencryption.ts'
 
@@ -47,7 +48,6 @@ export const ORDER_REFUSALS = [
 ] as const
 export type OrderRefusal = (typeof ORDER_REFUSALS)[number]
 
-const MERCHANT = /^[a-z][a-z0-9_-]{0,62}$/
 const KEY_ID = /^key_[a-z]{16}$/
 const CONFIRMATION = /^[a-z]{8}$/
 
@@ -62,7 +62,7 @@ export function parseVaultOrder(value: unknown): VaultOrder | null {
   if (order === 'keys' || order === 'reencrypt' || order === 'rewrap' || order === 'seal_state' || order === 'unseal') {
     return fields === 2 ? { type, order } : null
   }
-  if (typeof merchant !== 'string' || !MERCHANT.test(merchant)) return null
+  if (!merchantShape(merchant)) return null
   if (order === 'rotate') {
     const isKnown = fields === 4 && (purpose === 'card' || purpose === 'fingerprint')
     return isKnown ? { type, order, merchant, purpose } : null

@@ -1,3 +1,4 @@
+import { merchantShape } from '../wire/window-progress.ts'
 import { TOKEN_PATTERN } from './vault/token.ts'
 
 /**
@@ -152,8 +153,6 @@ export const REFUSAL_CODES = [
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
-/** As in the configuration: fewer digits than a card number has. */
-const MERCHANT = /^(?!(.*\d){9})[a-z][a-z0-9-]{0,39}$/
 const WINDOW_ID = /^[A-Za-z0-9_-]{1,64}$/
 /** Eight characters at least, so that a counter from one is not mistaken for a key. */
 const IDEMPOTENCY_KEY = /^[A-Za-z0-9_-]{8,64}$/
@@ -165,10 +164,6 @@ const AMOUNT_MINOR_MAX = 999_999_999_999
 export const APPROVAL_CODE = /^[A-Za-z0-9]{1,6}$/
 export const DECLINE_CODE = /^[A-Za-z0-9]{2}$/
 
-function isMerchantName(value: unknown): value is string {
-  return typeof value === 'string' && MERCHANT.test(value)
-}
-
 /** Null for anything that is neither a request nor a rinse. */
 export function parseVaultMessage(value: unknown): VaultRequest | Rinse | null {
   if (isRecord(value) && value.type === 'rinse') return countOfFields(value) === 1 ? { type: 'rinse' } : null
@@ -179,7 +174,7 @@ export function parseVaultMessage(value: unknown): VaultRequest | Rinse | null {
 export function parseVaultRequest(value: unknown): VaultRequest | null {
   if (!isRecord(value)) return null
   const { type, merchant, windowId, idempotencyKey } = value
-  if (!isMerchantName(merchant) || !matches(windowId, WINDOW_ID)) return null
+  if (!merchantShape(merchant) || !matches(windowId, WINDOW_ID)) return null
   if (type === 'report') return parseReport(value, merchant, windowId)
   if (!matches(idempotencyKey, IDEMPOTENCY_KEY)) return null
   if (type === 'tokenize') {

@@ -1,19 +1,10 @@
 import { parseArgs } from 'node:util'
+import type { DetokenizeOrder } from '../cde/detokenize-command.ts'
 
 /** Has the running vault tell one card number, into a file or a pipe. */
-export type DetokenizeCommand = {
+export type DetokenizeCommand = DetokenizeOrder & {
   readonly kind: 'vault-detokenize'
   readonly configurationFile: string
-  readonly token: string
-  readonly purpose: string
-  /** The client of vault.api.clients whose certificate is used. */
-  readonly client: string
-  /** null: that of the site's own calls. */
-  readonly merchant: string | null
-  /** Holds ca.crt, and certificate and key of the client; null: the folder of the configuration. */
-  readonly certificates: string | null
-  /** A file that is not there yet; null: standard output, which must be no terminal. */
-  readonly to: string | null
 }
 
 const TOKEN = /^(?:tok_[a-z]{20}\d_\d{4}|0\d{12,18})$/
